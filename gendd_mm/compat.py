@@ -1,0 +1,238 @@
+"""Shims that let MMRazor 1.0 and MMEngine 0.10 run on the current stack.
+
+Each shim is numbered and says its symptom, its cause and when it can go.
+A shim does nothing where upstream already works, may be applied twice, and
+gives back what it borrows: after ``apply()`` the versions of torch and mmcv
+read as what they are.
+"""
+
+import importlib
+import importlib.abc
+import importlib.metadata
+import importlib.util
+import sys
+import warnings
+from pickle import UnpicklingError
+from types import ModuleType
+from unittest import mock
+
+import mmcv
+import mmengine.utils.package_utils as package_utils
+import numpy as np
+import torch
+from mmengine.dist import init_dist
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import checkpoint as mmengine_checkpoint
+from mmengine.utils import digit_version
+
+__all__ = ['apply', 'init_gloo']
+
+# Everything of MMRazor that a config can name.
+_MMRAZOR_PACKAGES = ('registry', 'structures', 'models', 'engine', 'datasets',
+                     'visualization')
+
+
+def apply() -> None:
+    """Put every shim in place. The order matters only for the last two."""
+    supply_pkg_resources()  # 1
+    allow_mmengine_checkpoints()  # 2
+    keep_weights_only_on()  # 3
+    import_mmrazor()  # 4
+    import_mmrazor_packages()  # 5
+
+
+# 1 -------------------------------------------------------------------------
+def supply_pkg_resources() -> None:
+    """Shim 1: ``pkg_resources`` for MMEngine, from importlib.metadata.
+
+    Symptom: ``No module named 'pkg_resources'`` from ``mmengine.utils``, for
+    instance when a config names ``mmpretrain::...``.
+    Cause: MMEngine 0.10.7 asks pkg_resources for distributions; setuptools
+    82 removed it.
+    Can go: with the last supported MMEngine that imports pkg_resources (the
+    OneDL fork no longer does).
+    """
+    names = package_utils.is_installed.__code__.co_names
+    if 'pkg_resources' not in names:
+        return
+    if importlib.util.find_spec('pkg_resources') is not None:
+        return
+    # Last in the line of finders: a real pkg_resources always wins.
+    sys.meta_path.append(_PkgResourcesFinder())
+
+
+class _PkgResourcesFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Makes a module with the three things that MMEngine uses."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname == 'pkg_resources':
+            return importlib.util.spec_from_loader(fullname, self)
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.DistributionNotFound = importlib.metadata.PackageNotFoundError
+        module.get_distribution = _Distribution
+
+
+class _Distribution:
+    """What MMEngine reads of ``pkg_resources.get_distribution(name)``."""
+
+    def __init__(self, name: str) -> None:
+        self._dist = importlib.metadata.distribution(name)
+        self.location = str(self._dist.locate_file(''))
+
+    def has_metadata(self, name: str) -> bool:
+        return self._dist.read_text(name) is not None
+
+    def get_metadata(self, name: str) -> str:
+        return self._dist.read_text(name)
+
+
+# 2 -------------------------------------------------------------------------
+def allow_mmengine_checkpoints() -> None:
+    """Shim 2: let ``torch.load`` read what MMEngine writes, and no more.
+
+    Symptom: ``Weights only load failed`` when a run is resumed
+    (mmengine#1655).
+    Cause: since torch 2.6 ``torch.load`` builds allow-listed types only, and
+    MMEngine's message hub stores ``HistoryBuffer``s, which hold numpy arrays.
+    Can go: when MMEngine allow-lists its own types.
+
+    A ``HistoryBuffer`` is pickled with ``getattr(HistoryBuffer, 'mean')`` and
+    its like. An allow-listed ``getattr`` would hand the keys to anyone
+    (``HistoryBuffer.__init__.__globals__`` leads anywhere), so files get
+    :func:`_history_statistic` under that name.
+    """
+    if digit_version(torch.__version__) < digit_version('2.6.0'):
+        warnings.warn(
+            f'torch {torch.__version__} loads checkpoints without '
+            'weights_only protection: a checkpoint can run any code. Load '
+            'only files that you trust, or install torch>=2.6.')
+        return
+    torch.serialization.add_safe_globals(_checkpoint_globals())
+
+
+def _checkpoint_globals() -> list:
+    """List (object, name in the file) of all that MMEngine stores."""
+    # numpy 2 moved `numpy.core` to `numpy._core`; under both names, so that
+    # a checkpoint written with either numpy can be read with the other.
+    core = np._core if hasattr(np, '_core') else np.core
+    arrays = [(function, f'numpy.{package}.multiarray.{name}')
+              for package in ('core', '_core')
+              for name, function in (
+                  ('_reconstruct', core.multiarray._reconstruct),
+                  ('scalar', core.multiarray.scalar))]
+    # Histories are float64; a best score may be any of these.
+    dtypes = [
+        type(np.dtype(name)) for name in ('float64', 'float32', 'int64')
+    ]
+    return [
+        HistoryBuffer, (_history_statistic, 'builtins.getattr'), np.ndarray,
+        np.dtype, *dtypes, *arrays
+    ]
+
+
+def _history_statistic(owner: type, name: str):
+    """Stand in for ``getattr`` while a checkpoint is read."""
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'current',
+                                                  'mean'):
+        raise UnpicklingError(
+            f'The checkpoint asks for getattr({owner!r}, {name!r}); only the '
+            'statistics min, max, current and mean of HistoryBuffer are '
+            'allowed. Load it only where you trust it.')
+    return getattr(HistoryBuffer, name)
+
+
+# 3 -------------------------------------------------------------------------
+def keep_weights_only_on() -> None:
+    """Shim 3: no second, unprotected try at a file that was refused.
+
+    Symptom: a checkpoint that ``weights_only`` refuses runs its code anyway,
+    after the warning "Falling back to weights_only=False".
+    Cause: ``_safe_torch_load`` of onedl-mmengine 0.10 catches the refusal and
+    loads once more with the protection off.
+    Can go: when the fork drops the fallback.
+    """
+    if hasattr(mmengine_checkpoint, '_safe_torch_load'):
+        mmengine_checkpoint._safe_torch_load = _protected_load
+
+
+def _protected_load(file, map_location=None, weights_only=None):
+    """Take the place of onedl-mmengine's ``_safe_torch_load``."""
+    return torch.load(
+        file,
+        map_location=map_location,
+        weights_only=True if weights_only is None else weights_only)
+
+
+# 4 -------------------------------------------------------------------------
+def import_mmrazor() -> None:
+    """Shim 4: import MMRazor with an mmcv that it does not know yet.
+
+    Symptom: ``AssertionError: MMCV==2.2.0 is used but incompatible``.
+    Cause: MMRazor 1.0.0 asserts mmcv <= 2.1.0, the newest of its day; mmcv
+    2.2 and onedl-mmcv 2.3 work.
+    Can go: when MMRazor lifts the limit.
+    """
+    if 'mmrazor' in sys.modules:
+        return
+    version = mmcv.__version__
+    if digit_version(version) > digit_version('2.1.0'):
+        version = '2.1.0'
+    # `import mmrazor` loads nothing but this check, so nobody else is told.
+    with mock.patch.object(mmcv, '__version__', version):
+        importlib.import_module('mmrazor')
+
+
+# 5 -------------------------------------------------------------------------
+def import_mmrazor_packages() -> None:
+    """Shim 5: load MMRazor without its quantization code.
+
+    Symptom: ``import mmrazor.models`` raises "`torch>=1.13` is not installed
+    properly" on torch 2 (mmrazor#615).
+    Cause: its quantization code wants names that torch 2 removed. It skips
+    them when torch is older than 1.13, so while it loads, MMRazor - and only
+    MMRazor - is told that torch is 1.12.
+    Can go: when MMRazor's quantization runs on torch 2.
+    """
+    mmrazor = importlib.import_module('mmrazor')
+    names = [f'mmrazor.{package}' for package in _MMRAZOR_PACKAGES]
+    if digit_version(torch.__version__) < digit_version('2.0.0') or all(
+            name in sys.modules for name in names):
+        return
+
+    true_digit_version = mmrazor.digit_version
+
+    def digit_version_of_old_torch(version, *args, **kwargs):
+        if version == torch.__version__:
+            version = '1.12.0'
+        return true_digit_version(version, *args, **kwargs)
+
+    # MMRazor's modules take `digit_version` from the package when they load.
+    mmrazor.digit_version = digit_version_of_old_torch
+    try:
+        for name in names:
+            importlib.import_module(name)
+    finally:
+        for name, module in list(sys.modules.items()):
+            if name.partition('.')[0] == 'mmrazor' and getattr(
+                    module, 'digit_version',
+                    None) is digit_version_of_old_torch:
+                module.digit_version = true_digit_version
+
+
+# 6 -------------------------------------------------------------------------
+def init_gloo(launcher: str, dist_cfg: dict) -> None:
+    """Shim 6: start the distributed environment on a machine without CUDA.
+
+    Symptom: ``Found no NVIDIA driver`` when a run is launched on the CPU.
+    Cause: every launcher of MMEngine calls ``torch.cuda.set_device``.
+    Can go: when MMEngine asks ``torch.cuda.is_available()`` first.
+
+    Args:
+        launcher: 'pytorch', 'slurm' or 'mpi', as in MMEngine.
+        dist_cfg: ``env_cfg.dist_cfg`` of the config; its backend is ignored.
+    """
+    options = {**dist_cfg, 'backend': 'gloo'}
+    with mock.patch.object(torch.cuda, 'set_device', lambda device: None):
+        init_dist(launcher, **options)

@@ -1,0 +1,65 @@
+"""Registries of gendd_mm, scope ``gendd_mm``.
+
+Their parents are mmengine's root registries, not mmrazor's: a child of
+mmrazor would not be found by ``gendd_mm.X`` inside
+``_scope_='mmpretrain'``. Types of MMRazor therefore carry their prefix in
+our configs: ``mmrazor.ModuleOutputs``.
+"""
+
+from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import METRICS as MMENGINE_METRICS
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import PARAM_SCHEDULERS as MMENGINE_PARAM_SCHEDULERS
+from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import Registry
+
+__all__ = [
+    'DATASETS', 'HOOKS', 'METRICS', 'MODELS', 'PARAM_SCHEDULERS', 'TASK_UTILS',
+    'TRANSFORMS'
+]
+
+# Heads, losses, tokenizers, denoisers, distillers, algorithms, backbones.
+MODELS = Registry(
+    'model',
+    parent=MMENGINE_MODELS,
+    scope='gendd_mm',
+    locations=['gendd_mm.models'])
+
+# Diffusion processes and samplers.
+TASK_UTILS = Registry(
+    'task util',
+    parent=MMENGINE_TASK_UTILS,
+    scope='gendd_mm',
+    locations=['gendd_mm.models'])
+
+DATASETS = Registry(
+    'dataset',
+    parent=MMENGINE_DATASETS,
+    scope='gendd_mm',
+    locations=['gendd_mm.datasets'])
+
+TRANSFORMS = Registry(
+    'transform',
+    parent=MMENGINE_TRANSFORMS,
+    scope='gendd_mm',
+    locations=['gendd_mm.datasets'])
+
+METRICS = Registry(
+    'metric',
+    parent=MMENGINE_METRICS,
+    scope='gendd_mm',
+    locations=['gendd_mm.evaluation'])
+
+HOOKS = Registry(
+    'hook',
+    parent=MMENGINE_HOOKS,
+    scope='gendd_mm',
+    locations=['gendd_mm.engine'])
+
+PARAM_SCHEDULERS = Registry(
+    'parameter scheduler',
+    parent=MMENGINE_PARAM_SCHEDULERS,
+    scope='gendd_mm',
+    locations=['gendd_mm.engine'])
