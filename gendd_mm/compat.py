@@ -114,18 +114,15 @@ def allow_mmengine_checkpoints() -> None:
 
 def _checkpoint_globals() -> list:
     """List (object, name in the file) of all that MMEngine stores."""
-    # numpy 2 moved `numpy.core` to `numpy._core`; under both names, so that
-    # a checkpoint written with either numpy can be read with the other.
-    core = np._core if hasattr(np, '_core') else np.core
-    arrays = [(function, f'numpy.{package}.multiarray.{name}')
-              for package in ('core', '_core')
-              for name, function in (
-                  ('_reconstruct', core.multiarray._reconstruct),
-                  ('scalar', core.multiarray.scalar))]
+    is_numpy_2 = digit_version(np.__version__) >= digit_version('2.0.0')
+    multiarray = (np._core if is_numpy_2 else np.core).multiarray
+    # numpy 2 moved `numpy.core` to `numpy._core`: allowed under both names,
+    # so that what one numpy wrote, the other can read.
+    arrays = [(getattr(multiarray, name), f'numpy.{core}.multiarray.{name}')
+              for core in ('core', '_core')
+              for name in ('_reconstruct', 'scalar')]
     # Histories are float64; a best score may be any of these.
-    dtypes = [
-        type(np.dtype(name)) for name in ('float64', 'float32', 'int64')
-    ]
+    dtypes = [type(np.dtype(name)) for name in ('float64', 'float32', 'int64')]
     return [
         HistoryBuffer, (_history_statistic, 'builtins.getattr'), np.ndarray,
         np.dtype, *dtypes, *arrays

@@ -1,0 +1,75 @@
+"""What ``tools/train.py`` and ``tools/test.py`` do after reading arguments.
+
+A run works on one process or several, with CUDA or without.
+"""
+
+import argparse
+
+import mmengine
+import torch.distributed
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.evaluator import DumpResults
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+from mmengine.utils.dl_utils import set_multi_processing
+
+from ..compat import init_gloo
+from .options import (add_common_arguments, merge_test, merge_train,
+                      read_config)
+
+__all__ = ['add_common_arguments', 'build_runner', 'test', 'train']
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train as ``tools/train.py`` was asked to."""
+    cfg = merge_train(read_config(args.config), args)
+    build_runner(cfg).train()
+    _end_distributed()
+
+
+def test(args: argparse.Namespace) -> dict:
+    """Evaluate as ``tools/test.py`` was asked to; returns the metrics."""
+    cfg = merge_test(read_config(args.config), args)
+    runner = build_runner(cfg)
+    if args.out and args.out_item != 'metrics':
+        runner.test_evaluator.metrics.append(
+            DumpResults(out_file_path=args.out))
+    metrics = runner.test()
+    if args.out and args.out_item == 'metrics' and runner.rank == 0:
+        mmengine.dump(metrics, args.out)
+    _end_distributed()
+    return metrics
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the runner of a merged config, on whatever machine this is."""
+    if cfg.launcher != 'none' and get_device() == 'cpu':
+        _start_on_cpu(cfg)
+    if 'runner_type' in cfg:
+        return RUNNERS.build(cfg)
+    return Runner.from_cfg(cfg)
+
+
+def _start_on_cpu(cfg: Config) -> None:
+    """Start the processes over gloo, and let DDP place nothing."""
+    env_cfg = cfg.get('env_cfg') or {}
+    # Before the processes meet, as Runner.setup_env does.
+    set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
+    dist_cfg = {**env_cfg.get('dist_cfg', {}), 'backend': 'gloo'}
+    # The runner leaves an initialised process group as it is.
+    init_gloo(cfg.launcher, dist_cfg)
+    cfg.env_cfg = {**env_cfg, 'dist_cfg': dist_cfg}
+
+    if cfg.get('model_wrapper_cfg') is None:
+        cfg.model_wrapper_cfg = dict(
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False))
+    # MMEngine would fill in [LOCAL_RANK], a GPU.
+    cfg.model_wrapper_cfg.setdefault('device_ids', None)
+
+
+def _end_distributed() -> None:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

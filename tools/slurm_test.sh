@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Evaluate on a Slurm cluster.
+#   bash tools/slurm_test.sh PARTITION JOB_NAME CONFIG CHECKPOINT [options]
+# Environment: GPUS (8), GPUS_PER_NODE (8), CPUS_PER_TASK (5), SRUN_ARGS.
+set -euo pipefail
+
+if (($# < 4)); then
+    echo "Usage: bash tools/slurm_test.sh PARTITION JOB_NAME CONFIG" \
+        "CHECKPOINT [options of tools/test.py]" >&2
+    exit 2
+fi
+partition=$1
+job_name=$2
+config=$3
+checkpoint=$4
+shift 4
+
+exec bash "$(dirname "${BASH_SOURCE[0]}")/slurm_launch.sh" "$partition" \
+    "$job_name" test.py "$config" "$checkpoint" "$@"
