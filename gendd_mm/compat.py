@@ -121,7 +121,8 @@ def _checkpoint_globals() -> list:
     arrays = [(getattr(multiarray, name), f'numpy.{core}.multiarray.{name}')
               for core in ('core', '_core')
               for name in ('_reconstruct', 'scalar')]
-    # Histories are float64; a best score may be any of these.
+    # Histories hold float64 values and int64 counts; the best score of a run
+    # is whatever number the metric returned.
     dtypes = [type(np.dtype(name)) for name in ('float64', 'float32', 'int64')]
     return [
         HistoryBuffer, (_history_statistic, 'builtins.getattr'), np.ndarray,
