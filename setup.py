@@ -29,8 +29,6 @@ class BuildWithMim(build_py):
         mim.mkdir(parents=True)
         for name in MIM_FILES:
             source = ROOT / name
-            if not source.exists():
-                continue
             if link:
                 # Relative, so that the checkout can be moved.
                 (mim / name).symlink_to(Path('..', '..', name))
@@ -39,7 +37,7 @@ class BuildWithMim(build_py):
                     source,
                     mim / name,
                     ignore=shutil.ignore_patterns('__pycache__', '*.pyc'))
-            else:
+            elif source.exists():
                 shutil.copy2(source, mim / name)
 
 

@@ -14,9 +14,9 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmengine.utils.dl_utils import set_multi_processing
 
-from ..compat import init_gloo
-from .options import (add_common_arguments, merge_test, merge_train,
-                      read_config)
+from gendd_mm.compat import init_gloo
+from gendd_mm.engine.options import (add_common_arguments, merge_test,
+                                     merge_train, read_config)
 
 __all__ = ['add_common_arguments', 'build_runner', 'test', 'train']
 
