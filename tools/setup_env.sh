@@ -119,18 +119,14 @@ pip_install() { "$1" -m pip install --disable-pip-version-check "${@:2}"; }
 
 # install_stack PYTHON: torch first, by itself; then the rest around it.
 install_stack() {
-    local python=$1 constraints
-    constraints=$(mktemp)
-    {
-        echo "torch==$torch"
-        [[ -z $torchvision ]] || echo "torchvision==$torchvision"
-        [[ -z $numpy ]] || echo "numpy==$numpy"
-    } >"$constraints"
-    say "installing torch $torch, the longest step ..."
-    pip_install "$python" -c "$constraints" torch torchvision numpy
+    local python=$1
+    # Named both times, so that the second install cannot move them.
+    local pins=("torch==$torch" "torchvision${torchvision:+==$torchvision}"
+        "numpy${numpy:+==$numpy}")
+    say "installing ${pins[*]}, the longest step ..."
+    pip_install "$python" "${pins[@]}"
     say "installing gendd_mm[$extras] ..."
-    (cd "$root" && pip_install "$python" -c "$constraints" -e ".[$extras]")
-    rm -f "$constraints"
+    (cd "$root" && pip_install "$python" -e ".[$extras]" "${pins[@]}")
 }
 
 # Link the packages of the mm environment into a new one, less the stack that
