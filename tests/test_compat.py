@@ -126,18 +126,19 @@ def test_applying_twice_changes_nothing():
     assert allowed == len(torch.serialization.get_safe_globals())
 
 
-# A fresh interpreter with a newer mmcv and without pkg_resources.
-UNKIND_MACHINE = """
+# Makes an interpreter blind to an installed module.
+HIDE = """
 import sys
 
 
-class Hidden:
-    # Wraps a finder of modules; does not see pkg_resources.
-    def __init__(self, finder):
+class Blind:
+    # Wraps a finder of modules.
+    def __init__(self, finder, hidden):
         self.finder = finder
+        self.hidden = hidden
 
     def find_spec(self, name, path=None, target=None):
-        if name.partition('.')[0] == 'pkg_resources':
+        if name.partition('.')[0] == self.hidden:
             return None
         return self.finder.find_spec(name, path, target)
 
@@ -145,8 +146,13 @@ class Hidden:
         return getattr(self.finder, name)
 
 
-sys.meta_path[:] = [Hidden(finder) for finder in sys.meta_path]
+def hide(name):
+    sys.meta_path[:] = [Blind(finder, name) for finder in sys.meta_path]
+"""
 
+# A fresh interpreter with a newer mmcv and without pkg_resources.
+UNKIND_MACHINE = HIDE + """
+hide('pkg_resources')
 import mmcv
 mmcv.__version__ = '2.3.9'
 import gendd_mm
@@ -171,6 +177,15 @@ def test_newer_mmcv_and_missing_pkg_resources_do_not_matter():
                           text=True)
     # The forks print a line of their own before.
     assert done.stdout.endswith('all well\n'), done.stderr
+
+
+def test_a_missing_stack_is_named():
+    code = HIDE + "hide('mmrazor')\nimport gendd_mm"
+    done = subprocess.run([sys.executable, '-c', code],
+                          capture_output=True,
+                          text=True)
+    assert "['mmrazor'] is not installed" in done.stderr
+    assert "pip install -e '.[mm]'" in done.stderr
 
 
 def test_the_stand_in_for_pkg_resources_tells_what_metadata_says():
