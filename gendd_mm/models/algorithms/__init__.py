@@ -1,0 +1,3 @@
+from .gendd import GenDD
+
+__all__ = ['GenDD']

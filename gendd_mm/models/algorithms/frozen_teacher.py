@@ -1,0 +1,135 @@
+"""The teacher: built, strictly loaded, frozen, and kept apart."""
+from typing import Optional, Union
+
+import torch
+from mmengine.hub import get_config
+from mmengine.model import BaseModel
+from mmrazor.registry import MODELS as MMRAZOR_MODELS
+from torch import Tensor, nn
+
+from gendd_mm.checkpoint import read_state_dict
+
+from .renormalize import Renormalize
+
+
+class FrozenTeacher:
+    """A trained classifier that is only read.
+
+    Deliberately no ``nn.Module``: as the attribute of a model it stays out of
+    checkpoints, EMA copies, optimizers and DistributedDataParallel. It is in
+    eval mode as a whole (batch norm, dropout, drop path).
+
+    Args:
+        model: The teacher, with its weights.
+        renormalize: From the student's normalisation to the teacher's.
+        classifier: Name of its last linear layer.
+
+    Raises:
+        ValueError: If ``classifier`` is not a linear layer of the model.
+    """
+
+    def __init__(self, model: BaseModel, renormalize: Renormalize,
+                 classifier: str) -> None:
+        modules = dict(model.named_modules())
+        if not isinstance(modules.get(classifier), nn.Linear):
+            linears = [
+                name for name, module in modules.items()
+                if isinstance(module, nn.Linear)
+            ]
+            raise ValueError(
+                f'teacher_classifier={classifier!r} is not a linear layer of '
+                f'the teacher; its last ones are {linears[-3:]}.')
+        self.model = model.requires_grad_(False).eval()
+        self.renormalize = renormalize
+        self.classifier = modules[classifier]
+
+    @torch.no_grad()
+    def extract_feat(self, inputs: Tensor) -> tuple:
+        """Run backbone and neck on inputs in the student's normalisation."""
+        return self.model.extract_feat(self.renormalize(inputs))
+
+    @torch.no_grad()
+    def classify(self, features: Tensor) -> Tensor:
+        """Class scores, shape (B, C), of features, shape (B, D)."""
+        return self.classifier(features)
+
+    def apply_to_tensors(self, fn) -> None:
+        """Move or cast along with the model that owns this teacher."""
+        self.model._apply(fn)
+        self.renormalize._apply(fn)
+
+    def __deepcopy__(self, memo: dict) -> 'FrozenTeacher':
+        # Never written, so a copy of the owner (EMA) shares it.
+        return self
+
+
+def build_teacher(teacher: Union[BaseModel, dict],
+                  checkpoint: Optional[str]) -> BaseModel:
+    """Build a teacher and load its weights strictly.
+
+    Args:
+        teacher: A model with its weights, or a config. A config may be an
+            upstream one, ``dict(cfg_path='mmpretrain::...', pretrained=True)``.
+        checkpoint: Its weights. None only for a built model, for
+            ``pretrained=True``, or for a config with a ``Pretrained``
+            ``init_cfg``.
+
+    Raises:
+        ValueError: If a config has no weights, or they do not fit.
+    """
+    if not isinstance(teacher, dict):
+        if checkpoint is not None:
+            load_strictly(teacher, checkpoint)
+        return teacher
+    teacher = dict(teacher)
+    if teacher.pop('pretrained', None) and checkpoint is None:
+        if 'cfg_path' not in teacher:
+            raise ValueError('pretrained=True works with cfg_path only; give '
+                             'teacher_ckpt, the path of the weights.')
+        checkpoint = get_config(
+            teacher['cfg_path'], pretrained=True).model_path
+    model = MMRAZOR_MODELS.build(teacher)
+    init_cfg = model.init_cfg if isinstance(model.init_cfg, dict) else {}
+    if checkpoint is None and init_cfg.get('type') == 'Pretrained':
+        checkpoint = init_cfg['checkpoint']
+    if checkpoint is None:
+        raise ValueError(
+            'the teacher has no weights: a randomly initialised teacher '
+            'teaches nothing; set teacher_ckpt to its checkpoint.')
+    load_strictly(model, checkpoint)
+    return model
+
+
+def load_strictly(model: nn.Module, checkpoint: str) -> None:
+    """Load all weights, or say what does not fit.
+
+    Raises:
+        ValueError: If keys are missing or unexpected, or shapes differ.
+    """
+    weights = dict(read_state_dict(checkpoint))
+    own = model.state_dict()
+    try:
+        # A model may rename old keys while loading, so the model decides.
+        result = model.load_state_dict(weights, strict=False)
+        missing, unexpected = result.missing_keys, result.unexpected_keys
+        differing = []
+    except RuntimeError:
+        missing = [key for key in own if key not in weights]
+        unexpected = [key for key in weights if key not in own]
+        differing = [
+            f'{key} {tuple(weights[key].shape)} instead of {tuple(own[key].shape)}'
+            for key in own if key in weights
+            and getattr(weights[key], 'shape', None) != own[key].shape
+        ]
+    if missing or unexpected or differing:
+        raise ValueError(
+            f'teacher checkpoint {checkpoint!r} does not fit '
+            f'{type(model).__name__}: missing keys {_some(missing)}, '
+            f'unexpected keys {_some(unexpected)}, shapes {_some(differing)}. '
+            'A teacher with some random weights teaches nothing; give the '
+            'checkpoint of exactly this architecture.')
+
+
+def _some(names: list, most: int = 20) -> str:
+    more = f' and {len(names) - most} more' if len(names) > most else ''
+    return f'{names[:most]}{more}'

@@ -1,0 +1,198 @@
+"""The algorithm: train by GenDD, predict by both paths."""
+from typing import List, Optional, Union
+
+import torch
+from mmengine.dist import get_rank
+from mmengine.model import BaseModel
+from mmpretrain.structures import DataSample
+from mmrazor.models.algorithms import FpnTeacherDistill
+from torch import Tensor, nn
+
+from gendd_mm.models.heads import LinearProbeHead
+from gendd_mm.registry import MODELS
+
+from .frozen_teacher import FrozenTeacher, build_teacher
+from .renormalize import Renormalize
+
+
+@MODELS.register_module()
+class GenDD(FpnTeacherDistill):
+    """Generative Distribution Distillation (arXiv 2507.14503).
+
+    Training is MMRazor's: the teacher runs backbone and neck, the student its
+    own loss, the distiller the generative one. Prediction gives two answers:
+    ``pred_score`` by the generative path (sampled teacher features through
+    the teacher's classifier) and ``probe_score`` by the student's own head.
+
+    The teacher is frozen, in eval mode as a whole, sees the images in its own
+    normalisation, and is in no checkpoint: resuming rebuilds it.
+
+    Args:
+        distiller: Config of a :class:`GenDDDistiller`.
+        teacher: Config of the teacher, or a built model with its weights.
+        teacher_ckpt: Weights of the teacher, loaded strictly. Needed unless
+            the config names its own. Defaults to None.
+        teacher_classifier: Name of the teacher's last linear layer. Defaults
+            to ``'head.fc'``.
+        val_num_draws: Draws per image in validation. Defaults to 1.
+        test_num_draws: Draws per image in testing. Defaults to 5.
+        sample_seed: Seed of the sampling noise; every evaluation starts from
+            it, so that it is repeatable and does not disturb training.
+            Defaults to 0.
+        kwargs: ``architecture`` (the student), ``data_preprocessor``,
+            ``student_trainable``, ``calculate_student_loss`` and what else
+            :class:`mmrazor.models.algorithms.SingleTeacherDistill` takes.
+
+    Raises:
+        ValueError: If sizes, draws or preprocessors do not fit, or the
+            teacher has no weights or ones that do not fit.
+    """
+
+    def __init__(self,
+                 distiller: dict,
+                 teacher: Union[BaseModel, dict],
+                 teacher_ckpt: Optional[str] = None,
+                 teacher_classifier: str = 'head.fc',
+                 val_num_draws: int = 1,
+                 test_num_draws: int = 5,
+                 sample_seed: int = 0,
+                 **kwargs) -> None:
+        for name, value in (('val_num_draws', val_num_draws),
+                            ('test_num_draws', test_num_draws)):
+            if value < 1:
+                raise ValueError(f'{name}={value} must be at least 1: the '
+                                 'generative path averages that many draws.')
+        model = build_teacher(teacher, teacher_ckpt)
+        # FrozenTeacher keeps the whole teacher in eval mode.
+        super().__init__(
+            distiller=distiller,
+            teacher=model,
+            teacher_norm_eval=False,
+            **kwargs)
+        self.val_num_draws = val_num_draws
+        self.test_num_draws = test_num_draws
+        self.sample_seed = sample_seed
+        self._generator: Optional[torch.Generator] = None
+        del self.teacher  # the module that MMRazor registered
+        self.teacher = FrozenTeacher(
+            model,
+            Renormalize(self.data_preprocessor,
+                        getattr(model, 'data_preprocessor', None)),
+            teacher_classifier)
+        self._check_sizes()
+        self._check_batch_augments()
+
+    def train(self, mode: bool = True) -> 'GenDD':
+        """Set the mode; leaving training restarts the sampling noise."""
+        super().train(mode)
+        if not mode:
+            self._generator = None
+        return self
+
+    def val_step(self, data: dict) -> List[DataSample]:
+        """Predict with ``val_num_draws`` draws."""
+        return self._evaluate(data, self.val_num_draws)
+
+    def test_step(self, data: dict) -> List[DataSample]:
+        """Predict with ``test_num_draws`` draws."""
+        return self._evaluate(data, self.test_num_draws)
+
+    def _evaluate(self, data: dict, num_draws: int) -> List[DataSample]:
+        data = self.data_preprocessor(data, False)
+        return self.predict(data['inputs'], data['data_samples'], num_draws)
+
+    def _predict(self,
+                 inputs: Tensor,
+                 data_samples: Optional[List[DataSample]] = None
+                 ) -> List[DataSample]:
+        """``mode='predict'`` of MMRazor's forward."""
+        return self.predict(inputs, data_samples, self.test_num_draws)
+
+    @torch.no_grad()
+    def predict(self,
+                inputs: Tensor,
+                data_samples: Optional[List[DataSample]] = None,
+                num_draws: int = 1) -> List[DataSample]:
+        """Classify by the generative path and by the probe.
+
+        Args:
+            inputs: Preprocessed images, shape (B, 3, H, W).
+            data_samples: Samples to write to. None makes new ones.
+            num_draws: Draws per image, at least 1.
+
+        Returns:
+            The samples with ``pred_score`` and ``pred_label`` of the
+            generative path and, unless the probe is untrained,
+            ``probe_score`` and ``probe_label``.
+        """
+        with self.distiller.student_recorders:
+            probe_logits = self.student(inputs, mode='tensor')
+        features = self.distiller.generate(num_draws,
+                                           self._sampling_noise(inputs.device))
+        scores = self.teacher.classify(features).softmax(-1)
+        probe_scores = probe_logits.softmax(-1)
+        if data_samples is None:
+            data_samples = [DataSample() for _ in range(len(inputs))]
+        for sample, score, probe_score in zip(data_samples, scores,
+                                              probe_scores):
+            sample.set_pred_score(score)
+            sample.set_pred_label(score.argmax())
+            if self.has_probe:
+                sample.set_field(probe_score, 'probe_score')
+                sample.set_field(probe_score.argmax(), 'probe_label')
+        return data_samples
+
+    @property
+    def has_probe(self) -> bool:
+        """Whether the student's own head is trained."""
+        head = self.student.head
+        return not isinstance(head, LinearProbeHead) or head.trainable
+
+    def _sampling_noise(self, device: torch.device) -> torch.Generator:
+        if self._generator is None or self._generator.device != device:
+            # Each rank has images of its own, so noise of its own.
+            self._generator = torch.Generator(device).manual_seed(
+                self.sample_seed + get_rank())
+        return self._generator
+
+    def _apply(self, fn, *args, **kwargs) -> nn.Module:
+        super()._apply(fn, *args, **kwargs)
+        self.teacher.apply_to_tensors(fn)
+        return self
+
+    def _check_sizes(self) -> None:
+        """Compare the sizes that the config states with the built models."""
+        head = self.distiller.gendd_loss.head
+        classifier = self.teacher.classifier
+        student_head = self.student.head
+        for name, stated, source, actual in (
+            ('target_dim', head.target_dim, 'the teacher\'s classifier input',
+             classifier.in_features),
+            ('condition_dim', head.condition_dim, 'the student\'s feature '
+             '(in_channels of its head)',
+             getattr(student_head, 'in_channels', head.condition_dim)),
+            ('num_classes', getattr(student_head, 'num_classes',
+                                    classifier.out_features),
+             'the teacher\'s number of classes', classifier.out_features)):
+            if stated != actual:
+                raise ValueError(f'{name}={stated} does not fit {source}, '
+                                 f'{actual}; set {name}={actual}.')
+        for name, connector in self.distiller.connectors.items():
+            if (isinstance(connector, nn.LayerNorm) and name == 'condition'
+                    and connector.normalized_shape != (head.condition_dim, )):
+                raise ValueError(
+                    f'connectors.condition.normalized_shape='
+                    f'{connector.normalized_shape} does not fit '
+                    f'condition_dim={head.condition_dim}; make them equal.')
+
+    def _check_batch_augments(self) -> None:
+        """Refuse a preprocessor that would silently drop the student's mixup."""
+        own = getattr(self.student, 'data_preprocessor', None)
+        if (getattr(own, 'batch_augments', None) is not None
+                and getattr(self.data_preprocessor, 'batch_augments',
+                            None) is None):
+            raise ValueError(
+                'the student has batch augmentations (train_cfg), but the '
+                'data_preprocessor of the algorithm, which is the one that '
+                'runs, has none; put data_preprocessor into the student '
+                '(architecture) instead of the top level of the config.')

@@ -1,0 +1,3 @@
+from .gendd import GenDDDistiller
+
+__all__ = ['GenDDDistiller']

@@ -1,0 +1,43 @@
+"""Linear probe: the plain classifier that ships with the student."""
+from typing import List, Tuple
+
+from mmpretrain.models import LinearClsHead
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from gendd_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class LinearProbeHead(LinearClsHead):
+    """A linear classifier on detached features.
+
+    It measures the features and makes the student a plain classifier; it
+    never moves the backbone (arXiv 2507.14503, linear probing). Exported, it
+    is an mmpretrain ``LinearClsHead``.
+
+    Args:
+        trainable: False freezes it and makes it label-free: ``loss`` reads no
+            labels and returns nothing, for unsupervised training. Defaults
+            to True.
+        kwargs: Arguments of :class:`mmpretrain.models.LinearClsHead`:
+            ``num_classes``, ``in_channels``, ``loss``, ``topk``, ``cal_acc``,
+            ``init_cfg``.
+    """
+
+    def __init__(self, *args, trainable: bool = True, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.trainable = trainable
+        self.fc.requires_grad_(trainable)
+
+    def pre_logits(self, feats: Tuple[Tensor, ...]) -> Tensor:
+        """The last stage's feature, detached, shape (B, S)."""
+        # Detached: the probe measures the features; it must not shape them.
+        return super().pre_logits(feats).detach()
+
+    def loss(self, feats: Tuple[Tensor, ...], data_samples: List[DataSample],
+             **kwargs) -> dict:
+        """Cross-entropy of the probe, or nothing when it is not trainable."""
+        if not self.trainable:
+            return {}
+        return super().loss(feats, data_samples, **kwargs)

@@ -1,0 +1,75 @@
+"""Stage 1: the student through the frozen classifier of its teacher."""
+from typing import Optional, Tuple
+
+from mmpretrain.models.heads import ClsHead
+from torch import Tensor, nn
+
+from gendd_mm.checkpoint import read_state_dict
+from gendd_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class ReusedClassifierHead(ClsHead):
+    """Project to the teacher's feature size, classify with its classifier.
+
+    The optional warm-up of GenDD (arXiv 2507.14503, stage 1): backbone,
+    ``Linear(S, D)`` (identity when S = D), frozen teacher classifier,
+    cross-entropy.
+
+    Args:
+        num_classes: Number of classes C.
+        in_channels: Student feature size S.
+        teacher_dim: Teacher feature size D.
+        teacher_ckpt: Teacher checkpoint that holds the classifier. None
+            leaves it at its initialisation, for loading a warm-up checkpoint,
+            which holds it too.
+        teacher_classifier: Name of the classifier in that checkpoint.
+            Defaults to ``'head.fc'``.
+        init_cfg: Initialisation config. Defaults to None.
+        kwargs: ``loss``, ``topk``, ``cal_acc`` of
+            :class:`mmpretrain.models.ClsHead`.
+
+    Raises:
+        ValueError: If the checkpoint lacks the classifier or its shape does
+            not fit.
+    """
+
+    def __init__(self,
+                 num_classes: int,
+                 in_channels: int,
+                 teacher_dim: int,
+                 teacher_ckpt: Optional[str],
+                 teacher_classifier: str = 'head.fc',
+                 init_cfg: Optional[dict] = None,
+                 **kwargs) -> None:
+        super().__init__(init_cfg=init_cfg, **kwargs)
+        self.num_classes = num_classes
+        self.in_channels = in_channels
+        self.projection = (
+            nn.Identity() if in_channels == teacher_dim else nn.Linear(
+                in_channels, teacher_dim))
+        self.classifier = nn.Linear(teacher_dim, num_classes)
+        if teacher_ckpt is not None:
+            self._load_classifier(teacher_ckpt, teacher_classifier)
+        self.classifier.requires_grad_(False)
+
+    def forward(self, feats: Tuple[Tensor, ...]) -> Tensor:
+        """Class scores, shape (B, C), from the last stage's feature."""
+        return self.classifier(self.projection(self.pre_logits(feats)))
+
+    def _load_classifier(self, path: str, name: str) -> None:
+        weights = read_state_dict(path)
+        for key, parameter in self.classifier.named_parameters():
+            full = f'{name}.{key}'
+            if full not in weights:
+                raise ValueError(
+                    f'{full!r} is not in {path!r}; set teacher_classifier to '
+                    'the name of the teacher\'s last linear layer there.')
+            if weights[full].shape != parameter.shape:
+                raise ValueError(
+                    f'{full!r} in {path!r} has shape '
+                    f'{tuple(weights[full].shape)}, but num_classes='
+                    f'{self.num_classes} and teacher_dim='
+                    f'{self.classifier.in_features} ask for '
+                    f'{tuple(parameter.shape)}.')
+            parameter.data.copy_(weights[full])

@@ -1,0 +1,66 @@
+"""The GenDD objective: contraction, feature mixup, generative loss."""
+from typing import Optional
+
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from gendd_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class GenDDLoss(BaseModule):
+    """Teach the student through a generative head of the teacher's features.
+
+    A distillation loss for MMRazor's ``ConfigurableDistiller``: its forward
+    arguments are filled by ``loss_forward_mappings``. Without ``labels`` and
+    ``class_centers`` it is unsupervised.
+
+    Args:
+        head: Config of the generative head.
+        contraction: Config of the distribution contraction. None means
+            unsupervised: no contraction. Defaults to None.
+        feature_mixup: Config of the feature mixup. None means none. Defaults
+            to ``dict(type='FeatureMixup')``.
+        loss_weight: Weight of the loss. Defaults to 1.
+        init_cfg: Initialisation config. Defaults to None.
+    """
+
+    def __init__(self,
+                 head: dict,
+                 contraction: Optional[dict] = None,
+                 feature_mixup: Optional[dict] = dict(type='FeatureMixup'),
+                 loss_weight: float = 1.0,
+                 init_cfg: Optional[dict] = None) -> None:
+        super().__init__(init_cfg)
+        self.head = MODELS.build(dict(head, _scope_='gendd_mm'))
+        self.contraction = contraction and MODELS.build(
+            dict(contraction, _scope_='gendd_mm'))
+        self.feature_mixup = feature_mixup and MODELS.build(
+            dict(feature_mixup, _scope_='gendd_mm'))
+        self.loss_weight = loss_weight
+
+    def forward(self,
+                condition: Tensor,
+                target: Tensor,
+                labels: Optional[Tensor] = None,
+                class_centers: Optional[Tensor] = None,
+                class_bias: Optional[Tensor] = None) -> Tensor:
+        """The loss of a batch.
+
+        Args:
+            condition: Normalised student features, shape (B, S).
+            target: Teacher features, shape (B, D).
+            labels: Class indices (B,) or label distributions (B, C).
+            class_centers: Rows of the teacher's classifier, shape (C, D).
+            class_bias: Bias of the teacher's classifier, shape (C,).
+
+        Returns:
+            Scalar loss.
+        """
+        target = target.detach()
+        if self.contraction:
+            target = self.contraction(target, labels, class_centers,
+                                      class_bias)
+        if self.feature_mixup:
+            condition, target = self.feature_mixup(condition, target)
+        return self.loss_weight * self.head.loss(condition, target)
