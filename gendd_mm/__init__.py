@@ -5,6 +5,7 @@ from . import compat  # isort: skip
 
 compat.apply()
 
+from . import datasets, engine, evaluation, models  # noqa: E402, F401
 from .version import __version__  # noqa: E402
 
 __all__ = ['__version__']

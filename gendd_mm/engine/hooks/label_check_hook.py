@@ -1,0 +1,50 @@
+"""Look at every label before the first step."""
+import numpy as np
+from mmengine.hooks import Hook
+
+from gendd_mm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class LabelCheckHook(Hook):
+    """Refuse a dataset with labels outside the classes of the model.
+
+    Reads ``get_gt_labels()`` of mmpretrain's datasets, which needs no image.
+    Datasets without labels pass. It runs before training, validation and
+    testing.
+
+    Raises:
+        ValueError: If a label is outside [0, num_classes).
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_train(self, runner) -> None:
+        """Check the training and, if there is one, the validation set."""
+        self._check(runner, runner.train_dataloader)
+        if runner.val_loop is not None:
+            self._check(runner, runner.val_dataloader)
+
+    def before_test(self, runner) -> None:
+        """Check the test set."""
+        self._check(runner, runner.test_dataloader)
+
+    def _check(self, runner, dataloader) -> None:
+        dataset = dataloader.dataset
+        model = getattr(runner.model, 'module', runner.model)
+        student = getattr(model, 'student', model)
+        num_classes = getattr(
+            getattr(student, 'head', None), 'num_classes', None)
+        if num_classes is None or not hasattr(dataset, 'get_gt_labels'):
+            return
+        try:
+            labels = np.asarray(dataset.get_gt_labels())
+        except KeyError:  # no gt_label: an unlabeled dataset
+            return
+        wrong = np.flatnonzero((labels < 0) | (labels >= num_classes))
+        if len(wrong):
+            raise ValueError(
+                f'{len(wrong)} labels of {type(dataset).__name__} are outside '
+                f'[0, {num_classes}), the classes of the model; the first is '
+                f'{labels[wrong[0]]} at sample {wrong[0]}. Check the '
+                'annotations or num_classes.')

@@ -1,0 +1,62 @@
+"""Random numbers as a function of seed, rank and iteration."""
+import random
+from typing import Optional
+
+import numpy as np
+import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+
+from gendd_mm.registry import HOOKS
+
+# Which of the draws of an iteration a seed is for.
+AUGMENTATION, STEP = 0, 1
+
+
+@HOOKS.register_module()
+class StepSeedHook(Hook):
+    """Reseed the global generators at every iteration.
+
+    The draws of an iteration then follow from (seed, rank, iteration) alone:
+    resuming from a checkpoint repeats them without a saved generator state,
+    whatever validation drew in between, and every rank draws its own
+    noise (under MMEngine's default all ranks share one seed).
+
+    Resuming is bit for bit for epoch-based training from epoch checkpoints.
+    With ``num_workers=0`` augmentation draws from these generators too; worker
+    processes are seeded by MMEngine.
+
+    Args:
+        seed: Base seed. None takes the runner's. Defaults to None.
+    """
+
+    # After the other hooks of an iteration, just before the step.
+    priority = 'VERY_LOW'
+
+    def __init__(self, seed: Optional[int] = None) -> None:
+        self.seed = seed
+
+    def before_train(self, runner) -> None:
+        """Take the runner's seed unless one was given."""
+        if self.seed is None:
+            self.seed = runner.seed
+
+    def before_train_epoch(self, runner) -> None:
+        """Seed what is drawn while the first batch is loaded."""
+        self._reseed(runner.iter, AUGMENTATION)
+
+    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
+        """Seed the forward pass: batch augmentation, noise, dropout."""
+        self._reseed(runner.iter, STEP)
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None,
+                         outputs=None) -> None:
+        """Seed what is drawn while the next batch is loaded."""
+        self._reseed(runner.iter + 1, AUGMENTATION)
+
+    def _reseed(self, iteration: int, purpose: int) -> None:
+        words = np.random.SeedSequence(
+            [self.seed, get_rank(), iteration, purpose]).generate_state(3)
+        random.seed(int(words[0]))
+        np.random.seed(int(words[1]))
+        torch.manual_seed(int(words[2]))

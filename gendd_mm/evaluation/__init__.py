@@ -1,0 +1,3 @@
+from .probe_accuracy import ProbeAccuracy
+
+__all__ = ['ProbeAccuracy']

@@ -1,0 +1,58 @@
+"""Accuracy of both prediction paths in one pass."""
+from typing import Dict, List, Sequence, Union
+
+import torch
+from mmengine.evaluator import BaseMetric
+from mmpretrain.evaluation import Accuracy
+
+from gendd_mm.registry import METRICS
+
+# Name in the metric -> field of the data sample.
+PATHS = {'gen': 'pred_score', 'probe': 'probe_score'}
+
+
+@METRICS.register_module()
+class ProbeAccuracy(BaseMetric):
+    """Top-k accuracy of the generative path and of the probe, in percent.
+
+    Reports ``gen/top1`` from ``pred_score`` and ``probe/top1`` from
+    ``probe_score`` (GenDD's samples carry both); a path without a score is
+    left out.
+
+    Args:
+        topk: Which k; more than the number of classes is an error. Defaults
+            to (1, ).
+        collect_device: ``'cpu'`` or ``'gpu'``. Defaults to ``'cpu'``.
+
+    Raises:
+        ValueError: If a k is above the number of classes.
+    """
+
+    def __init__(self,
+                 topk: Union[int, Sequence[int]] = (1, ),
+                 collect_device: str = 'cpu') -> None:
+        super().__init__(collect_device=collect_device)
+        self.topk = (topk, ) if isinstance(topk, int) else tuple(topk)
+
+    def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+        """Keep the scores and the label of every sample."""
+        for sample in data_samples:
+            result = {
+                path: sample[field].cpu()
+                for path, field in PATHS.items() if field in sample
+            }
+            result['label'] = sample['gt_label'].cpu()
+            self.results.append(result)
+
+    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
+        """Accuracies in percent, keys ``gen/topK`` and ``probe/topK``."""
+        labels = torch.cat([result['label'] for result in results])
+        metrics = {}
+        for path in PATHS:
+            if path not in results[0]:
+                continue
+            scores = torch.stack([result[path] for result in results])
+            accuracies = Accuracy.calculate(scores, labels, self.topk)
+            for k, (accuracy, ) in zip(self.topk, accuracies):
+                metrics[f'{path}/top{k}'] = accuracy.item()
+        return metrics
