@@ -74,7 +74,7 @@ class DistributionContraction(nn.Module):
                 of synchronisation.
         """
         if self.strength == 0:
-            return target
+            return target.detach()
         if class_centers is None:
             raise ValueError(
                 f'contraction with strength={self.strength} needs '
@@ -104,6 +104,10 @@ class DistributionContraction(nn.Module):
                     f'teacher_label_weight={weight} reads labels, but none '
                     'are given; map them, or set teacher_label_weight=1 or '
                     'strength=0 for unlabeled images.')
+            if len(labels) != len(target):
+                raise ValueError(
+                    f'{len(labels)} labels do not fit {len(target)} teacher '
+                    'features; record both from the same batch.')
             given = as_distribution(labels, num_classes)
         if weight == 0:
             return given
