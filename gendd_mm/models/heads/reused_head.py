@@ -49,15 +49,26 @@ class ReusedClassifierHead(ClsHead):
             nn.Identity() if in_channels == teacher_dim else nn.Linear(
                 in_channels, teacher_dim))
         self.classifier = nn.Linear(teacher_dim, num_classes)
-        if teacher_ckpt is not None:
-            self._load_classifier(teacher_ckpt, teacher_classifier)
+        self.teacher_ckpt = teacher_ckpt
+        self.teacher_classifier = teacher_classifier
+        # Already here, so that a wrong file is an error before training.
+        self._load_classifier()
         self.classifier.requires_grad_(False)
+
+    def init_weights(self) -> None:
+        """Initialise the projection; the classifier stays the teacher's."""
+        super().init_weights()
+        # An init_cfg, of this head or of the whole model, takes every Linear.
+        self._load_classifier()
 
     def forward(self, feats: Tuple[Tensor, ...]) -> Tensor:
         """Class scores, shape (B, C), from the last stage's feature."""
         return self.classifier(self.projection(self.pre_logits(feats)))
 
-    def _load_classifier(self, path: str, name: str) -> None:
+    def _load_classifier(self) -> None:
+        path, name = self.teacher_ckpt, self.teacher_classifier
+        if path is None:
+            return
         weights = read_state_dict(path)
         for key, parameter in self.classifier.named_parameters():
             full = f'{name}.{key}'
