@@ -37,13 +37,17 @@ def read_state_dict(path: str) -> Dict[str, Tensor]:
             checkpoint = CheckpointLoader.load_checkpoint(
                 path, map_location='cpu')
     except pickle.UnpicklingError as error:
+        # Its unpickler says the same of a web page and of a dangerous object.
         raise ValueError(
-            f'checkpoint {path!r} holds objects other than weights, which '
-            'could run code while loading (torch weights_only); convert it to '
-            'a plain state dict in a session you trust it in.') from error
-    except (RuntimeError, EOFError) as error:
+            f'checkpoint {path!r} is refused by torch (weights_only): either '
+            'it is no torch file or damaged, or it holds objects other than '
+            'weights, which could run code while loading. Get it anew, or '
+            'convert it to a plain state dict where you trust it.') from error
+    except (RuntimeError, EOFError, LookupError, ValueError, TypeError,
+            AttributeError) as error:
+        # A file of other bytes makes the unpickler stumble in many ways.
         raise ValueError(f'checkpoint {path!r} is not a torch file or is '
-                         f'damaged: {error}') from error
+                         f'damaged: {error!r}') from error
     weights = checkpoint
     if isinstance(checkpoint, dict):
         weights = checkpoint.get('state_dict', checkpoint)
