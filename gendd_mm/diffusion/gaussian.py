@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .schedules import BETAS, NoiseSchedule
 
-# The token values count as quantised to 255 bins in [-1, 1], as in the image
+# The token values count as quantised to 256 levels in [-1, 1], as in the image
 # diffusion models that the hybrid loss comes from; half a bin is 1/255.
 HALF_BIN = 1 / 255
 OPEN_END = 0.999
@@ -99,18 +99,18 @@ class GaussianDiffusion(nn.Module):
         share = (interpolation + 1) / 2
         return share * high + (1 - share) * low
 
-    def loss(self, output: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor,
+    def loss(self, output: Tensor, x_0: Tensor, t: Tensor,
              noise: Tensor) -> Tensor:
         """Hybrid loss of every row: noise error plus variational bound.
 
         Computed in float32 at least, whatever precision the network ran in.
 
         Args:
-            output: Denoiser output, shape (N, 2 d): noise estimate, v.
+            output: Denoiser output at ``add_noise(x_0, t, noise)``, shape
+                (N, 2 d): noise estimate, v.
             x_0: Clean tokens, shape (N, d).
-            x_t: Noisy tokens, shape (N, d).
             t: Steps, shape (N,), int64.
-            noise: The noise in ``x_t``, shape (N, d).
+            noise: The noise in the noisy tokens, shape (N, d).
 
         Returns:
             Loss, shape (N,); its mean over rows is the training objective.
@@ -121,12 +121,11 @@ class GaussianDiffusion(nn.Module):
         error = (noise - estimate).square().mean(-1)
         # Detached: the bound trains the variance, never the noise estimate.
         bound = self.variational_bound(estimate.detach(), interpolation, x_0,
-                                       x_t, t, noise)
+                                       t, noise)
         return error + bound
 
     def variational_bound(self, estimate: Tensor, interpolation: Tensor,
-                          x_0: Tensor, x_t: Tensor, t: Tensor,
-                          noise: Tensor) -> Tensor:
+                          x_0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """One term of the variational bound per row, in bits per dimension.
 
         ``KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t))`` for t > 0; at t = 0
@@ -136,9 +135,8 @@ class GaussianDiffusion(nn.Module):
             estimate: Noise estimate, shape (N, d).
             interpolation: The network's v, shape (N, d).
             x_0: Clean tokens, shape (N, d).
-            x_t: Noisy tokens, shape (N, d).
             t: Steps, shape (N,), int64.
-            noise: The noise in ``x_t``, shape (N, d).
+            noise: The noise in the noisy tokens, shape (N, d).
 
         Returns:
             Bits per dimension, shape (N,).
@@ -146,9 +144,10 @@ class GaussianDiffusion(nn.Module):
         log_variance = self.log_variance(interpolation, t)
         # Both means are the same affine function of the noise, so their
         # difference needs neither of them.
-        difference = self._at(self.noise_to_mean, t, noise) * (estimate - noise)
+        difference = (
+            self._at(self.noise_to_mean, t, estimate) * (estimate - noise))
         divergence = gaussian_kl(
-            difference, self._at(self.posterior_log_variance, t, noise),
+            difference, self._at(self.posterior_log_variance, t, estimate),
             log_variance)
         # At t = 0 the mean of p is the predicted x_0.
         x_0_estimate = x_0 - difference

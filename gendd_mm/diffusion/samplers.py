@@ -106,11 +106,13 @@ class AncestralSampler:
         log_beta = schedule.betas.log()
         x = noise
         for i in reversed(range(len(schedule))):
-            estimate, interpolation = denoise(x, self.steps[i]).chunk(2, -1)
-            beta, alpha_bar = float(schedule.betas[i]), float(
-                schedule.alpha_bar[i])
-            mean = (x - beta / (1 - alpha_bar)**0.5 * estimate) / (1 -
-                                                                   beta)**0.5
+            # The network may have run in half precision; a step does not.
+            output = denoise(x, self.steps[i]).to(x.dtype)
+            estimate, interpolation = output.chunk(2, -1)
+            beta = float(schedule.betas[i])
+            alpha_bar = float(schedule.alpha_bar[i])
+            mean = (x - beta / (1 - alpha_bar)**0.5 * estimate) / (
+                1 - beta)**0.5
             if i == 0:
                 return mean
             share = (interpolation + 1) / 2

@@ -127,9 +127,10 @@ class GenerativeHead(BaseModule):
         # B images x L tokens x repeats, in this order: N rows.
         num_tokens, repeats = self.tokenizer.num_tokens, self.repeats
         shape = (len(condition), num_tokens, repeats)
-        tokens = self.tokenizer.tokenize(target.float())
+        tokens = self.tokenizer.tokenize(target.to(widened(condition)))
         x_0 = tokens.repeat_interleave(repeats, dim=1).flatten(0, 1)
-        x_t = self.process.add_noise(x_0, draws.t, draws.noise)
+        noise = draws.noise.to(x_0.dtype)
+        x_t = self.process.add_noise(x_0, draws.t, noise)
 
         # The condition's part is computed per image, the position's per
         # token; only the step's is a row's own.
@@ -140,7 +141,7 @@ class GenerativeHead(BaseModule):
             self.denoiser.time_embedding(draws.t).view(*shape, -1) + kept +
             positions[:, None])
         output = self.denoiser.denoise(x_t, embedding.flatten(0, 2))
-        return self.process.loss(output, x_0, x_t, draws.t, draws.noise).mean()
+        return self.process.loss(output, x_0, draws.t, noise).mean()
 
     def draw(self,
              batch_size: int,
@@ -203,11 +204,14 @@ class GenerativeHead(BaseModule):
             if scale == 1:
                 return output
             null = self.denoiser.denoise(x_t, unconditional + time)
-            return guide(output, null[:, :token_dim], scale)
+            # Widened first: guidance extrapolates, rounding errors included.
+            return guide(
+                output.to(x_t.dtype), null[:, :token_dim].to(x_t.dtype), scale)
 
         noise = torch.randn(
             conditional.size(0),
             token_dim,
+            dtype=widened(condition),
             device=condition.device,
             generator=generator)
         tokens = self.sampler(self.process, denoise, noise, generator)
@@ -219,3 +223,8 @@ class GenerativeHead(BaseModule):
                 f'a condition of shape {tuple(condition.shape)} does not fit '
                 f'a head built for condition_dim={self.condition_dim}; record '
                 'the pooled student feature, shape (B, condition_dim).')
+
+
+def widened(tensor: Tensor) -> torch.dtype:
+    """The precision of a tensor, but float32 at least."""
+    return torch.promote_types(tensor.dtype, torch.float32)
