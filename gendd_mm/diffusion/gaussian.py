@@ -193,10 +193,12 @@ def discretized_gaussian_nll(value: Tensor, mean: Tensor,
     lower = (value - mean - HALF_BIN) * inverse_std
     upper = upper.masked_fill(value > OPEN_END, math.inf)
     lower = lower.masked_fill(value < -OPEN_END, -math.inf)
-    # The mass between two points of the same tail, taken in the lower tail:
-    # 1 - cdf would round to 0 in the upper one.
+    # The mass between two points of the same tail, taken in the lower tail and
+    # by erfc: 1 - cdf would round to 0 in the upper one, and so would the
+    # 1 + erf of torch.special.ndtr in both.
     flip = (lower + upper) > 0
     low = torch.where(flip, -upper, lower)
     high = torch.where(flip, -lower, upper)
-    mass = torch.special.ndtr(high) - torch.special.ndtr(low)
+    mass = 0.5 * (
+        torch.erfc(-high * math.sqrt(0.5)) - torch.erfc(-low * math.sqrt(0.5)))
     return -mass.clamp(min=1e-12).log()
