@@ -149,9 +149,8 @@ class GaussianDiffusion(nn.Module):
         divergence = gaussian_kl(
             difference, self._at(self.posterior_log_variance, t, estimate),
             log_variance)
-        # At t = 0 the mean of p is the predicted x_0.
-        x_0_estimate = x_0 - difference
-        likelihood = discretized_gaussian_nll(x_0, x_0_estimate, log_variance)
+        # At t = 0 the mean of p is the predicted x_0: x_0 - difference.
+        likelihood = discretized_gaussian_nll(x_0, difference, log_variance)
         nats = torch.where((t == 0)[:, None], likelihood, divergence)
         return nats.mean(-1) / math.log(2)
 
@@ -176,7 +175,7 @@ def gaussian_kl(mean_difference: Tensor, log_variance_q: Tensor,
         mean_difference.square() * (-log_variance_p).exp())
 
 
-def discretized_gaussian_nll(value: Tensor, mean: Tensor,
+def discretized_gaussian_nll(value: Tensor, deviation: Tensor,
                              log_variance: Tensor) -> Tensor:
     """Negative log of a Gaussian's mass in the bin around ``value``, in nats.
 
@@ -185,12 +184,12 @@ def discretized_gaussian_nll(value: Tensor, mean: Tensor,
 
     Args:
         value: Where the bin is centred.
-        mean: Mean of the Gaussian.
+        deviation: ``value`` minus the mean of the Gaussian.
         log_variance: Its log variance.
     """
     inverse_std = (-0.5 * log_variance).exp()
-    upper = (value - mean + HALF_BIN) * inverse_std
-    lower = (value - mean - HALF_BIN) * inverse_std
+    upper = (deviation + HALF_BIN) * inverse_std
+    lower = (deviation - HALF_BIN) * inverse_std
     upper = upper.masked_fill(value > OPEN_END, math.inf)
     lower = lower.masked_fill(value < -OPEN_END, -math.inf)
     # The mass between two points of the same tail, taken in the lower tail and
