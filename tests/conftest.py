@@ -1,6 +1,7 @@
 """What the tests share: one thread, a seed, and a look from other projects."""
 
 import random
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -31,8 +32,13 @@ def float64():
     torch.set_default_dtype(before)
 
 
-@pytest.fixture(params=['mmengine', 'mmpretrain'])
-def build(request):
-    """Build ``gendd_mm.X`` from a root registry, under another's scope."""
+@pytest.fixture(params=[None, 'mmpretrain'])
+def build(request, monkeypatch):
+    """Build ``gendd_mm.X`` from a root registry, as other projects do.
+
+    Without a default scope, and under that of MMPretrain.
+    """
+    # What an earlier test may have left behind is out of sight.
+    monkeypatch.setattr(DefaultScope, '_instance_dict', OrderedDict())
     with DefaultScope.overwrite_default_scope(request.param):
         yield lambda registry, **config: registry.build(config)

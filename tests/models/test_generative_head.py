@@ -240,7 +240,7 @@ def test_a_trained_head_samples_the_target_of_its_condition():
         head.loss(condition, target).backward()
         optimizer.step()
     samples = head.sample(condition, num_draws=20).mean(0)
-    torch.testing.assert_close(samples, target, rtol=0, atol=0.2)
+    torch.testing.assert_close(samples, target, rtol=0, atol=0.3)
 
 
 def test_defaults_are_those_of_the_method():

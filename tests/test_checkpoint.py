@@ -1,0 +1,95 @@
+"""read_state_dict: weights and nothing else, or a clear error."""
+
+import os
+
+import pytest
+import torch
+
+from gendd_mm.checkpoint import read_state_dict
+
+WEIGHTS = {'fc.weight': torch.arange(6.).view(2, 3), 'fc.bias': torch.ones(2)}
+
+
+def save(path, content) -> str:
+    torch.save(content, path)
+    return str(path)
+
+
+def assert_weights(state_dict) -> None:
+    assert state_dict.keys() == WEIGHTS.keys()
+    assert all(state_dict[name].equal(WEIGHTS[name]) for name in WEIGHTS)
+
+
+@pytest.mark.parametrize('content', [
+    WEIGHTS,
+    dict(state_dict=WEIGHTS),
+    dict(meta=dict(epoch=3), state_dict=WEIGHTS, optimizer=dict(lr=1.)),
+])
+def test_weights_are_found(tmp_path, content):
+    assert_weights(read_state_dict(save(tmp_path / 'w.pth', content)))
+
+
+def test_a_path_may_start_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    save(tmp_path / 'w.pth', WEIGHTS)
+    assert_weights(read_state_dict('~/w.pth'))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='none.pth.*train it first'):
+        read_state_dict(str(tmp_path / 'none.pth'))
+    with pytest.raises(FileNotFoundError):
+        read_state_dict(str(tmp_path))  # a folder
+
+
+class Trap:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder) -> None:
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder, )
+
+
+def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path):
+    trap = tmp_path / 'sprung'
+    path = save(tmp_path / 'w.pth', dict(WEIGHTS, trap=Trap(trap)))
+    with pytest.raises(ValueError, match='w.pth.* refused .*weights_only'):
+        read_state_dict(path)
+    assert not trap.exists()
+    # The trap works where nothing protects.
+    torch.load(path, weights_only=False)
+    assert trap.exists()
+
+
+@pytest.mark.parametrize('content', [
+    b'', b'<html>404 Not Found</html>', b'hello world, no checkpoint',
+    bytes(range(256))
+])
+def test_a_file_of_something_else_is_an_error(tmp_path, content):
+    path = tmp_path / 'w.pth'
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match='no.* torch file or.* damaged'):
+        read_state_dict(str(path))
+
+
+@pytest.mark.parametrize('new_format', [True, False])
+def test_a_file_cut_short_is_an_error(tmp_path, new_format):
+    path = tmp_path / 'w.pth'
+    torch.save(WEIGHTS, path, _use_new_zipfile_serialization=new_format)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ValueError, match='w.pth.* damaged'):
+        read_state_dict(str(path))
+
+
+@pytest.mark.parametrize('content', [
+    dict(epoch=3),
+    dict(state_dict=dict(epoch=3)),
+    dict(state_dict=WEIGHTS['fc.bias']),
+    [WEIGHTS],
+    {},
+])
+def test_a_file_without_weights_is_an_error(tmp_path, content):
+    with pytest.raises(ValueError, match='w.pth.* holds no weights'):
+        read_state_dict(save(tmp_path / 'w.pth', content))
