@@ -33,11 +33,14 @@ class GaussianDiffusion(nn.Module):
         ValueError: If ``num_steps`` or ``schedule`` is out of range.
     """
 
-    def __init__(self, num_steps: int = 1000, schedule: str = 'cosine') -> None:
+    def __init__(self,
+                 num_steps: int = 1000,
+                 schedule: str = 'cosine') -> None:
         super().__init__()
         if num_steps < 2:
-            raise ValueError(f'num_steps={num_steps} is too small; a diffusion '
-                             'process has at least 2 steps (default 1000).')
+            raise ValueError(
+                f'num_steps={num_steps} is too small; a diffusion '
+                'process has at least 2 steps (default 1000).')
         if schedule not in BETAS:
             raise ValueError(f'schedule={schedule!r} is unknown; choose from '
                              f'{sorted(BETAS)}.')
@@ -171,8 +174,8 @@ def gaussian_kl(mean_difference: Tensor, log_variance_q: Tensor,
     """
     return 0.5 * (
         log_variance_p - log_variance_q - 1 +
-        (log_variance_q - log_variance_p).exp() +
-        mean_difference.square() * (-log_variance_p).exp())
+        (log_variance_q - log_variance_p).exp() + mean_difference.square() *
+        (-log_variance_p).exp())
 
 
 def discretized_gaussian_nll(value: Tensor, deviation: Tensor,

@@ -15,8 +15,7 @@ from .schedules import spaced_steps
 Denoise = Callable[[Tensor, int], Tensor]
 
 
-def guide(conditional: Tensor, unconditional: Tensor,
-          scale: float) -> Tensor:
+def guide(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
     """Classifier-free guidance (Ho & Salimans, arXiv 2207.12598).
 
     ``eps_null + scale * (eps_cond - eps_null)`` on the noise estimate; the
@@ -111,8 +110,8 @@ class AncestralSampler:
             estimate, interpolation = output.chunk(2, -1)
             beta = float(schedule.betas[i])
             alpha_bar = float(schedule.alpha_bar[i])
-            mean = (x - beta / (1 - alpha_bar)**0.5 * estimate) / (
-                1 - beta)**0.5
+            noise_scale = beta / (1 - alpha_bar)**0.5
+            mean = (x - noise_scale * estimate) / (1 - beta)**0.5
             if i == 0:
                 return mean
             share = (interpolation + 1) / 2

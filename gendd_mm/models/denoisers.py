@@ -17,9 +17,8 @@ class TokenDenoiser(nn.Module):
     diffusion loss (arXiv 2406.11838): residual blocks whose layer norms are
     shifted, scaled and gated by an embedding of everything that is given.
 
-    Multiply-adds per row: ``3 * depth * w^2 + 2 * depth * w^2 + 2 * w^2 +
-    d * w + d_out * w`` plus the embedding; 19.9 M at the defaults with
-    d = 64 and a condition of 512.
+    Multiply-adds per row: ``(5 * depth + 3) * w^2 + (d + d_out + S + 256) *
+    w``; 19.9 M at the defaults with d = 64, d_out = 128 and S = 512.
 
     Args:
         token_dim: Token size d.
@@ -47,12 +46,13 @@ class TokenDenoiser(nn.Module):
         self.time_embedding = TimeEmbedding(width)
         self.condition_embedding = nn.Linear(condition_dim, width)
         self.token_embedding = nn.Embedding(num_tokens, width)
-        self.blocks = nn.ModuleList(ModulatedBlock(width) for _ in range(depth))
+        self.blocks = nn.ModuleList(
+            ModulatedBlock(width) for _ in range(depth))
         self.output = ModulatedOutput(width, output_dim)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialise as method.md's section 5 (MAR's) prescribes."""
+        """Initialise as GenDD does, after MAR."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
@@ -128,9 +128,8 @@ class TimeEmbedding(nn.Module):
 
     def __init__(self, width: int, num_frequencies: int = 128) -> None:
         super().__init__()
-        frequencies = torch.exp(-math.log(10000) *
-                                torch.arange(num_frequencies) /
-                                num_frequencies)
+        frequencies = torch.exp(
+            -math.log(10000) * torch.arange(num_frequencies) / num_frequencies)
         self.register_buffer('frequencies', frequencies, persistent=False)
         self.mlp = nn.Sequential(
             nn.Linear(2 * num_frequencies, width), nn.SiLU(),

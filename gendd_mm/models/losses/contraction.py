@@ -147,5 +147,5 @@ def as_distribution(labels: Tensor, num_classes: int) -> Tensor:
                          'the teacher\'s num_classes.')
     # Not F.one_hot: it reads the largest label back from the device.
     return torch.zeros(
-        len(labels), num_classes, device=labels.device).scatter_(
-            1, labels[:, None], 1.)
+        len(labels), num_classes,
+        device=labels.device).scatter_(1, labels[:, None], 1.)

@@ -56,17 +56,20 @@ class FeatureMixup(nn.Module):
                            weight.to(condition.dtype)),
                 torch.lerp(target[partner], target, weight.to(target.dtype)))
 
-    def draw(self,
-             batch_size: int,
-             device: torch.device,
-             generator: Optional[torch.Generator] = None
-             ) -> Tuple[Tensor, Tensor]:
+    def draw(
+            self,
+            batch_size: int,
+            device: torch.device,
+            generator: Optional[torch.Generator] = None
+    ) -> Tuple[Tensor, Tensor]:
         """Draw m, shape (), and the permutation, shape (batch_size,)."""
-        # Beta(b, b) as a ratio of two Gamma(b) draws, on the device. In float64:
-        # for a small b both draws often underflow in float32, and 0 / 0 says
-        # nothing of the ratio.
-        shape = torch.full(
-            (2, ), self.beta, dtype=torch.float64, device=device)
+        # Beta(b, b) as a ratio of two Gamma(b) draws, on the device. In
+        # float64: for a small b both draws often underflow in float32, and
+        # nothing is left of their ratio.
+        shape = torch.full((2, ),
+                           self.beta,
+                           dtype=torch.float64,
+                           device=device)
         gamma = torch._standard_gamma(shape, generator=generator)
         weight = gamma[0] / gamma.sum()
         partner = torch.randperm(
