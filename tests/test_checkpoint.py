@@ -4,6 +4,7 @@ import os
 
 import pytest
 import torch
+from mmengine.runner.checkpoint import CheckpointLoader
 
 from gendd_mm.checkpoint import read_state_dict
 
@@ -33,6 +34,18 @@ def test_a_path_may_start_at_home(tmp_path, monkeypatch):
     monkeypatch.setenv('HOME', str(tmp_path))
     save(tmp_path / 'w.pth', WEIGHTS)
     assert_weights(read_state_dict('~/w.pth'))
+
+
+def test_other_places_are_left_to_mmengine(monkeypatch):
+    asked = []
+
+    def load_checkpoint(path, map_location):
+        asked.append((path, map_location))
+        return dict(state_dict=WEIGHTS)
+
+    monkeypatch.setattr(CheckpointLoader, 'load_checkpoint', load_checkpoint)
+    assert_weights(read_state_dict('https://example.com/w.pth'))
+    assert asked == [('https://example.com/w.pth', 'cpu')]
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -1,6 +1,7 @@
 """DigitsDataset: the same real images, split once and for all."""
 
 import hashlib
+import sys
 
 import numpy as np
 import pytest
@@ -82,6 +83,12 @@ def test_labels_are_known_without_the_images():
 def test_an_unknown_split_is_an_error():
     with pytest.raises(ValueError, match="split='val' .*'train', 'test'"):
         DigitsDataset('val')
+
+
+def test_without_scikit_learn_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'sklearn.datasets', None)
+    with pytest.raises(ImportError, match='pip install scikit-learn'):
+        DigitsDataset()
 
 
 def test_builds_in_other_projects(build):

@@ -223,6 +223,16 @@ def test_autocast_gives_a_float32_loss_and_samples(dtype):
     torch.testing.assert_close(loss, expected, rtol=0.05, atol=0)
 
 
+@pytest.mark.parametrize('dtype', [torch.float16, torch.float64])
+def test_a_target_of_another_precision_is_taken_as_the_conditions(dtype):
+    head = small_head()
+    condition, target = torch.randn(4, 6), torch.randn(4, 12).to(dtype)
+    fix_draws(head, 4)
+    loss = head.loss(condition, target)
+    assert loss.dtype == torch.float32
+    assert loss.equal(head.loss(condition, target.float()))
+
+
 def test_a_trained_head_samples_the_target_of_its_condition():
     """Two conditions, two targets; no guidance, so that nothing overshoots."""
     head = GenerativeHead(
