@@ -126,6 +126,17 @@ def test_resuming_gives_the_same_values_bit_for_bit(tmp_path):
     assert beta2s(resumed) == [0.999, 0.999]
 
 
+def test_resuming_by_last_step_goes_on_and_stays_at_the_end():
+    optimizer = make_optimizer(0.96)
+    CosineAnnealingBeta2(optimizer, end=5)
+    scheduler = CosineAnnealingBeta2(optimizer, end=5, last_step=2)
+    expected = 0.999 - 0.0195 * (1 + math.cos(math.pi * 3 / 4))
+    assert beta2s(optimizer) == [pytest.approx(expected)]
+    for _ in range(4):
+        advance(optimizer, scheduler)
+        assert beta2s(optimizer) == [0.999]
+
+
 def test_lr_and_momentum_schedulers_beside_it_change_nothing():
     builders = [
         lambda optimizer: LinearLR(optimizer, start_factor=0.1, end=3),
