@@ -4,8 +4,8 @@ Nothing of ``gendd_mm`` is imported and nothing is saved: every row has its
 own step, condition and position, means are computed instead of their closed
 difference, the unconditional estimate is always evaluated. In float64.
 
-Symbols as in arXiv 2507.14503 and 2102.09672: x noisy token, z condition,
-l position, abar the signal's share of the variance.
+Symbols as in arXiv 2507.14503 and 2102.09672: x token, z condition, abar the
+signal's share of the variance.
 """
 
 import math
@@ -42,7 +42,7 @@ class ReferenceDenoiser(nn.Module):
         self.time_1 = nn.Linear(256, width)
         self.time_2 = nn.Linear(width, width)
         self.z_in = nn.Linear(condition_dim, width)
-        self.l_in = nn.Embedding(num_tokens, width)
+        self.position_in = nn.Embedding(num_tokens, width)
         self.norm = nn.ModuleList(
             nn.LayerNorm(width, eps=1e-6) for _ in range(depth))
         self.mlp_1 = nn.ModuleList(
@@ -54,14 +54,15 @@ class ReferenceDenoiser(nn.Module):
         self.out_modulation = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, 2 * token_dim)
 
-    def forward(self, x: Tensor, t: Tensor, z: Tensor, l: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, z: Tensor,
+                position: Tensor) -> Tensor:
         frequencies = torch.tensor(
             [math.exp(-math.log(10000) * i / 128) for i in range(128)],
             dtype=torch.float64)
         angles = t.double()[:, None] * frequencies
         sinusoids = torch.cat([torch.cos(angles), torch.sin(angles)], dim=1)
         time = self.time_2(F.silu(self.time_1(sinusoids)))
-        e = time + self.z_in(z) + self.l_in(l)
+        e = time + self.z_in(z) + self.position_in(position)
 
         h = self.x_in(x)
         for norm, mlp_1, mlp_2, modulation in zip(self.norm, self.mlp_1,
@@ -115,7 +116,7 @@ class ReferenceHead(nn.Module):
             'time_1': 'time_embedding.mlp.0',
             'time_2': 'time_embedding.mlp.2',
             'z_in': 'condition_embedding',
-            'l_in': 'token_embedding',
+            'position_in': 'token_embedding',
             'out_modulation': 'output.modulation',
             'out': 'output.linear',
         }
