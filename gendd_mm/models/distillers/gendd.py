@@ -39,7 +39,7 @@ class GenDDDistiller(ConfigurableDistiller):
                 'GenDD distiller needs exactly one. For none use '
                 'mmrazor.ConfigurableDistiller.')
         self.gendd_name = names[0]
-        self._check_mappings()
+        self._complete_mappings()
 
     @property
     def gendd_loss(self) -> GenDDLoss:
@@ -64,17 +64,30 @@ class GenDDDistiller(ConfigurableDistiller):
         return self.gendd_loss.head.sample(condition, num_draws,
                                            generator).mean(0)
 
-    def _check_mappings(self) -> None:
-        mapping = self.loss_forward_mappings.get(self.gendd_name, {})
+    def _complete_mappings(self) -> None:
+        """Check what the loss reads; drop what it does not.
+
+        Dropping lets a supervised config run without labels: with strength 0
+        or teacher labels alone, none are looked up.
+        """
+        mapping = dict(self.loss_forward_mappings.get(self.gendd_name, {}))
         needed = ['condition', 'target']
         contraction = self.gendd_loss.contraction
-        if contraction and contraction.strength > 0:
+        contracts = contraction and contraction.strength > 0
+        if contracts:
             needed.append('class_centers')
-            if contraction.needs_labels:
-                needed.append('labels')
+        else:
+            mapping.pop('class_centers', None)
+        if contracts and contraction.needs_labels:
+            needed.append('labels')
+        else:
+            mapping.pop('labels', None)
         missing = [name for name in needed if name not in mapping]
         if missing:
             raise ValueError(
                 f'loss_forward_mappings[{self.gendd_name!r}] lacks {missing}; '
                 'see configs/_base_/models/gendd.py and gendd_supervised.py '
                 'for the recorders and mappings.')
+        self.loss_forward_mappings = {
+            **self.loss_forward_mappings, self.gendd_name: mapping
+        }

@@ -1,0 +1,18 @@
+"""The student of the digits alone, on labels: the baseline of distillation.
+
+    python tools/train.py configs/digits/student_digits.py
+"""
+_base_ = [
+    '../_base_/models/digits_pair.py', '../_base_/datasets/digits.py',
+    '../_base_/schedules/digits.py', '../_base_/default_runtime.py'
+]
+
+model = dict(
+    type='ImageClassifier',
+    backbone={{_base_.student_backbone}},
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(
+        type='LinearClsHead',
+        num_classes=10,
+        in_channels={{_base_.student_dim}},
+        loss=dict(type='CrossEntropyLoss')))

@@ -1,0 +1,127 @@
+"""Export the student as a plain mmpretrain model."""
+import copy
+import os.path as osp
+from typing import Tuple
+
+import torch
+from mmengine.config import Config
+from mmengine.utils import mkdir_or_exist
+from mmpretrain.registry import MODELS as MMPRETRAIN_MODELS
+
+from gendd_mm.checkpoint import read_state_dict
+
+STUDENT = 'architecture.'
+
+
+def export_student(cfg: Config, checkpoint: str,
+                   out_dir: str) -> Tuple[str, str]:
+    """Write the student of a distillation as config and weights.
+
+    The result is an ``ImageClassifier`` whose head is the probe as a
+    ``LinearClsHead``: no teacher, no generative head, nothing of gendd_mm. It
+    is loaded strictly once before anything is written.
+
+    Args:
+        cfg: Config of the run. Its ``model.architecture`` is the student.
+        checkpoint: Checkpoint of the run.
+        out_dir: Folder to write ``student.py`` and ``student.pth`` to.
+
+    Returns:
+        Paths of the config and of the weights.
+
+    Raises:
+        ValueError: If there is no student, it needs gendd_mm, its probe was
+            not trained, or the weights do not fit.
+    """
+    model = _plain_model(cfg)
+    weights = {
+        key[len(STUDENT):]: value
+        for key, value in read_state_dict(checkpoint).items()
+        if key.startswith(STUDENT)
+    }
+    if not weights:
+        raise ValueError(
+            f'checkpoint {checkpoint!r} holds no student (no key starts with '
+            f'{STUDENT!r}); give a checkpoint that a distillation run wrote.')
+    built = MMPRETRAIN_MODELS.build(copy.deepcopy(model))
+    try:
+        built.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        raise ValueError(f'checkpoint {checkpoint!r} does not fit the student '
+                         f'of the config: {error}') from error
+
+    mkdir_or_exist(out_dir)
+    config_path = osp.join(out_dir, 'student.py')
+    weights_path = osp.join(out_dir, 'student.pth')
+    Config(
+        dict(
+            default_scope='mmpretrain',
+            model=model,
+            # What the inferencer needs of the data: how to prepare an image.
+            test_dataloader=dict(dataset=dict(pipeline=_plain_pipeline(cfg))),
+        )).dump(config_path)
+    classes = _classes(cfg)
+    meta = dict(dataset_meta=dict(classes=classes)) if classes else {}
+    torch.save(dict(meta=meta, state_dict=weights), weights_path)
+    return config_path, weights_path
+
+
+def _plain_model(cfg: Config) -> dict:
+    """The student's config in mmpretrain's own terms."""
+    if 'architecture' not in cfg.model:
+        raise ValueError(f'model.type={cfg.model.get("type")!r} has no '
+                         'architecture, that is, no student to export; give '
+                         'the config of a distillation.')
+    student = copy.deepcopy(cfg.model.architecture.to_dict())
+    head = student['head']
+    if not head.pop('trainable', True):
+        raise ValueError('the probe of this run was not trained '
+                         '(trainable=False), so the student has no '
+                         'classifier; train one on the backbone first.')
+    if head['type'].rpartition('.')[2] == 'LinearProbeHead':
+        head['type'] = 'LinearClsHead'
+    preprocessor = (
+        cfg.model.get('data_preprocessor') or student.get('data_preprocessor')
+        or cfg.get('data_preprocessor') or {})
+    student['data_preprocessor'] = {
+        key: value
+        for key, value in dict(preprocessor).items() if key != 'batch_augments'
+    }
+    # How the run began is of no use to the result.
+    for key in ('train_cfg', 'pretrained', 'init_cfg'):
+        student.pop(key, None)
+    student['backbone'].pop('init_cfg', None)
+    return _without_scope(student, 'model.architecture')
+
+
+def _plain_pipeline(cfg: Config) -> list:
+    """The test transforms in mmpretrain's own terms."""
+    dataset = cfg.test_dataloader.dataset
+    pipeline = [transform.to_dict() for transform in dataset.pipeline]
+    return _without_scope(pipeline, 'test_dataloader.dataset.pipeline')
+
+
+def _without_scope(node, where: str):
+    """Refuse what only gendd_mm can build; drop mmpretrain's own prefix."""
+    if isinstance(node, list):
+        return [_without_scope(child, where) for child in node]
+    if not isinstance(node, dict):
+        return node
+    node = {key: _without_scope(value, where) for key, value in node.items()}
+    kind = node.get('type')
+    if isinstance(kind, str):
+        if kind.startswith('gendd_mm.'):
+            raise ValueError(f'{where} uses {kind}, which mmpretrain alone '
+                             'cannot build; export needs a plain student.')
+        node['type'] = kind.removeprefix('mmpretrain.')
+    return node
+
+
+def _classes(cfg: Config):
+    """Class names of the test set, without reading it."""
+    from mmengine.registry import DATASETS
+    dataset = cfg.test_dataloader.dataset
+    metainfo = dict(getattr(DATASETS.get(dataset.type), 'METAINFO', None) or {})
+    metainfo.update(dataset.get('metainfo') or {})
+    classes = metainfo.get('classes')
+    return list(classes) if classes else None

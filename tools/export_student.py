@@ -1,0 +1,40 @@
+"""Export the student of a distillation as a plain mmpretrain model.
+
+    python tools/export_student.py CONFIG CHECKPOINT OUT_DIR
+
+writes OUT_DIR/student.py and OUT_DIR/student.pth: the student with its probe
+as classifier, without teacher, head or any need of gendd_mm.
+"""
+
+import argparse
+
+from mmengine.config import DictAction
+
+from gendd_mm.deploy import export_student
+from gendd_mm.engine.options import read_config
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Export the plain student')
+    parser.add_argument('config', help='config file of the run')
+    parser.add_argument('checkpoint', help='checkpoint of the run')
+    parser.add_argument('out_dir', help='folder to write to')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='override settings of the config, as key=value')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = read_config(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    for path in export_student(cfg, args.checkpoint, args.out_dir):
+        print(f'wrote {path}')
+
+
+if __name__ == '__main__':
+    main()
