@@ -1,0 +1,78 @@
+"""Two processes against one: the same batch gives the same parameters."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import small_models
+import torch
+from mmengine.config import Config
+
+STEPS = 3
+
+
+@pytest.fixture
+def cfg(tmp_path) -> Config:
+    """A run without batch statistics or random augmentation of images.
+
+    Mixup of images or features would pair other images; the head's draws are
+    the same for an image by ``SlicedHead``.
+    """
+    teacher = small_models.digits_teacher(tmp_path / 'teacher.pth')
+    cfg = small_models.shrunk('gendd_digits.py', tmp_path, teacher)
+    cfg.custom_imports.imports.append('small_models')
+    cfg.model.architecture.backbone.norm_cfg = dict(type='GN', num_groups=2)
+    cfg.model.distiller.distill_losses.loss_gendd.feature_mixup = None
+    small_models.head_of(cfg).type = 'SlicedHead'
+    cfg.train_dataloader.dataset.pipeline = [dict(type='PackInputs')]
+    cfg.train_dataloader.dataset.indices = 8 * STEPS
+    cfg.train_dataloader.sampler.shuffle = False
+    cfg.train_cfg.max_epochs = 1
+    # Without warm-up, so that a few steps move the parameters; with a large
+    # eps, so that a gradient of another scale is another step.
+    del cfg.param_scheduler[0]
+    cfg.optim_wrapper.optimizer.eps = 1e-2
+    cfg.train_dataloader.batch_size = 8
+    return cfg
+
+
+def trained_by_two(cfg: Config) -> dict:
+    cfg.work_dir += '/two'
+    cfg.train_dataloader.batch_size = 4
+    path = f'{cfg.work_dir}.py'
+    cfg.dump(path)
+    tests = os.path.dirname(small_models.__file__)
+    env = dict(
+        os.environ,
+        OMP_NUM_THREADS='1',
+        CUDA_VISIBLE_DEVICES='',
+        PYTHON=sys.executable,
+        PYTHONPATH=tests)
+    done = subprocess.run(
+        ['bash', 'tools/dist_train.sh', path, '2'],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=env,
+        cwd=small_models.ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return torch.load(f'{cfg.work_dir}/epoch_1.pth', weights_only=True)
+
+
+def test_two_processes_train_as_one(cfg):
+    runner = small_models.runner_of(cfg.copy())
+    runner.model.init_weights()
+    start = {k: v.clone() for k, v in runner.model.state_dict().items()}
+    runner.train()
+    alone = runner.model.state_dict()
+    shared = trained_by_two(cfg.copy())
+    assert runner.iter == shared['meta']['iter'] == STEPS
+    assert alone.keys() == shared['state_dict'].keys()
+    moved = set()
+    for key, value in alone.items():
+        torch.testing.assert_close(
+            shared['state_dict'][key], value, atol=1e-5, rtol=0, msg=key)
+        if (value - start[key]).abs().max() > 1e-3:
+            moved.add(key.split('.')[0])
+    assert moved == {'architecture', 'distiller'}
