@@ -1,0 +1,145 @@
+"""What the documents show works as it stands there."""
+
+import re
+from pathlib import Path
+
+import pytest
+import synthetic_imagenet
+import torch
+from mmengine.config import Config
+from mmengine.hub import get_model
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from mmpretrain.registry import MODELS
+
+import gendd_mm.models
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def code_blocks(page: str) -> list:
+    """The Python blocks of a document, in order."""
+    return re.findall(r'```python\n(.*?)```', (ROOT / page).read_text(), re.S)
+
+
+def block_with(page: str, text: str) -> str:
+    """The one Python block of a document that holds a text."""
+    found = [block for block in code_blocks(page) if text in block]
+    assert len(found) == 1, f'{len(found)} blocks of {page} hold {text!r}'
+    return found[0]
+
+
+PAIR = block_with('docs/own_pair.md', '_base_ = [')
+ADDITIONS = [
+    block for block in code_blocks('docs/own_pair.md')
+    if block.startswith('model = ')
+]
+
+
+def read_pair(tmp_path: Path, addition: str = '') -> Config:
+    """The pair of the documents, with what a later block of theirs adds."""
+    text = PAIR.replace("'_base_/", f"'{ROOT}/configs/_base_/")
+    (tmp_path / 'pair.py').write_text(text)
+    (tmp_path / 'changed.py').write_text("_base_ = ['pair.py']\n" + addition)
+    cfg = Config.fromfile(str(tmp_path / 'changed.py'))
+    root = tmp_path / 'imagenet'
+    synthetic_imagenet.write(root)
+    synthetic_imagenet.shrink(cfg, root, 32)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        teacher = get_model(**cfg.model.teacher)
+    cfg.model.teacher_ckpt = synthetic_imagenet.save_random(
+        teacher, tmp_path / 'resnet34.pth')
+    head = cfg.model.distiller.distill_losses.loss_gendd.head
+    head.repeats = 1
+    head.sampling = dict(type='ancestral', num_steps=2)
+    return cfg
+
+
+def test_readme_shows_the_same_pair():
+    assert block_with('README.md', '_base_ = [') == PAIR
+
+
+def test_pair_is_about_thirty_lines():
+    assert len(PAIR.splitlines()) <= 35
+
+
+def test_pair_trains(tmp_path):
+    runner = synthetic_imagenet.train_and_evaluate(
+        read_pair(tmp_path), tmp_path / 'work')
+    name = 'architecture.backbone.layer4.1.conv2.weight'
+    assert not torch.equal(runner.first[name],
+                           dict(runner.model.named_parameters())[name])
+    assert set(runner.metrics) == {'gen/top1', 'probe/top1'}
+
+
+@pytest.mark.parametrize('contraction',
+                         ['None', 'dict(teacher_label_weight=1.0)'])
+def test_pair_trains_without_labels(tmp_path, contraction):
+    addition, = [block for block in ADDITIONS if 'trainable' in block]
+    cfg = read_pair(tmp_path, addition.replace('None', contraction))
+    runner = synthetic_imagenet.train_and_evaluate(cfg, tmp_path / 'work')
+    assert set(runner.metrics) == {'gen/top1'}
+
+
+def test_pair_trains_on_mixed_images(tmp_path):
+    addition, = [block for block in ADDITIONS if 'Mixup' in block]
+    cfg = read_pair(tmp_path, addition + '\ndata_preprocessor = None\n')
+    runner = synthetic_imagenet.train_and_evaluate(cfg, tmp_path / 'work')
+    augments = runner.model.data_preprocessor.batch_augments.augments
+    assert len(augments) == 2
+
+
+def test_mixup_is_not_lost_silently(tmp_path):
+    addition, = [block for block in ADDITIONS if 'Mixup' in block]
+    cfg = read_pair(tmp_path, addition)
+    cfg.work_dir = str(tmp_path / 'work')
+    with pytest.raises(ValueError, match='batch augmentations'):
+        Runner.from_cfg(cfg)
+
+
+def test_pair_trains_with_a_loss_of_mmrazor(tmp_path):
+    addition, = [block for block in ADDITIONS if 'L1Loss' in block]
+    cfg = read_pair(tmp_path, addition)
+    runner = synthetic_imagenet.train_and_evaluate(cfg, tmp_path / 'work')
+    losses = runner.message_hub.log_scalars
+    assert 'train/distill.loss_l1' in losses
+    assert 'train/distill.loss_gendd' in losses
+
+
+def test_components_alone():
+    block = block_with('docs/own_pair.md', 'from gendd_mm.models import')
+    namespace = {}
+    exec(block, namespace)
+    assert namespace['features'].shape == (2, 8, 512)
+    block = block_with('docs/own_pair.md', "type='gendd_mm.GenDDLoss'")
+    namespace = {}
+    exec(block, namespace)
+    loss = MODELS.build(namespace['distiller']['distill_losses']['loss_gendd'])
+    assert isinstance(loss, gendd_mm.models.GenDDLoss)
+
+
+def test_converted_teacher_gives_the_scores_of_timm():
+    timm = pytest.importorskip('timm')
+    namespace = {'__name__': 'convert_beitv2'}
+    exec(block_with('docs/flagship.md', 'def convert'), namespace)
+    # BEiTv2-L but for its size, with every weight random.
+    source = timm.create_model(
+        namespace['NAME'].partition('.')[0],
+        img_size=32,
+        embed_dim=64,
+        depth=2,
+        num_heads=4).eval()
+    cfg = Config.fromfile(str(ROOT / namespace['CONFIG']))
+    cfg.teacher.backbone.update(
+        img_size=32,
+        arch=dict(
+            embed_dims=64, num_layers=2, num_heads=4,
+            feedforward_channels=256))
+    cfg.teacher.head.in_channels = 64
+    teacher = MODELS.build(cfg.teacher.to_dict()).eval()
+    for parameter in source.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    namespace['convert'](source, teacher)
+    images = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(
+        teacher(images, mode='tensor'), source(images), rtol=1e-4, atol=1e-4)
