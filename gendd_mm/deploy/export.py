@@ -6,6 +6,7 @@ from typing import Tuple
 import torch
 from mmengine.config import Config
 from mmengine.utils import mkdir_or_exist
+from mmpretrain.registry import DATASETS as MMPRETRAIN_DATASETS
 from mmpretrain.registry import MODELS as MMPRETRAIN_MODELS
 
 from gendd_mm.checkpoint import read_state_dict
@@ -34,6 +35,7 @@ def export_student(cfg: Config, checkpoint: str,
             not trained, or the weights do not fit.
     """
     model = _plain_model(cfg)
+    dataset = _plain_dataset(cfg)
     weights = {
         key[len(STUDENT):]: value
         for key, value in read_state_dict(checkpoint).items()
@@ -57,8 +59,8 @@ def export_student(cfg: Config, checkpoint: str,
         dict(
             default_scope='mmpretrain',
             model=model,
-            # What the inferencer needs of the data: how to prepare an image.
-            test_dataloader=dict(dataset=dict(pipeline=_plain_pipeline(cfg))),
+            # What mmpretrain reads of the data: how to prepare an image.
+            test_dataloader=dict(dataset=dataset),
         )).dump(config_path)
     classes = _classes(cfg)
     meta = dict(dataset_meta=dict(classes=classes)) if classes else {}
@@ -73,6 +75,10 @@ def _plain_model(cfg: Config) -> dict:
                          'architecture, that is, no student to export; give '
                          'the config of a distillation.')
     student = copy.deepcopy(cfg.model.architecture.to_dict())
+    if 'head' not in student:
+        raise ValueError('model.architecture states no head, so it cannot be '
+                         'turned into a plain student; write backbone, neck '
+                         'and head out in the config (also with cfg_path).')
     head = student['head']
     if not head.pop('trainable', True):
         raise ValueError('the probe of this run was not trained '
@@ -94,11 +100,18 @@ def _plain_model(cfg: Config) -> dict:
     return _without_scope(student, 'model.architecture')
 
 
-def _plain_pipeline(cfg: Config) -> list:
-    """The test transforms in mmpretrain's own terms."""
-    dataset = cfg.test_dataloader.dataset
+def _plain_dataset(cfg: Config) -> dict:
+    """The test transforms in mmpretrain's own terms; no data."""
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    if 'pipeline' not in dataset:
+        raise ValueError('test_dataloader.dataset states no pipeline, so the '
+                         'exported student would not know how to prepare an '
+                         'image; set it in the config.')
     pipeline = [transform.to_dict() for transform in dataset.pipeline]
-    return _without_scope(pipeline, 'test_dataloader.dataset.pipeline')
+    # get_model() looks up the type, which must be one that mmpretrain has.
+    return dict(
+        type='CustomDataset',
+        pipeline=_without_scope(pipeline, 'test_dataloader.dataset.pipeline'))
 
 
 def _without_scope(node, where: str):
@@ -119,9 +132,10 @@ def _without_scope(node, where: str):
 
 def _classes(cfg: Config):
     """Class names of the test set, without reading it."""
-    from mmengine.registry import DATASETS
     dataset = cfg.test_dataloader.dataset
-    metainfo = dict(getattr(DATASETS.get(dataset.type), 'METAINFO', None) or {})
+    # mmpretrain's registry, which also finds what has another scope.
+    kind = MMPRETRAIN_DATASETS.get(dataset.type)
+    metainfo = dict(getattr(kind, 'METAINFO', None) or {})
     metainfo.update(dataset.get('metainfo') or {})
     classes = metainfo.get('classes')
     return list(classes) if classes else None

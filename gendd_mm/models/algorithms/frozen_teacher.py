@@ -70,9 +70,9 @@ def build_teacher(teacher: Union[BaseModel, dict],
     Args:
         teacher: A model with its weights, or a config. A config may be an
             upstream one, ``dict(cfg_path='mmpretrain::...', pretrained=True)``.
-        checkpoint: Its weights. None only for a built model, for
-            ``pretrained=True``, or for a config with a ``Pretrained``
-            ``init_cfg``.
+        checkpoint: Its weights. None only for a built model, or for a config
+            that names them itself: by ``pretrained`` (True with ``cfg_path``,
+            or a path) or by a ``Pretrained`` ``init_cfg``.
 
     Raises:
         ValueError: If a config has no weights, or they do not fit.
@@ -82,7 +82,10 @@ def build_teacher(teacher: Union[BaseModel, dict],
             load_strictly(teacher, checkpoint)
         return teacher
     teacher = dict(teacher)
-    if teacher.pop('pretrained', None) and checkpoint is None:
+    pretrained = teacher.pop('pretrained', None)
+    if checkpoint is None and isinstance(pretrained, str):
+        checkpoint = pretrained  # mmpretrain's classifiers take a path
+    elif checkpoint is None and pretrained:
         if 'cfg_path' not in teacher:
             raise ValueError('pretrained=True works with cfg_path only; give '
                              'teacher_ckpt, the path of the weights.')

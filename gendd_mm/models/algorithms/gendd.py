@@ -40,8 +40,8 @@ class GenDD(FpnTeacherDistill):
             it, so that it is repeatable and does not disturb training.
             Defaults to 0.
         kwargs: ``architecture`` (the student), ``data_preprocessor``,
-            ``student_trainable``, ``calculate_student_loss`` and what else
-            :class:`mmrazor.models.algorithms.SingleTeacherDistill` takes.
+            ``init_cfg`` and what else
+            :class:`mmrazor.models.algorithms.FpnTeacherDistill` heeds.
 
     Raises:
         ValueError: If sizes, draws or preprocessors do not fit, or the
@@ -62,6 +62,10 @@ class GenDD(FpnTeacherDistill):
             if value < 1:
                 raise ValueError(f'{name}={value} must be at least 1: the '
                                  'generative path averages that many draws.')
+        if kwargs.get('teacher_trainable', False):
+            raise ValueError('teacher_trainable=True: the teacher of GenDD is '
+                             'frozen, as its features are the target; leave '
+                             'the option out.')
         model = build_teacher(teacher, teacher_ckpt)
         # FrozenTeacher keeps the whole teacher in eval mode.
         super().__init__(

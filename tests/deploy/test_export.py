@@ -1,0 +1,187 @@
+"""The exported student: plain mmpretrain, the same classifier as the probe."""
+
+import copy
+import os
+import subprocess
+import sys
+
+import pytest
+import small_models
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS
+from mmpretrain.apis import get_model
+
+from gendd_mm.deploy import export_student
+
+
+def run_config() -> Config:
+    cfg = Config.fromfile(small_models.CONFIGS / 'gendd_digits.py')
+    # The tests of the whole job export the digits; here, what a run of
+    # another kind may have: scopes, mixup, weights it started from.
+    cfg.model.architecture = dict(
+        small_models.student(
+            train_cfg=dict(augments=dict(type='mmpretrain.Mixup', alpha=1.)),
+            init_cfg=dict(type='Pretrained', checkpoint='gone.pth')),
+        data_preprocessor=dict(num_classes=3, mean=[1.] * 3, std=[2.] * 3),
+        backbone=dict(
+            type='mmpretrain.ResNet_CIFAR',
+            depth=18,
+            num_stages=1,
+            strides=(1, ),
+            dilations=(1, ),
+            out_indices=(0, ),
+            stem_channels=small_models.STUDENT_DIM,
+            base_channels=small_models.STUDENT_DIM,
+            init_cfg=dict(type='Pretrained', checkpoint='gone.pth')))
+    return cfg
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory) -> str:
+    """What a run saves: student and distiller side by side."""
+    path = tmp_path_factory.mktemp('run') / 'epoch_1.pth'
+    student = run_config().model.architecture.to_dict()
+    student.pop('init_cfg')
+    model = MODELS.build(student)
+    state = {f'architecture.{k}': v for k, v in model.state_dict().items()}
+    state['distiller.connectors.condition.weight'] = torch.ones(4)
+    torch.save(dict(state_dict=state), path)
+    return str(path)
+
+
+def test_exported_student_loads_strictly_in_mmpretrain(checkpoint, tmp_path):
+    """Where gendd_mm and mmrazor cannot be imported."""
+    export_student(run_config(), checkpoint, str(tmp_path))
+    code = ('import sys\n'
+            'sys.modules["gendd_mm"] = sys.modules["mmrazor"] = None\n'
+            'import torch\n'
+            'from mmpretrain import get_model\n'
+            'state = torch.load("student.pth", weights_only=True)\n'
+            'model = get_model("student.py")\n'
+            'print(model.load_state_dict(state["state_dict"], strict=True))\n'
+            'print(type(model.head).__name__)\n')
+    done = subprocess.run([sys.executable, '-c', code],
+                          capture_output=True,
+                          text=True,
+                          cwd=tmp_path,
+                          env=dict(os.environ, OMP_NUM_THREADS='1'))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split('\n')[-3:-1] == [
+        '<All keys matched successfully>', 'LinearClsHead'
+    ]
+
+
+def test_exported_files_hold_the_student_alone(checkpoint, tmp_path):
+    config, weights = export_student(run_config(), checkpoint, str(tmp_path))
+    text = open(config).read()
+    for word in ('gendd_mm', 'mmrazor', 'teacher', 'distiller', 'Mixup',
+                 'gone.pth', 'train_cfg'):
+        assert word not in text
+    state = torch.load(weights, weights_only=True)
+    assert state['meta']['dataset_meta']['classes'] == list('0123456789')
+    saved = torch.load(checkpoint, weights_only=True)['state_dict']
+    kept = {f'architecture.{k}': v for k, v in state['state_dict'].items()}
+    assert kept.keys() == saved.keys() - {
+        'distiller.connectors.condition.weight'
+    }
+    assert all(value.equal(saved[key]) for key, value in kept.items())
+
+
+def test_exported_student_scores_as_the_probe(checkpoint, tmp_path):
+    config, weights = export_student(run_config(), checkpoint, str(tmp_path))
+    exported = get_model(config, pretrained=weights)
+    student = run_config().model.architecture.to_dict()
+    student.pop('init_cfg')
+    own = MODELS.build(student).eval()
+    own.load_state_dict({
+        k.removeprefix('architecture.'): v
+        for k, v in torch.load(checkpoint)['state_dict'].items()
+        if k.startswith('architecture.')
+    })
+    data = dict(inputs=torch.randint(0, 256, (3, 3, 8, 8)))
+    for one, other in zip(
+            exported.test_step(data), own.test_step(copy.deepcopy(data))):
+        assert one.pred_score.equal(other.pred_score)
+
+
+def test_the_preprocessor_of_the_run_goes_along(checkpoint, tmp_path):
+    """Wherever the config states it."""
+    for index, place in enumerate(('student', 'model', 'top')):
+        cfg = run_config()
+        stated = cfg.model.architecture.pop('data_preprocessor')
+        stated.mean = [5.] * 3
+        owner = dict(
+            student=cfg.model.architecture, model=cfg.model, top=cfg)[place]
+        owner['data_preprocessor'] = stated
+        if place != 'top':
+            cfg.data_preprocessor = dict(mean=[9.] * 3, std=[9.] * 3)
+        out = tmp_path / str(index)
+        config, _ = export_student(cfg, checkpoint, str(out))
+        assert get_model(config).data_preprocessor.mean.eq(5).all()
+
+
+def test_the_class_names_of_mmpretrains_datasets_are_known(
+        checkpoint, tmp_path):
+    cfg = run_config()
+    cfg.test_dataloader.dataset.type = 'CIFAR10'
+    _, weights = export_student(cfg, checkpoint, str(tmp_path))
+    meta = torch.load(weights, weights_only=True)['meta']['dataset_meta']
+    assert 'airplane' in meta['classes']
+
+
+# Errors.
+def without_student(cfg: Config) -> None:
+    cfg.model = cfg.model.architecture
+
+
+def of_an_untrained_probe(cfg: Config) -> None:
+    cfg.model.architecture.head.trainable = False
+
+
+def of_another_student(cfg: Config) -> None:
+    cfg.model.architecture.head.num_classes = 7
+
+
+def with_a_transform_of_ours(cfg: Config) -> None:
+    cfg.test_dataloader.dataset.pipeline[0].type = 'gendd_mm.Something'
+
+
+def with_a_backbone_of_ours(cfg: Config) -> None:
+    cfg.model.architecture.backbone.type = 'gendd_mm.SomeBackbone'
+
+
+def by_a_path(cfg: Config) -> None:
+    cfg.model.architecture = dict(cfg_path='mmpretrain::resnet/x.py')
+
+
+def without_a_test_set(cfg: Config) -> None:
+    cfg.test_dataloader = None
+
+
+@pytest.mark.parametrize('change, message', [
+    (without_student, 'no architecture.*no student.*config of a distillation'),
+    (of_an_untrained_probe, r'not trained \(trainable=False\)'),
+    (of_another_student, 'does not fit the student.*head.fc.weight'),
+    (with_a_transform_of_ours,
+     'test_dataloader.dataset.pipeline uses gendd_mm.Something'),
+    (with_a_backbone_of_ours, 'model.architecture uses gendd_mm.SomeBackbone'),
+    (by_a_path, 'architecture states no head.*write'),
+    (without_a_test_set, 'states no pipeline.*set it'),
+])
+def test_what_cannot_be_exported_is_named(change, message, checkpoint,
+                                          tmp_path):
+    cfg = run_config()
+    change(cfg)
+    with pytest.raises(ValueError, match=f'(?s){message}'):
+        export_student(cfg, checkpoint, str(tmp_path / 'out'))
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_checkpoint_of_something_else_is_named(checkpoint, tmp_path):
+    other = tmp_path / 'teacher.pth'
+    torch.save(dict(state_dict={'head.fc.weight': torch.ones(1)}), other)
+    with pytest.raises(ValueError, match='teacher.pth.*holds no student'):
+        export_student(run_config(), str(other), str(tmp_path / 'out'))
+    with pytest.raises(FileNotFoundError, match='gone.pth'):
+        export_student(run_config(), 'gone.pth', str(tmp_path / 'out'))

@@ -1,0 +1,197 @@
+"""The teacher: loaded strictly or not at all."""
+
+import os
+
+import pytest
+import small_models
+import torch
+from mmengine.registry import MODELS
+from small_models import built, built_teacher, saved_teacher, teacher
+
+from gendd_mm.models.algorithms import frozen_teacher
+from gendd_mm.models.algorithms.frozen_teacher import (FrozenTeacher,
+                                                       build_teacher)
+from gendd_mm.models.algorithms.renormalize import Renormalize
+
+
+@pytest.fixture
+def path(tmp_path) -> str:
+    return saved_teacher(tmp_path / 'teacher.pth')
+
+
+def rewritten(path: str, **changes) -> str:
+    """The checkpoint with entries replaced; None removes one."""
+    state = torch.load(path)['state_dict']
+    for key, value in changes.items():
+        key = key.replace('__', '.')
+        state.pop(key, None)
+        if value is not None:
+            state[key] = value
+    torch.save(dict(state_dict=state), path)
+    return path
+
+
+def is_loaded(model, path: str) -> bool:
+    state = torch.load(path)
+    state = state.get('state_dict', state)
+    return all(value.equal(state[key])
+               for key, value in model.state_dict().items())
+
+
+def test_every_weight_comes_from_the_file(path):
+    assert is_loaded(build_teacher(teacher(), path), path)
+
+
+@pytest.mark.parametrize('changes, message', [
+    (dict(head__fc__weight=None), "missing keys ['head.fc.weight']"),
+    (dict(extra=torch.ones(1)), "unexpected keys ['extra']"),
+    (dict(head__fc__bias=torch.ones(7)),
+     "shapes ['head.fc.bias (7,) instead of (3,)']"),
+    (dict(
+        head__fc__bias=torch.ones(7), extra=torch.ones(1),
+        backbone__norm__running_mean=None),
+     "missing keys ['backbone.norm.running_mean'], unexpected keys ['extra'], "
+     "shapes ['head.fc.bias (7,) instead of (3,)']"),
+])
+def test_one_error_lists_what_does_not_fit(path, changes, message):
+    rewritten(path, **changes)
+    with pytest.raises(ValueError) as error:
+        build_teacher(teacher(), path)
+    assert message in str(error.value)
+    assert path in str(error.value) and 'exactly this' in str(error.value)
+
+
+def test_a_long_list_is_cut(tmp_path):
+    state = {f'key{i}': torch.ones(1) for i in range(50)}
+    torch.save(state, tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match='and 30 more'):
+        build_teacher(teacher(), str(tmp_path / 'other.pth'))
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(FileNotFoundError, match='gone.pth.*train it first'):
+        build_teacher(teacher(), 'gone.pth')
+
+
+class Payload:
+    """What an attacker would put into a file."""
+
+    def __reduce__(self):
+        return os.system, ('true', )
+
+
+def test_an_unsafe_pickle_is_refused(tmp_path):
+    path = tmp_path / 'unsafe.pth'
+    torch.save(dict(state_dict={'a': torch.ones(1)}, meta=Payload()), path)
+    with pytest.raises(ValueError, match='unsafe.pth.*weights_only'):
+        build_teacher(teacher(), str(path))
+
+
+def test_a_teacher_without_weights_is_refused():
+    with pytest.raises(ValueError, match='no weights.*set teacher_ckpt'):
+        build_teacher(teacher(), None)
+
+
+def test_a_built_teacher_is_taken_as_it_is(path):
+    model = built_teacher()
+    assert build_teacher(model, None) is model
+    assert is_loaded(build_teacher(model, path), path)
+
+
+def test_the_teachers_own_config_may_name_its_weights(path):
+    """As mmpretrain's configs do, in either way."""
+    own = dict(type='Pretrained', checkpoint=path)
+    assert is_loaded(build_teacher(teacher(init_cfg=own), None), path)
+    assert is_loaded(build_teacher(teacher(pretrained=path), None), path)
+
+
+def test_the_named_checkpoint_wins_over_the_configs(path):
+    own = dict(type='Pretrained', checkpoint='gone.pth')
+    assert is_loaded(build_teacher(teacher(init_cfg=own), path), path)
+    assert is_loaded(build_teacher(teacher(pretrained='gone.pth'), path), path)
+
+
+def test_a_backbones_own_weights_are_not_the_teachers():
+    own = dict(type='Pretrained', checkpoint='gone.pth')
+    with pytest.raises(ValueError, match='set teacher_ckpt'):
+        build_teacher(teacher(backbone=dict(init_cfg=own)), None)
+
+
+def test_pretrained_without_a_config_path_is_refused():
+    with pytest.raises(ValueError, match='cfg_path only; give teacher_ckpt'):
+        build_teacher(teacher(pretrained=True), None)
+
+
+UPSTREAM = 'mmpretrain::resnet/resnet18_8xb16_cifar10.py'
+
+
+@pytest.fixture(scope='module')
+def upstream_ckpt(tmp_path_factory) -> str:
+    from mmengine.hub import get_model
+    path = tmp_path_factory.mktemp('upstream') / 'resnet18.pth'
+    torch.save(get_model(UPSTREAM, pretrained=False).state_dict(), path)
+    return str(path)
+
+
+@pytest.mark.parametrize('pretrained', [dict(), dict(pretrained=True)])
+def test_a_teacher_by_an_upstream_config(upstream_ckpt, pretrained):
+    # With a checkpoint at hand, nothing is looked up elsewhere.
+    config = dict(cfg_path=UPSTREAM, **pretrained)
+    model = build_teacher(config, upstream_ckpt)
+    assert is_loaded(model, upstream_ckpt)
+    assert config.keys() == {'cfg_path', *pretrained}
+
+
+def test_pretrained_takes_the_weights_that_upstream_names(
+        upstream_ckpt, monkeypatch):
+    asked = []
+
+    def get_config(path, pretrained):
+        asked.append((path, pretrained))
+        return type('Config', (), dict(model_path=upstream_ckpt))
+
+    monkeypatch.setattr(frozen_teacher, 'get_config', get_config)
+    model = build_teacher(dict(cfg_path=UPSTREAM, pretrained=True), None)
+    assert is_loaded(model, upstream_ckpt)
+    assert asked == [(UPSTREAM, True)]
+
+
+def test_an_upstream_teacher_trains_a_student(upstream_ckpt):
+    """The whole algorithm on it, in its own normalisation."""
+    distiller = small_models.gendd()['distiller']
+    distiller['distill_losses']['loss_gendd']['head'].update(
+        target_dim=512, tokenizer=dict(type='SplitTokenizer', token_dim=64))
+    student = small_models.student()
+    student['head']['num_classes'] = 10
+    model = MODELS.build(
+        small_models.gendd(
+            teacher=dict(cfg_path=UPSTREAM),
+            teacher_ckpt=upstream_ckpt,
+            distiller=distiller,
+            architecture=student))
+    model.train()
+    losses = small_models.losses_of(model, small_models.batch())
+    assert losses['distill.loss_gendd'].isfinite()
+    assert not model.teacher.renormalize.identity
+
+
+@pytest.mark.parametrize('name', ['head', 'head.fc.weight', 'fc', ''])
+def test_a_classifier_that_is_no_linear_layer_is_refused(name):
+    with pytest.raises(
+            ValueError, match=f"'{name}' is not a linear layer.*'head.fc'"):
+        built(teacher_classifier=name)
+
+
+def test_classify_is_the_teachers_last_layer():
+    model = built_teacher()
+    frozen = FrozenTeacher(model, Renormalize(model, None), 'head.fc')
+    images = torch.randn(3, 3, 8, 8)
+    features = frozen.extract_feat(images)[-1]
+    scores = frozen.classify(features)
+    torch.testing.assert_close(scores, model.eval()(images))
+    assert not scores.requires_grad
+
+
+def test_it_cannot_be_trained():
+    with pytest.raises(ValueError, match='teacher_trainable'):
+        built(teacher_trainable=True)
