@@ -1,7 +1,7 @@
 """Decoupled knowledge distillation (DKD) of the digits student, by MMRazor.
 
 Zhao et al., arXiv 2203.08679: cross-entropy plus target-class and
-non-target-class KL at temperature 4, weights 1 and 8.
+non-target-class KL at temperature 4, weights 1 and 8, means over the batch.
 
     python tools/train.py configs/digits/dkd_digits.py
 """
@@ -19,7 +19,9 @@ model = dict(
                 tau=4,
                 alpha=1.,
                 beta=8.,
-                reduction='mean')),
+                # MMRazor's DKDLoss passes size_average=False to kl_div, which
+                # overrides reduction with a sum: 1/32 makes it the mean.
+                loss_weight=1 / 32)),
         loss_forward_mappings=dict(
             _delete_=True,
             loss_dkd=dict(
