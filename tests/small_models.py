@@ -1,6 +1,7 @@
 """Tiny models, configs and runs for the tests of the algorithm and above."""
 
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
@@ -122,8 +123,8 @@ def gendd(supervised: bool = True, head: dict = {}, **settings) -> dict:
         repeats=2)
     loss.head.update(head)
     model.architecture = student(trainable=supervised)
-    model.update(settings)
-    return model.to_dict()
+    # A plain dict first: a ConfigDict would merge instead of replace.
+    return {**model.to_dict(), **settings}
 
 
 def built(supervised: bool = True, **settings):
@@ -194,13 +195,25 @@ def digits_teacher(path) -> str:
     return str(path)
 
 
+@contextmanager
+def quickly():
+    """Without what takes seconds a run and matters to no test.
+
+    Looking for compilers, and formatting the config for logs and checkpoints.
+    """
+    with mock.patch('mmengine.runner.runner.collect_env', dict), mock.patch(
+            'mmengine.config.config.FormatCode',
+            lambda text, **kwargs: (text, True)):
+        yield
+
+
 def runner_of(cfg: Config) -> Runner:
-    # Looking for compilers and the like takes two seconds a runner.
-    with mock.patch('mmengine.runner.runner.collect_env', dict):
+    with quickly():
         return Runner.from_cfg(cfg)
 
 
 def trained(cfg: Config) -> Runner:
     runner = runner_of(cfg)
-    runner.train()
+    with quickly():
+        runner.train()
     return runner

@@ -130,39 +130,34 @@ def test_killed_and_resumed_is_as_never_killed(folder, teacher):
     def command(name: str, *more) -> list:
         return list(
             map(str, [
-                sys.executable, 'tools/train.py', GENDD, '--work-dir',
-                folder / name, *more, *options(
-                    teacher, 'default_hooks.logger.interval=1',
-                    'train_cfg.val_interval=1')
+                'tools/train.py', GENDD, '--work-dir', folder / name, *more,
+                *options(teacher, 'default_hooks.logger.interval=1',
+                         'train_cfg.val_interval=1')
             ]))
 
-    first = subprocess.Popen(
-        command('killed'),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=ENV,
-        cwd=ROOT)
-    lines = []
-    for line in first.stdout:
-        lines.append(line)
-        if re.search(r'Epoch\(train\)\s+\[2\]\[ *5/', line):
-            os.kill(first.pid, signal.SIGKILL)
-            break
-    first.stdout.close()
-    assert first.wait() == -signal.SIGKILL, ''.join(lines)
-    killed = folder / 'killed'
-    assert (killed / 'epoch_1.pth').exists()
-    assert not (killed / 'epoch_2.pth').exists()
+    def start(name: str, **settings) -> subprocess.Popen:
+        return subprocess.Popen([sys.executable, *command(name)],
+                                stderr=subprocess.STDOUT,
+                                env=ENV,
+                                cwd=ROOT,
+                                **settings)
 
-    whole = subprocess.Popen(
-        command('whole'), stdout=subprocess.DEVNULL, env=ENV, cwd=ROOT)
-    try:
-        log = run(*command('killed', '--resume'))
+    killed = folder / 'killed'
+    lines = []
+    with start('whole', stdout=subprocess.DEVNULL) as whole:
+        with start('killed', stdout=subprocess.PIPE, text=True) as first:
+            for line in first.stdout:
+                lines.append(line)
+                if re.search(r'Epoch\(train\)\s+\[2\]\[ *5/', line):
+                    os.kill(first.pid, signal.SIGKILL)
+                    break
+        assert first.returncode == -signal.SIGKILL, ''.join(lines)
+        assert not (killed / 'epoch_2.pth').exists()
+        saved = (killed / 'epoch_1.pth').stat().st_mtime_ns
+        run_here(*command('killed', '--resume'))
         assert whole.wait(timeout=300) == 0
-    finally:
-        whole.kill()
-    assert 'epoch_1.pth' in log
+    # It went on from there, and did not begin anew.
+    assert (killed / 'epoch_1.pth').stat().st_mtime_ns == saved
     one, other = (
         torch.load(folder / name / 'epoch_2.pth', weights_only=True)
         for name in ('whole', 'killed'))

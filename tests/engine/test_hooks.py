@@ -1,0 +1,154 @@
+"""Hooks: seeds follow from the iteration; labels are looked at first."""
+
+import random
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import BaseDataset
+from mmengine.registry import HOOKS
+from torch import nn
+
+from gendd_mm.engine.hooks import LabelCheckHook, StepSeedHook, step_seed_hook
+
+
+# StepSeedHook.
+def drawn() -> list:
+    """One number of each global generator."""
+    return [random.random(), np.random.rand(), torch.rand(()).item()]
+
+
+def draws_of(seed=None, rank: int = 0, iteration: int = 0, runner_seed=0,
+             monkeypatch=None) -> list:
+    """What a step and the loading of the next batch draw."""
+    monkeypatch.setattr(step_seed_hook, 'get_rank', lambda: rank)
+    runner = SimpleNamespace(iter=iteration, seed=runner_seed)
+    hook = StepSeedHook(seed=seed)
+    hook.before_train(runner)
+    hook.before_train_iter(runner, 0)
+    step = drawn()
+    hook.after_train_iter(runner, 0)
+    return step + drawn()
+
+
+def test_draws_are_a_function_of_seed_rank_and_iteration(monkeypatch):
+    usual = draws_of(monkeypatch=monkeypatch)
+    torch.rand(5), np.random.rand(5), random.random()
+    assert draws_of(monkeypatch=monkeypatch) == usual
+    for change in (dict(rank=1), dict(iteration=1), dict(seed=1),
+                   dict(runner_seed=1)):
+        other = draws_of(monkeypatch=monkeypatch, **change)
+        assert all(a != b for a, b in zip(other, usual)), change
+    # A seed of its own wins over the runner's.
+    assert draws_of(
+        seed=0, runner_seed=1, monkeypatch=monkeypatch) == usual
+
+
+def test_no_two_draws_of_a_run_coincide(monkeypatch):
+    """Neither across ranks nor steps, nor between step and augmentation."""
+    draws = [
+        value for rank in range(3) for iteration in range(4)
+        for value in draws_of(
+            rank=rank, iteration=iteration, monkeypatch=monkeypatch)
+    ]
+    assert len(set(draws)) == len(draws)
+
+
+def test_a_resumed_epoch_begins_as_the_unbroken_one(monkeypatch):
+    """The first batch of an epoch has the seed that follows the last step."""
+    monkeypatch.setattr(step_seed_hook, 'get_rank', lambda: 0)
+    hook = StepSeedHook(seed=0)
+    hook.after_train_iter(SimpleNamespace(iter=6), 0)
+    following = drawn()
+    drawn()  # validation
+    hook.before_train_epoch(SimpleNamespace(iter=7))
+    assert drawn() == following
+
+
+def test_evaluation_is_not_reseeded():
+    hook = StepSeedHook(seed=0)
+    assert not {'before_val_iter', 'before_val_epoch', 'before_test_iter'
+                } & set(vars(StepSeedHook))
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    hook.before_val_epoch(None)
+    assert torch.get_rng_state().equal(state)
+
+
+# LabelCheckHook.
+class Labels(BaseDataset):
+    """Samples with the labels given; None for a sample without one."""
+
+    def __init__(self, labels: list) -> None:
+        self.labels = labels
+        super().__init__(serialize_data=False)
+
+    def load_data_list(self) -> list:
+        return [
+            dict() if label is None else dict(gt_label=label)
+            for label in self.labels
+        ]
+
+    def get_gt_labels(self):
+        return np.array([
+            self.get_data_info(i)['gt_label'] for i in range(len(self))
+        ])
+
+
+def runner(train=(0, 1, 2), val=(0, ), wrap=lambda model: model):
+    head = nn.Module()
+    head.num_classes = 3
+    model = SimpleNamespace(student=SimpleNamespace(head=head))
+
+    def loader(labels):
+        return SimpleNamespace(dataset=Labels(list(labels)))
+
+    return SimpleNamespace(
+        model=wrap(model),
+        train_dataloader=loader(train),
+        val_dataloader=None if val is None else loader(val),
+        test_dataloader=loader(train),
+        val_loop=None if val is None else object())
+
+
+@pytest.mark.parametrize('wrong', [3, -1, 255])
+@pytest.mark.parametrize('wrap', [
+    lambda model: model,
+    lambda model: SimpleNamespace(module=model),
+    lambda model: model.student,
+], ids=['algorithm', 'wrapped', 'plain classifier'])
+def test_a_label_outside_the_classes_is_named(wrong, wrap):
+    message = (rf'2 labels of Labels are outside \[0, 3\).* first is {wrong} '
+               'at sample 1. Check')
+    bad = (0, wrong, 2, wrong)
+    with pytest.raises(ValueError, match=message):
+        LabelCheckHook().before_train(runner(train=bad, wrap=wrap))
+    with pytest.raises(ValueError, match=message):
+        LabelCheckHook().before_train(runner(val=bad, wrap=wrap))
+    with pytest.raises(ValueError, match=message):
+        LabelCheckHook().before_test(runner(train=bad, wrap=wrap))
+
+
+def test_good_labels_pass():
+    LabelCheckHook().before_train(runner())
+    LabelCheckHook().before_train(runner(val=None))
+    LabelCheckHook().before_test(runner())
+
+
+def test_unlabeled_datasets_pass():
+    LabelCheckHook().before_train(runner(train=(None, None), val=None))
+
+
+def test_what_states_no_classes_or_gives_no_labels_passes():
+    plain = runner(train=(9, ))
+    plain.model = nn.Linear(2, 2)
+    LabelCheckHook().before_train(plain)
+    other = runner()
+    other.train_dataloader.dataset = [1, 2]
+    LabelCheckHook().before_train(other)
+
+
+@pytest.mark.parametrize('name', ['StepSeedHook', 'LabelCheckHook'])
+def test_builds_in_other_projects(build, name):
+    assert type(build(HOOKS, type=f'gendd_mm.{name}')).__name__ == name
