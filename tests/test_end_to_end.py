@@ -52,7 +52,7 @@ def options(teacher: Path, *more: str) -> list:
         '--cfg-options', f'model.teacher_ckpt={teacher}',
         'train_cfg.max_epochs=2',
         'train_dataloader.dataset.indices=320',
-        'val_dataloader.dataset.indices=50', 'model.test_num_draws=2', *more
+        'val_dataloader.dataset.indices=50', 'model.test_num_draws=1', *more
     ]
 
 

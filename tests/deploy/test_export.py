@@ -121,6 +121,14 @@ def test_the_preprocessor_of_the_run_goes_along(checkpoint, tmp_path):
         assert get_model(config).data_preprocessor.mean.eq(5).all()
 
 
+def test_mixup_stated_in_the_preprocessor_stays_behind(checkpoint, tmp_path):
+    cfg = run_config()
+    cfg.model.architecture.data_preprocessor.batch_augments = dict(
+        augments=dict(type='Mixup', alpha=1.))
+    config, _ = export_student(cfg, checkpoint, str(tmp_path))
+    assert 'batch_augments' not in open(config).read()
+
+
 def test_the_class_names_of_mmpretrains_datasets_are_known(
         checkpoint, tmp_path):
     cfg = run_config()

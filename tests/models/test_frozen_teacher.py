@@ -190,6 +190,7 @@ def test_classify_is_the_teachers_last_layer():
     scores = frozen.classify(features)
     torch.testing.assert_close(scores, model.eval()(images))
     assert not scores.requires_grad
+    assert not any(p.requires_grad for p in model.parameters())
 
 
 def test_it_cannot_be_trained():

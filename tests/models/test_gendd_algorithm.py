@@ -309,6 +309,23 @@ def test_another_seed_is_another_evaluation():
     assert not first.equal(second)
 
 
+def test_images_are_not_mixed_for_evaluation():
+    augments = dict(augments=dict(type='mmpretrain.Mixup', alpha=1.))
+    mixing = built(
+        architecture=small_models.student(
+            train_cfg=augments,
+            data_preprocessor=dict(
+                num_classes=3, type='mmpretrain.ClsDataPreprocessor')))
+    plain = built(teacher=mixing.teacher.model)
+    plain.load_state_dict(mixing.state_dict())
+    for step in ('val_step', 'test_step'):
+        one, other = (getattr(model.eval(), step)(seeded_batch())
+                      for model in (mixing, plain))
+        for sample, same in zip(one, other):
+            assert sample.probe_score.equal(same.probe_score)
+            assert sample.pred_score.equal(same.pred_score)
+
+
 def test_samples_may_be_missing():
     model = built().eval()
     images = batch()['inputs']
