@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
 from mmengine.registry import HOOKS
 from torch import nn
 
@@ -128,6 +128,21 @@ def test_a_label_outside_the_classes_is_named(wrong, wrap):
         LabelCheckHook().before_train(runner(val=bad, wrap=wrap))
     with pytest.raises(ValueError, match=message):
         LabelCheckHook().before_test(runner(train=bad, wrap=wrap))
+
+
+@pytest.mark.parametrize('wrapper', [
+    lambda dataset: RepeatDataset(dataset, times=2),
+    lambda dataset: ConcatDataset([Labels([0, 1]), dataset]),
+    lambda dataset: RepeatDataset(ConcatDataset([dataset]), times=2),
+])
+def test_labels_are_also_found_inside_of_wrappers(wrapper):
+    bad = runner()
+    bad.train_dataloader.dataset = wrapper(Labels([0, 5]))
+    with pytest.raises(ValueError, match='first is 5 at sample 1'):
+        LabelCheckHook().before_train(bad)
+    good = runner()
+    good.train_dataloader.dataset = wrapper(Labels([0, 1]))
+    LabelCheckHook().before_train(good)
 
 
 def test_good_labels_pass():

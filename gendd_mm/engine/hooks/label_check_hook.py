@@ -9,7 +9,8 @@ from gendd_mm.registry import HOOKS
 class LabelCheckHook(Hook):
     """Refuse a dataset with labels outside the classes of the model.
 
-    Reads ``get_gt_labels()`` of mmpretrain's datasets, which needs no image.
+    Reads ``get_gt_labels()`` of mmpretrain's datasets, which needs no image,
+    also inside of wrappers such as ``RepeatDataset`` and ``ConcatDataset``.
     Datasets without labels pass. It runs before training, validation and
     testing.
 
@@ -30,12 +31,21 @@ class LabelCheckHook(Hook):
         self._check(runner, runner.test_dataloader)
 
     def _check(self, runner, dataloader) -> None:
-        dataset = dataloader.dataset
         model = getattr(runner.model, 'module', runner.model)
         student = getattr(model, 'student', model)
         num_classes = getattr(
             getattr(student, 'head', None), 'num_classes', None)
-        if num_classes is None or not hasattr(dataset, 'get_gt_labels'):
+        if num_classes is not None:
+            self._check_dataset(dataloader.dataset, num_classes)
+
+    def _check_dataset(self, dataset, num_classes: int) -> None:
+        if not hasattr(dataset, 'get_gt_labels'):
+            # Wrappers hold one dataset or several.
+            inner = getattr(dataset, 'datasets', None)
+            if inner is None and hasattr(dataset, 'dataset'):
+                inner = [dataset.dataset]
+            for part in inner or ():
+                self._check_dataset(part, num_classes)
             return
         try:
             labels = np.asarray(dataset.get_gt_labels())
