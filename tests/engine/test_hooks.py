@@ -133,7 +133,6 @@ def test_a_label_outside_the_classes_is_named(wrong, wrap):
 @pytest.mark.parametrize('wrapper', [
     lambda dataset: RepeatDataset(dataset, times=2),
     lambda dataset: ConcatDataset([Labels([0, 1]), dataset]),
-    lambda dataset: RepeatDataset(ConcatDataset([dataset]), times=2),
 ])
 def test_labels_are_also_found_inside_of_wrappers(wrapper):
     bad = runner()
