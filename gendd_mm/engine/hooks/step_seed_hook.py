@@ -45,7 +45,8 @@ class StepSeedHook(Hook):
         """Seed what is drawn while the first batch is loaded."""
         self._reseed(runner.iter, AUGMENTATION)
 
-    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
+    def before_train_iter(self, runner, batch_idx: int,
+                          data_batch=None) -> None:
         """Seed the forward pass: batch augmentation, noise, dropout."""
         self._reseed(runner.iter, STEP)
 

@@ -31,9 +31,20 @@ class LinearProbeHead(LinearClsHead):
         self.fc.requires_grad_(trainable)
 
     def pre_logits(self, feats: Tuple[Tensor, ...]) -> Tensor:
-        """The last stage's feature, detached, shape (B, S)."""
+        """The last stage's feature, detached, shape (B, S).
+
+        Raises:
+            ValueError: If the feature is not of size ``in_channels``.
+        """
+        feature = super().pre_logits(feats)
+        if feature.size(-1) != self.in_channels:
+            raise ValueError(
+                f'in_channels={self.in_channels} does not fit a student '
+                f'feature of size {feature.size(-1)}; set in_channels, '
+                'condition_dim and the condition\'s normalized_shape to '
+                f'{feature.size(-1)}.')
         # Detached: the probe measures the features; it must not shape them.
-        return super().pre_logits(feats).detach()
+        return feature.detach()
 
     def loss(self, feats: Tuple[Tensor, ...], data_samples: List[DataSample],
              **kwargs) -> dict:
