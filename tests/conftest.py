@@ -6,6 +6,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
 import gendd_mm  # noqa: F401
@@ -13,6 +14,15 @@ import gendd_mm  # noqa: F401
 # Tiny tensors: a second thread costs more than it gives, and would take the
 # core of a test that starts two processes.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope='module')
+def fresh_loggers():
+    """Forget the loggers of earlier runs, whose files are closed.
+
+    MMEngine's ``init_weights`` writes into the file of the latest logger.
+    """
+    MMLogger._instance_dict.clear()
 
 
 @pytest.fixture(autouse=True)
