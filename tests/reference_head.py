@@ -2,7 +2,9 @@
 
 Nothing of ``gendd_mm`` is imported and nothing is saved: every row has its
 own step, condition and position, means are computed instead of their closed
-difference, the unconditional estimate is always evaluated. In float64.
+difference, the unconditional estimate is always evaluated. In float64 it is
+what the tests compare with, in float32 the baseline of
+``tools/benchmarks/head.py``.
 
 Symbols as in arXiv 2507.14503 and 2102.09672: x token, z condition, abar the
 signal's share of the variance.
@@ -61,6 +63,7 @@ class ReferenceDenoiser(nn.Module):
             dtype=torch.float64)
         angles = t.double()[:, None] * frequencies
         sinusoids = torch.cat([torch.cos(angles), torch.sin(angles)], dim=1)
+        sinusoids = sinusoids.to(x.dtype)
         time = self.time_2(F.silu(self.time_1(sinusoids)))
         e = time + self.z_in(z) + self.position_in(position)
 
@@ -87,7 +90,7 @@ class ReferenceHead(nn.Module):
         self.repeats = repeats
         self.denoiser = ReferenceDenoiser(token_dim, condition_dim,
                                           self.num_tokens, width, depth)
-        self.alpha_bar = cosine_alpha_bar()
+        self.alpha_bar = torch.tensor(cosine_alpha_bar(), dtype=torch.float64)
         self.double()
 
     @classmethod
@@ -117,19 +120,23 @@ class ReferenceHead(nn.Module):
             'time_2': 'time_embedding.mlp.2',
             'z_in': 'condition_embedding',
             'position_in': 'token_embedding',
-            'out_modulation': 'output.modulation',
-            'out': 'output.linear',
+            'out_modulation': 'modulation.output',
+            'out': 'output',
         }
         for i in range(len(self.denoiser.norm)):
             layers[f'norm.{i}'] = f'blocks.{i}.norm'
             layers[f'mlp_1.{i}'] = f'blocks.{i}.mlp.0'
             layers[f'mlp_2.{i}'] = f'blocks.{i}.mlp.2'
-            layers[f'modulation.{i}'] = f'blocks.{i}.modulation'
+            layers[f'modulation.{i}'] = f'modulation.blocks.{i}'
         names = {}
         for name, _ in self.denoiser.named_parameters():
             layer, kind = name.rsplit('.', 1)
             names[f'denoiser.{name}'] = f'denoiser.{layers[layer]}.{kind}'
         return names
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.denoiser.out.weight.dtype
 
     def loss(self, condition: Tensor, target: Tensor, t: Tensor, noise: Tensor,
              keep: Tensor) -> Tensor:
@@ -140,57 +147,52 @@ class ReferenceHead(nn.Module):
             target: (B, D).
             t, noise, keep: One entry per row: (N,), (N, d), (N,).
         """
-        condition, target = condition.double(), target.double()
-        rows = [(image, token) for image in range(len(condition))
-                for token in range(self.num_tokens)
-                for _ in range(self.repeats)]
-        assert len(rows) == len(t) == len(noise) == len(keep)
-        losses = []
-        for row, (image, token) in enumerate(rows):
-            first = token * self.token_dim
-            x_0 = target[image, first:first + self.token_dim]
-            z = condition[image]
-            if not keep[row]:
-                z = torch.zeros_like(z)
-            losses.append(
-                self._row_loss(x_0, z, token, int(t[row]),
-                               noise[row].double()))
-        return torch.stack(losses).mean()
+        rows_per_image = self.num_tokens * self.repeats
+        assert len(condition) * rows_per_image == len(t) == len(noise)
+        z = condition.to(self.dtype).repeat_interleave(rows_per_image, 0)
+        z = torch.where(keep[:, None], z, torch.zeros_like(z))
+        tokens = target.to(self.dtype).reshape(-1, self.token_dim)
+        x_0 = tokens.repeat_interleave(self.repeats, 0)
+        position = torch.arange(self.num_tokens).repeat_interleave(
+            self.repeats).repeat(len(condition))
+        noise = noise.to(self.dtype)
 
-    def _row_loss(self, x_0: Tensor, z: Tensor, token: int, t: int,
-                  noise: Tensor) -> Tensor:
-        abar = self.alpha_bar[t]
-        x_t = math.sqrt(abar) * x_0 + math.sqrt(1 - abar) * noise
-        output = self.denoiser(x_t[None], torch.tensor([t]), z[None],
-                               torch.tensor([token]))[0]
-        estimate, v = output[:self.token_dim], output[self.token_dim:]
-        error = (noise - estimate).square().mean()
-        return error + self._bound(x_0, x_t, t, estimate.detach(), v)
+        abar = self.column(self.alpha_bar[t])
+        x_t = abar.sqrt() * x_0 + (1 - abar).sqrt() * noise
+        estimate, v = self.denoiser(x_t, t, z, position).chunk(2, dim=1)
+        error = (noise - estimate).square().mean(1)
+        bound = self.bound(x_0, x_t, t, estimate.detach(), v)
+        return (error + bound).mean()
 
-    def _bound(self, x_0: Tensor, x_t: Tensor, t: int, estimate: Tensor,
-               v: Tensor) -> Tensor:
+    def column(self, values: Tensor) -> Tensor:
+        return values[:, None].to(self.dtype)
+
+    def bound(self, x_0: Tensor, x_t: Tensor, t: Tensor, estimate: Tensor,
+              v: Tensor) -> Tensor:
         """A term of the variational bound, in bits per dimension."""
-        abar = self.alpha_bar[t]
-        before = self.alpha_bar[t - 1] if t > 0 else 1.
-        predicted_x_0 = (x_t -
-                         math.sqrt(1 - abar) * estimate) / math.sqrt(abar)
-        mean = posterior_mean(predicted_x_0, x_t, abar, before)
-        clipped = max(t, 1)  # the posterior variance of step 0 is zero
-        smallest = math.log(
-            posterior_variance(self.alpha_bar[clipped],
-                               self.alpha_bar[clipped - 1]))
+        before = torch.cat([torch.ones(1).double(), self.alpha_bar[:-1]])
+        variance = posterior_variance(self.alpha_bar, before)
+        variance[0] = variance[1]  # the posterior variance of step 0 is zero
+        smallest = self.column(variance[t].log())
+        largest = self.column((1 - self.alpha_bar / before)[t].log())
+        abar, before = self.alpha_bar[t][:, None], before[t][:, None]
+        predicted_x_0 = (x_t - (1 - abar).sqrt() * estimate) / abar.sqrt()
+        mean = posterior_mean(predicted_x_0, x_t, abar, before).to(self.dtype)
         frac = (v + 1) / 2
-        log_variance = (
-            frac * math.log(1 - abar / before) + (1 - frac) * smallest)
+        log_variance = frac * largest + (1 - frac) * smallest
         model = Normal(mean, (log_variance / 2).exp())
-        if t > 0:
-            true = Normal(
-                posterior_mean(x_0, x_t, abar, before), math.exp(smallest / 2))
-            nats = kl_divergence(true, model)
-        else:
-            log_mass = log_bin_mass(x_0, mean, model.stddev)
-            nats = -log_mass.clamp(min=math.log(1e-12))
-        return nats.mean() / math.log(2)
+        true = Normal(
+            posterior_mean(x_0, x_t, abar, before).to(self.dtype),
+            (smallest / 2).exp().expand_as(mean))
+        divergence = kl_divergence(true, model)
+        # Where only one of the two counts, the other must not be infinite.
+        at_0 = (t == 0)[:, None]
+        log_mass = log_bin_mass(
+            torch.where(at_0, x_0, 0), torch.where(at_0, mean, 0),
+            torch.where(at_0, model.stddev, 1))
+        nats = torch.where(at_0, -log_mass.clamp(min=math.log(1e-12)),
+                           divergence)
+        return nats.mean(1) / math.log(2)
 
     @torch.no_grad()
     def sample(self, condition: Tensor, noise: list, num_steps: int,
@@ -205,7 +207,7 @@ class ReferenceHead(nn.Module):
         """
         rows_per_draw = len(condition) * self.num_tokens
         num_draws = len(noise[0]) // rows_per_draw
-        z = condition.double().repeat_interleave(self.num_tokens, 0)
+        z = condition.to(self.dtype).repeat_interleave(self.num_tokens, 0)
         z = z.repeat(num_draws, 1)
         token = torch.arange(self.num_tokens).repeat(num_draws *
                                                      len(condition))
@@ -213,17 +215,19 @@ class ReferenceHead(nn.Module):
             round(start_t * i / (num_steps - 1)) for i in range(num_steps)
         ]
         noise = list(noise)
-        x = noise.pop(0).double()
+        x = noise.pop(0).to(self.dtype)
         for i in reversed(range(num_steps)):
-            t = torch.full((len(x), ), steps[i])
-            with_z = self.denoiser(x, t, z, token)
-            without_z = self.denoiser(x, t, torch.zeros_like(z), token)
+            # Both halves of guidance as one batch.
+            both = self.denoiser(
+                torch.cat([x, x]), torch.full((2 * len(x), ), steps[i]),
+                torch.cat([z, torch.zeros_like(z)]), torch.cat([token, token]))
+            with_z, without_z = both.chunk(2, dim=0)
             eps_cond, v = with_z.chunk(2, dim=1)
             eps_null, _ = without_z.chunk(2, dim=1)
             estimate = eps_null + guidance_scale * (eps_cond - eps_null)
 
-            abar = self.alpha_bar[steps[i]]
-            before = self.alpha_bar[steps[i - 1]] if i > 0 else 1.
+            abar = float(self.alpha_bar[steps[i]])
+            before = float(self.alpha_bar[steps[i - 1]]) if i > 0 else 1.
             predicted_x_0 = (x -
                              math.sqrt(1 - abar) * estimate) / math.sqrt(abar)
             x = posterior_mean(predicted_x_0, x, abar, before)
@@ -232,20 +236,19 @@ class ReferenceHead(nn.Module):
                 log_variance = (
                     frac * math.log(1 - abar / before) +
                     (1 - frac) * math.log(posterior_variance(abar, before)))
-                x = x + (log_variance / 2).exp() * noise.pop(0).double()
+                x = x + (log_variance / 2).exp() * noise.pop(0).to(self.dtype)
         assert not noise
         return x.reshape(num_draws, len(condition), -1)
 
 
-def posterior_mean(x_0: Tensor, x_t: Tensor, abar: float,
-                   before: float) -> Tensor:
+def posterior_mean(x_0: Tensor, x_t: Tensor, abar, before) -> Tensor:
     """Mean of q(x_{t-1} | x_t, x_0); ``before`` is abar one step earlier."""
     alpha = abar / before
-    return (math.sqrt(before) * (1 - alpha) / (1 - abar) * x_0 +
-            math.sqrt(alpha) * (1 - before) / (1 - abar) * x_t)
+    return (before**0.5 * (1 - alpha) / (1 - abar) * x_0 + alpha**0.5 *
+            (1 - before) / (1 - abar) * x_t)
 
 
-def posterior_variance(abar: float, before: float) -> float:
+def posterior_variance(abar, before):
     """Variance of q(x_{t-1} | x_t, x_0)."""
     return (1 - before) / (1 - abar) * (1 - abar / before)
 

@@ -1,11 +1,13 @@
 """Gaussian diffusion with a learned variance: noising and the hybrid loss."""
 import math
-from typing import Optional
+from typing import List, Tuple, Union
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from .process import DiffusionProcess, widened
 from .schedules import BETAS, NoiseSchedule
+from .timesteps import Timesteps
 
 # The token values count as quantised to 256 levels in [-1, 1], as in the image
 # diffusion models that the hybrid loss comes from; half a bin is 1/255.
@@ -13,7 +15,7 @@ HALF_BIN = 1 / 255
 OPEN_END = 0.999
 
 
-class GaussianDiffusion(nn.Module):
+class GaussianDiffusion(DiffusionProcess):
     """DDPM noising process, noise prediction, learned-range variance.
 
     The process of GenDD (arXiv 2507.14503, method section), which follows
@@ -28,24 +30,36 @@ class GaussianDiffusion(nn.Module):
     Args:
         num_steps: Number of diffusion steps T, at least 2. Defaults to 1000.
         schedule: ``'cosine'`` or ``'linear'``. Defaults to ``'cosine'``.
+        prediction: ``'epsilon'``, ``'x0'`` or ``'v'`` (arXiv 2202.00512).
+            Defaults to ``'epsilon'``, as in the paper.
+        learned_variance: Whether the network gives the variance too, which
+            only the ancestral sampler uses. Without it the output layer is
+            half as wide and the loss has no variational bound. Defaults to
+            True, as in the paper.
+        timesteps: Distribution of the training steps, see
+            :mod:`gendd_mm.diffusion.timesteps`. Defaults to uniform.
 
     Raises:
-        ValueError: If ``num_steps`` or ``schedule`` is out of range.
+        ValueError: If an argument is out of range.
     """
 
-    def __init__(self,
-                 num_steps: int = 1000,
-                 schedule: str = 'cosine') -> None:
-        super().__init__()
-        if num_steps < 2:
-            raise ValueError(
-                f'num_steps={num_steps} is too small; a diffusion '
-                'process has at least 2 steps (default 1000).')
+    def __init__(
+        self,
+        num_steps: int = 1000,
+        schedule: str = 'cosine',
+        prediction: str = 'epsilon',
+        learned_variance: bool = True,
+        timesteps: Union[dict, Timesteps] = dict(type='uniform')
+    ) -> None:
+        super().__init__(num_steps, prediction, timesteps)
         if schedule not in BETAS:
             raise ValueError(f'schedule={schedule!r} is unknown; choose from '
                              f'{sorted(BETAS)}.')
-        self.num_steps = num_steps
+        self.learned_variance = learned_variance
         self.schedule = NoiseSchedule(BETAS[schedule](num_steps))
+        # The last step keeps too little signal to start from; see
+        # AncestralSampler.
+        self.default_start = round(0.95 * num_steps)
         betas, alpha_bar = self.schedule.betas, self.schedule.alpha_bar
         tables = dict(
             signal_scale=alpha_bar.sqrt(),
@@ -57,45 +71,63 @@ class GaussianDiffusion(nn.Module):
             noise_to_mean=betas / ((1 - alpha_bar) * (1 - betas)).sqrt(),
         )
         for name, table in tables.items():
-            # Not saved: they follow from the two arguments.
+            # Not saved: they follow from the arguments.
             self.register_buffer(name, table, persistent=False)
 
     def output_dim(self, token_dim: int) -> int:
         """Channels that the denoiser gives for a token of ``token_dim``."""
-        return 2 * token_dim
+        return 2 * token_dim if self.learned_variance else token_dim
 
-    def draw_steps(self,
-                   num_rows: int,
-                   device: torch.device,
-                   generator: Optional[torch.Generator] = None) -> Tensor:
-        """Uniform steps in [0, num_steps), shape (num_rows,), int64."""
-        return torch.randint(
-            self.num_steps, (num_rows, ), device=device, generator=generator)
+    def steps_at(self, uniform: Tensor) -> Tensor:
+        """Training steps in [0, num_steps), int64."""
+        steps = (self.num_steps * self.timesteps.quantile(uniform)).long()
+        return steps.clamp(max=self.num_steps - 1)
 
-    def add_noise(self, x_0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        """``x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise``.
+    def levels(self, t: Tensor) -> Tuple[Tensor, Tensor]:
+        """``sqrt(abar_t)`` and ``sqrt(1 - abar_t)``, shapes of ``t``."""
+        return self.signal_scale[t], self.noise_scale[t]
 
-        Args:
-            x_0: Clean tokens, shape (N, d).
-            t: Steps, shape (N,), int64.
-            noise: Standard normal, shape (N, d).
+    def level(self, t: int) -> Tuple[float, float]:
+        """``sqrt(abar_t)`` and ``sqrt(1 - abar_t)`` of one step."""
+        # From the schedule, which stays on the CPU: no synchronisation.
+        alpha_bar = float(self.schedule.alpha_bar[t])
+        return math.sqrt(alpha_bar), math.sqrt(1 - alpha_bar)
 
-        Returns:
-            Noisy tokens, shape (N, d).
-        """
-        return (self._at(self.signal_scale, t, x_0) * x_0 +
-                self._at(self.noise_scale, t, x_0) * noise)
+    def velocity(self, signal: Union[float, Tensor],
+                 noise: Union[float, Tensor]) -> Tuple:
+        """``sqrt(abar_t) eps - sqrt(1 - abar_t) x_0`` (arXiv 2202.00512)."""
+        return -noise, signal
+
+    def spaced_steps(self, num_steps: int, start_t: int) -> List[int]:
+        """``num_steps`` decreasing steps from ``start_t``, then clean data."""
+        self.check_start(start_t)
+        if not 1 <= num_steps <= start_t:
+            raise ValueError(
+                f'num_steps={num_steps} sampling steps cannot be spread over '
+                f'the diffusion steps 1..{start_t}; use a number from 1 to '
+                f'{start_t}.')
+        return [
+            round(start_t * (1 - i / num_steps)) for i in range(num_steps)
+        ]
+
+    def check_start(self, start_t: int) -> None:
+        """Raise ValueError if ``start_t`` is not a step."""
+        if not 0 <= start_t < self.num_steps or start_t != int(start_t):
+            raise ValueError(f'start_t={start_t} is not a step of the '
+                             f'diffusion process, which has {self.num_steps} '
+                             f'(0 to {self.num_steps - 1}); the default is '
+                             f'{self.default_start}.')
 
     def log_variance(self, interpolation: Tensor, t: Tensor) -> Tensor:
         """Log variance of the learned reverse step (arXiv 2102.09672, eq. 15).
 
         Args:
-            interpolation: The network's v, shape (N, d): 1 gives log beta_t,
-                -1 the log posterior variance, values between interpolate.
+            interpolation: The network's v, shape (..., N, d): 1 gives log
+                beta_t, -1 the log posterior variance, others interpolate.
             t: Steps, shape (N,), int64.
 
         Returns:
-            Log variance, shape (N, d).
+            Log variance, shape (..., N, d).
         """
         high = self._at(self.log_beta, t, interpolation)
         low = self._at(self.posterior_log_variance, t, interpolation)
@@ -104,53 +136,62 @@ class GaussianDiffusion(nn.Module):
 
     def loss(self, output: Tensor, x_0: Tensor, t: Tensor,
              noise: Tensor) -> Tensor:
-        """Hybrid loss of every row: noise error plus variational bound.
+        """Hybrid loss of every row: squared error plus variational bound.
 
         Computed in float32 at least, whatever precision the network ran in.
 
         Args:
             output: Denoiser output at ``add_noise(x_0, t, noise)``, shape
-                (N, 2 d): noise estimate, v.
-            x_0: Clean tokens, shape (N, d).
+                (..., N, 2 d): estimate, v; (..., N, d) without a learned
+                variance.
+            x_0: Clean tokens, shape (..., N, d).
             t: Steps, shape (N,), int64.
-            noise: The noise in the noisy tokens, shape (N, d).
+            noise: The noise in the noisy tokens, shape (..., N, d).
 
         Returns:
-            Loss, shape (N,); its mean over rows is the training objective.
+            Loss, shape (..., N); its mean over rows is the training
+            objective.
         """
-        if output.dtype in (torch.float16, torch.bfloat16):
-            output = output.float()
-        estimate, interpolation = output.chunk(2, dim=-1)
-        error = (noise - estimate).square().mean(-1)
-        # Detached: the bound trains the variance, never the noise estimate.
-        bound = self.variational_bound(estimate.detach(), interpolation, x_0,
-                                       t, noise)
-        return error + bound
+        if not self.learned_variance:
+            return super().loss(output, x_0, t, noise)
+        estimate, interpolation = widened(output).chunk(2, dim=-1)
+        error = self.truth(x_0, t, noise) - estimate
+        # Detached: the bound trains the variance, never the estimate.
+        deviation = self._noise_deviation(error.detach(), t)
+        bound = self.variational_bound(deviation, interpolation, x_0, t)
+        return error.square().mean(-1) + bound
 
-    def variational_bound(self, estimate: Tensor, interpolation: Tensor,
-                          x_0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+    def _noise_deviation(self, error: Tensor, t: Tensor) -> Tensor:
+        """Noise minus its estimate, from the error of what is predicted."""
+        if self.prediction == 'epsilon':
+            return error
+        # At a given x_t all estimates are affine in each other.
+        signal, scale = self._columns(t, error)
+        of_x_0, of_noise = self._coefficients(signal, scale)
+        return signal / (of_noise * signal - of_x_0 * scale) * error
+
+    def variational_bound(self, deviation: Tensor, interpolation: Tensor,
+                          x_0: Tensor, t: Tensor) -> Tensor:
         """One term of the variational bound per row, in bits per dimension.
 
         ``KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t))`` for t > 0; at t = 0
         the negative log-likelihood of ``x_0``.
 
         Args:
-            estimate: Noise estimate, shape (N, d).
-            interpolation: The network's v, shape (N, d).
-            x_0: Clean tokens, shape (N, d).
+            deviation: Noise minus the noise estimate, shape (..., N, d).
+            interpolation: The network's v, shape (..., N, d).
+            x_0: Clean tokens, shape (..., N, d).
             t: Steps, shape (N,), int64.
-            noise: The noise in the noisy tokens, shape (N, d).
 
         Returns:
-            Bits per dimension, shape (N,).
+            Bits per dimension, shape (..., N).
         """
         log_variance = self.log_variance(interpolation, t)
         # Both means are the same affine function of the noise, so their
         # difference needs neither of them.
-        difference = (
-            self._at(self.noise_to_mean, t, estimate) * (estimate - noise))
+        difference = self._at(self.noise_to_mean, t, deviation) * -deviation
         divergence = gaussian_kl(
-            difference, self._at(self.posterior_log_variance, t, estimate),
+            difference, self._at(self.posterior_log_variance, t, deviation),
             log_variance)
         # At t = 0 the mean of p is the predicted x_0: x_0 - difference.
         likelihood = discretized_gaussian_nll(x_0, difference, log_variance)

@@ -1,25 +1,22 @@
 """The generative head: a diffusion model of teacher features."""
-from typing import NamedTuple, Optional
+import math
+from typing import Optional, Union
 
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from gendd_mm.diffusion import guide
+from gendd_mm.diffusion import guide, widened
 from gendd_mm.registry import MODELS, TASK_UTILS
 
+from .row_chunks import chunked_sum
+from .row_draws import NOISE_SAMPLING, Draws
+from .target_scale import TargetScale
 
-class Draws(NamedTuple):
-    """The randomness of one loss: one entry per denoiser row, shape (N, ...).
-
-    Attributes:
-        t: Diffusion steps, (N,), int64.
-        noise: Standard normal, (N, d).
-        keep: Whether the row keeps its condition, (N,), bool.
-    """
-    t: Tensor
-    noise: Tensor
-    keep: Tensor
+# Rows of width 1024 that are trained at a time by default: enough for matrix
+# products at full speed, few enough for the cache of a CPU.
+ROW_CHUNK = {'cpu': 1280, 'cuda': 16384}
 
 
 @MODELS.register_module()
@@ -46,12 +43,22 @@ class GenerativeHead(BaseModule):
             10 (ImageNet; CIFAR uses 30).
         condition_drop: Probability that a row loses its condition, in
             [0, 1); guidance needs it above 0. Defaults to 0.2.
+        noise_sampling: ``'independent'`` rows as in the paper, or
+            ``'antithetic'`` pairs on stratified steps: the same expectation,
+            less variance and time; needs an even ``repeats``. Defaults to
+            ``'independent'``.
+        target_scale: Factor that brings targets to the scale of the noise: a
+            positive number, or ``'auto'`` for unit variance. Defaults to 1,
+            as in the paper.
+        row_chunk: Denoiser rows trained at a time, at least 1; it bounds the
+            memory and changes no gradient. None chooses by width and
+            device. Defaults to None.
         init_cfg: Initialisation config. Defaults to None.
 
     Raises:
         ValueError: If an argument is out of range, ``token_dim`` does not
-            divide ``target_dim``, or guidance is asked for without condition
-            drop.
+            divide ``target_dim``, guidance is asked for without condition
+            drop, or the sampler does not fit the process.
     """
 
     def __init__(self,
@@ -68,6 +75,9 @@ class GenerativeHead(BaseModule):
                      guidance_scale=2.0),
                  repeats: int = 10,
                  condition_drop: float = 0.2,
+                 noise_sampling: str = 'independent',
+                 target_scale: Union[float, str] = 1.0,
+                 row_chunk: Optional[int] = None,
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg)
         if repeats < 1:
@@ -77,10 +87,19 @@ class GenerativeHead(BaseModule):
             raise ValueError(
                 f'condition_drop={condition_drop} is outside [0, 1); at 1 '
                 'the student would get no gradient.')
+        if noise_sampling not in NOISE_SAMPLING:
+            raise ValueError(f'noise_sampling={noise_sampling!r} is unknown; '
+                             f'choose from {sorted(NOISE_SAMPLING)}.')
+        if row_chunk is not None and row_chunk < 1:
+            raise ValueError(f'row_chunk={row_chunk} must be at least 1; '
+                             'leave it out to choose it by width and device.')
         self.condition_dim = condition_dim
         self.target_dim = target_dim
         self.repeats = repeats
         self.condition_drop = condition_drop
+        self.row_chunk = row_chunk
+        self.draws = NOISE_SAMPLING[noise_sampling](repeats, condition_drop)
+        self.target_scale = TargetScale(target_scale)
         self.tokenizer = MODELS.build(
             dict(tokenizer, feature_dim=target_dim, _scope_='gendd_mm'))
         self.process = MODELS.build(dict(process, _scope_='gendd_mm'))
@@ -93,11 +112,7 @@ class GenerativeHead(BaseModule):
                 num_tokens=self.tokenizer.num_tokens,
                 _scope_='gendd_mm'))
         self.sampler = TASK_UTILS.build(dict(sampling, _scope_='gendd_mm'))
-        if self.sampler.start_t >= self.process.num_steps:
-            raise ValueError(
-                f'start_t={self.sampler.start_t} is not a step of the process '
-                f'(num_steps={self.process.num_steps}); use at most '
-                f'{self.process.num_steps - 1}.')
+        self.sampler.steps(self.process)  # raises if they do not fit
         if self.sampler.guidance_scale != 1 and condition_drop == 0:
             raise ValueError(
                 f'guidance_scale={self.sampler.guidance_scale} needs a head '
@@ -124,24 +139,35 @@ class GenerativeHead(BaseModule):
         """
         self._check_condition(condition)
         draws = self.draw(len(condition), condition.device, generator)
-        # B images x L tokens x repeats, in this order: N rows.
-        num_tokens, repeats = self.tokenizer.num_tokens, self.repeats
-        shape = (len(condition), num_tokens, repeats)
-        tokens = self.tokenizer.tokenize(target.to(widened(condition)))
-        x_0 = tokens.repeat_interleave(repeats, dim=1).flatten(0, 1)
-        noise = draws.noise.to(x_0.dtype)
-        x_t = self.process.add_noise(x_0, draws.t, noise)
+        target = self.target_scale(widened(target).to(widened(condition)))
+        tokens = self.tokenizer.tokenize(target).flatten(0, 1)
+        t = self.process.steps_at(draws.uniform)
+        table, index, in_table = self._embeddings(condition, t, draws.keep)
+        per_token = self.draws.groups_per_token
+        token = torch.arange(len(t), device=t.device) // per_token
 
-        # The condition's part is computed per image, the position's per
-        # token; only the step's is a row's own.
-        linear, bias = self.denoiser.embed_condition(condition)
-        kept = draws.keep.view(*shape, 1) * linear[:, None, None]
-        positions = self.denoiser.token_embedding.weight + bias
-        embedding = (
-            self.denoiser.time_embedding(draws.t).view(*shape, -1) + kept +
-            positions[:, None])
-        output = self.denoiser.denoise(x_t, embedding.flatten(0, 2))
-        return self.process.loss(output, x_0, draws.t, noise).mean()
+        def losses(groups: slice, table: Tensor) -> Tensor:
+            x_0, steps = tokens[token[groups]], t[groups]
+            noise = draws.noise[:, groups].to(x_0)
+            # Sums the rows of the table; the last one is that of a dropped
+            # condition.
+            embedding = F.embedding_bag(
+                index[groups],
+                table,
+                mode='sum',
+                padding_idx=len(table) - 1)
+            if not in_table:
+                embedding = embedding + self.denoiser.time_embedding(steps)
+            output = self.denoiser.denoise(
+                self.process.add_noise(x_0, steps, noise),
+                self.denoiser.modulation(embedding))
+            return self.process.loss(output, x_0, steps, noise)
+
+        num_rows = len(t) * self.draws.copies
+        num_chunks = math.ceil(num_rows / self._chunk_size(t.device))
+        total = chunked_sum(losses, len(t), math.ceil(len(t) / num_chunks),
+                            table, tuple(self.denoiser.parameters()))
+        return total / num_rows
 
     def draw(self,
              batch_size: int,
@@ -154,17 +180,8 @@ class GenerativeHead(BaseModule):
             device: Where to draw.
             generator: Source, on ``device``.
         """
-        num_rows = batch_size * self.tokenizer.num_tokens * self.repeats
-        t = self.process.draw_steps(num_rows, device, generator)
-        noise = torch.randn(
-            num_rows,
-            self.tokenizer.token_dim,
-            device=device,
-            generator=generator)
-        keep = torch.rand(
-            num_rows, device=device,
-            generator=generator) >= self.condition_drop
-        return Draws(t, noise, keep)
+        return self.draws(batch_size, self.tokenizer.num_tokens,
+                          self.tokenizer.token_dim, device, generator)
 
     @torch.no_grad()
     def sample(self,
@@ -188,34 +205,68 @@ class GenerativeHead(BaseModule):
         if num_draws < 1:
             raise ValueError(f'num_draws={num_draws} must be at least 1 (the '
                              'paper uses 1 in validation, 5 for the result).')
-        shape = (num_draws, len(condition), self.tokenizer.num_tokens)
-        linear, bias = self.denoiser.embed_condition(condition)
-        positions = self.denoiser.token_embedding.weight + bias
-        unconditional = positions.expand(*shape, -1).flatten(0, 2)
-        conditional = (positions + linear[:, None]).expand(*shape,
-                                                           -1).flatten(0, 2)
-        scale = self.sampler.guidance_scale
+        denoiser, scale = self.denoiser, self.sampler.guidance_scale
         token_dim = self.tokenizer.token_dim
-
-        def denoise(x_t: Tensor, t: int) -> Tensor:
-            time = self.denoiser.time_embedding(
-                torch.tensor([t], device=x_t.device))
-            output = self.denoiser.denoise(x_t, conditional + time)
-            if scale == 1:
-                return output
-            null = self.denoiser.denoise(x_t, unconditional + time)
-            # Widened first: guidance extrapolates, rounding errors included.
-            return guide(
-                output.to(x_t.dtype), null[:, :token_dim].to(x_t.dtype), scale)
-
+        num_outputs = None if self.sampler.uses_variance else token_dim
+        linear, positions = denoiser.embed_condition(condition)
+        conditional = linear[:, None] + positions
         noise = torch.randn(
-            conditional.size(0),
+            num_draws,
+            *conditional.shape[:2],
             token_dim,
-            dtype=widened(condition),
+            dtype=widened(condition).dtype,
             device=condition.device,
             generator=generator)
+
+        def denoise(x_t: Tensor, t: float) -> Tensor:
+            time = denoiser.time_embedding(
+                torch.full((1, ), t, device=x_t.device))
+            # Per image and token for all draws; without the condition, per
+            # token for all images.
+            output = denoiser.denoise(
+                x_t, denoiser.modulation(conditional + time), num_outputs)
+            # In half precision the network runs, not the sampler: guidance
+            # and steps amplify rounding errors.
+            output = output.to(x_t.dtype)
+            if scale == 1:
+                return output
+            null = denoiser.denoise(
+                x_t, denoiser.modulation(positions + time), token_dim)
+            return guide(output, null.to(x_t.dtype), scale)
+
         tokens = self.sampler(self.process, denoise, noise, generator)
-        return self.tokenizer.detokenize(tokens.view(*shape, token_dim))
+        return self.target_scale.undo(self.tokenizer.detokenize(tokens))
+
+    def _embeddings(self, condition: Tensor, t: Tensor, keep: Tensor):
+        """What is embedded once: positions, conditions and, if few, steps.
+
+        Returns:
+            A table, shape (M, w); for each group the rows of it that add up
+            to its embedding, shape (G, 2 or 3); whether the steps are among
+            them.
+        """
+        linear, positions = self.denoiser.embed_condition(condition)
+        group = torch.arange(len(t), device=t.device)
+        position = group // self.draws.groups_per_token
+        image = position // len(positions)
+        rows = [positions, linear, torch.zeros_like(linear[:1])]
+        dropped = len(positions) + len(linear)
+        index = [
+            position % len(positions),
+            torch.where(keep, len(positions) + image, dropped)
+        ]
+        in_table = not t.is_floating_point() and len(t) > self.process.num_steps
+        if in_table:
+            steps = torch.arange(self.process.num_steps, device=t.device)
+            rows.insert(0, self.denoiser.time_embedding(steps))
+            index = [t, *(i + len(steps) for i in index)]
+        return torch.cat(rows), torch.stack(index, dim=1), in_table
+
+    def _chunk_size(self, device: torch.device) -> int:
+        if self.row_chunk is not None:
+            return self.row_chunk
+        rows = ROW_CHUNK.get(device.type, ROW_CHUNK['cuda'])
+        return max(1, rows * 1024 // self.denoiser.input.out_features)
 
     def _check_condition(self, condition: Tensor) -> None:
         if condition.dim() != 2 or condition.size(1) != self.condition_dim:
@@ -224,7 +275,3 @@ class GenerativeHead(BaseModule):
                 f'a head built for condition_dim={self.condition_dim}; record '
                 'the pooled student feature, shape (B, condition_dim).')
 
-
-def widened(tensor: Tensor) -> torch.dtype:
-    """The precision of a tensor, but float32 at least."""
-    return torch.promote_types(tensor.dtype, torch.float32)

@@ -1,0 +1,74 @@
+"""Rectified flow: straight paths from data to noise."""
+from typing import List, Tuple, Union
+
+from torch import Tensor
+
+from .process import DiffusionProcess
+from .timesteps import Timesteps
+
+
+class RectifiedFlow(DiffusionProcess):
+    """Straight-line process with velocity prediction (arXiv 2209.03003).
+
+    ``x_t = (1 - s) x_0 + s eps`` with ``s = t / num_steps`` in [0, 1); the
+    velocity ``dx/ds = eps - x_0`` is constant along a path, so few steps of
+    Euler's method (the ``'ddim'`` sampler, also named ``'euler'``) or of the
+    midpoint method go far.
+
+    Steps are continuous, on the scale of :class:`GaussianDiffusion`, so that
+    the denoiser's time embedding sees the same range.
+
+    Args:
+        num_steps: Length of the step scale T, at least 2. Defaults to 1000.
+        prediction: ``'epsilon'``, ``'x0'`` or ``'v'`` (the velocity). Defaults
+            to ``'v'``.
+        timesteps: Distribution of the training steps, see
+            :mod:`gendd_mm.diffusion.timesteps`. Defaults to uniform.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        num_steps: int = 1000,
+        prediction: str = 'v',
+        timesteps: Union[dict, Timesteps] = dict(type='uniform')
+    ) -> None:
+        super().__init__(num_steps, prediction, timesteps)
+        # Pure noise is the end of this path. The noise estimate says nothing
+        # of x_0 there.
+        self.default_start = float(num_steps)
+        if prediction == 'epsilon':
+            self.default_start *= 0.95
+
+    def steps_at(self, uniform: Tensor) -> Tensor:
+        """Training steps in [0, num_steps], floating point."""
+        return self.num_steps * self.timesteps.quantile(uniform)
+
+    def levels(self, t: Tensor) -> Tuple[Tensor, Tensor]:
+        """``1 - s`` and ``s``, each of the shape of ``t``."""
+        share = t / self.num_steps
+        return 1 - share, share
+
+    def level(self, t: float) -> Tuple[float, float]:
+        """``1 - s`` and ``s`` of one step."""
+        share = t / self.num_steps
+        return 1 - share, share
+
+    def velocity(self, signal: Union[float, Tensor],
+                 noise: Union[float, Tensor]) -> Tuple[float, float]:
+        """``eps - x_0``."""
+        return -1., 1.
+
+    def spaced_steps(self, num_steps: int, start_t: float) -> List[float]:
+        """``num_steps`` evenly spaced steps from ``start_t`` towards 0."""
+        end = (
+            self.num_steps
+            if self.prediction != 'epsilon' else self.default_start)
+        if not 0 < start_t <= end:
+            raise ValueError(
+                f'start_t={start_t} is outside (0, {end:g}], where a '
+                f'rectified flow with prediction={self.prediction!r} can '
+                f'start; the default is {self.default_start:g}.')
+        return [start_t * (1 - i / num_steps) for i in range(num_steps)]

@@ -1,0 +1,64 @@
+"""Bring targets to the scale of the noise, and samples back."""
+from typing import Union
+
+import torch
+from mmengine.dist import all_reduce
+from torch import Tensor, nn
+
+# Each batch replaces at least this share of the running statistics.
+MIN_SHARE = 0.01
+
+
+class TargetScale(nn.Module):
+    """Multiply targets by a number, or by their inverse standard deviation.
+
+    Noise has unit variance; the contracted features of a teacher often have a
+    hundredth of it, and drown. This factor on both sides of the process lets
+    the noise schedule mean what it says.
+
+    Args:
+        scale: Positive factor, or ``'auto'``: the inverse of the running
+            standard deviation over all entries of the training targets. It
+            is the same on all ranks, and saved.
+
+    Raises:
+        ValueError: If ``scale`` is neither.
+    """
+
+    def __init__(self, scale: Union[float, str] = 1.0) -> None:
+        super().__init__()
+        if scale != 'auto' and (isinstance(scale, str) or not scale > 0):
+            raise ValueError(f'target_scale={scale!r} must be a positive '
+                             'number, or \'auto\' for unit variance.')
+        self.scale = scale
+        if scale == 'auto':
+            self.register_buffer('num_batches', torch.zeros(()))
+            # Mean and mean square.
+            self.register_buffer('moments', torch.tensor([0., 1.]))
+
+    @property
+    def factor(self) -> Union[float, Tensor]:
+        """What targets are multiplied with."""
+        if self.scale != 'auto':
+            return self.scale
+        mean, square = self.moments
+        return (square - mean.square()).clamp(min=1e-12).rsqrt()
+
+    @torch.no_grad()
+    def forward(self, target: Tensor) -> Tensor:
+        """Scale targets, shape (B, D); while training, heed them first."""
+        if self.scale == 'auto' and self.training:
+            self._update(target)
+        return target if self.scale == 1 else target * self.factor
+
+    def undo(self, sample: Tensor) -> Tensor:
+        """Bring samples back to the scale of the targets, any shape."""
+        return sample / self.factor
+
+    def _update(self, target: Tensor) -> None:
+        moments = torch.stack([target.mean(), target.square().mean()])
+        moments = moments.to(self.moments)
+        all_reduce(moments, op='mean')
+        self.num_batches += 1
+        share = (1 / self.num_batches).clamp(min=MIN_SHARE)
+        self.moments.lerp_(moments, share)
