@@ -1,4 +1,4 @@
-"""The diffusion process of GenDD in diffusers, an independent reference."""
+"""The diffusion process of GenDD in diffusers, and rows to try it on."""
 
 from unittest import mock
 
@@ -21,3 +21,16 @@ def scheduler() -> DDPMScheduler:
             clip_sample=False)
     assert scheduler.alphas_cumprod.dtype == torch.float64
     return scheduler
+
+
+@pytest.fixture
+def steps() -> torch.Tensor:
+    """The ends, their neighbours, the middle."""
+    return torch.tensor([0, 1, 2, 500, 950, 998, 999])
+
+
+@pytest.fixture
+def rows(steps) -> tuple:
+    """x_0, noise, noise estimate and v of one row per step, float64."""
+    x_0, noise, mistake, v = torch.randn(4, len(steps), 4).double()
+    return x_0, noise, noise + 0.3 * mistake, v
