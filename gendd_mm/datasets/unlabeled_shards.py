@@ -1,0 +1,107 @@
+"""Images without labels in tar shards, as img2dataset writes CC3M."""
+import glob
+import os
+from collections import Counter
+from typing import Dict, List, Optional, Sequence, Union
+
+from mmengine.logging import print_log
+from mmpretrain.datasets import BaseDataset
+
+from gendd_mm.registry import DATASETS
+
+from .image_check import VERIFY
+from .shard_index import index_shards
+from .tar_backend import member_uri
+
+
+@DATASETS.register_module()
+class UnlabeledShards(BaseDataset):
+    """The images of webdataset tar shards, without labels.
+
+    A map-style dataset, so that MMEngine's samplers, resuming and any number
+    of processes work as with folders. An image is read by
+    ``LoadImageFromFile`` from its place in the shard.
+
+    Each shard is indexed once, which decodes its images; the index is kept in
+    a JSON file. Broken samples are left out there, before any sampling: those
+    without an image, with one that does not decode, and those behind the end
+    of a shard that is cut off. They are counted in one line of the log and
+    listed, with their reasons, in the index files and in ``skipped``.
+
+    Args:
+        shards: Pattern of the tar files, or a list of files or patterns.
+        data_root: Folder that ``shards`` is relative to. Defaults to ''.
+        verify: What an image must pass. ``'decode'`` finds all that is
+            broken, ``'header'`` what is no image at all, None nothing.
+            Defaults to ``'decode'``.
+        index_dir: Folder of the index files. None puts them beside the
+            shards. Defaults to None.
+        index_threads: Threads that index, in each process. Defaults to 4.
+        kwargs: ``pipeline``, ``indices``, ``lazy_init`` and what else
+            :class:`mmpretrain.datasets.BaseDataset` takes.
+
+    Raises:
+        ValueError: If ``verify`` is unknown or no image is good.
+        FileNotFoundError: If no file fits a pattern.
+    """
+
+    def __init__(self,
+                 shards: Union[str, Sequence[str]],
+                 data_root: str = '',
+                 verify: Optional[str] = 'decode',
+                 index_dir: Optional[str] = None,
+                 index_threads: int = 4,
+                 **kwargs) -> None:
+        if verify not in VERIFY:
+            raise ValueError(
+                f'verify={verify!r} is unknown; choose from {VERIFY}.')
+        self.shards = [shards] if isinstance(shards, str) else list(shards)
+        self.verify = verify
+        self.index_dir = index_dir
+        self.index_threads = index_threads
+        # 'SHARD: KEY' -> reason.
+        self.skipped: Dict[str, str] = {}
+        super().__init__(ann_file='', data_root=data_root, **kwargs)
+
+    def load_data_list(self) -> List[dict]:
+        """Addresses of the good images, in the order of the shards."""
+        shards = self._find_shards()
+        print_log(
+            f'Reading the index of {len(shards)} shards; those without one '
+            f'are indexed now (verify={self.verify!r}).',
+            logger='current')
+        data_list = []
+        for shard, index in zip(
+                shards,
+                index_shards(shards, self.verify, self.index_dir,
+                             self.index_threads)):
+            data_list += [
+                dict(img_path=member_uri(shard, *image))
+                for image in index.images
+            ]
+            self.skipped.update({
+                f'{shard}: {key}': reason
+                for key, reason in index.skipped.items()
+            })
+        reasons = Counter(
+            reason.partition(':')[0] for reason in self.skipped.values())
+        summary = ', '.join(f'{n} {why}' for why, n in reasons.most_common())
+        counted = (f'{len(data_list)} good images in {len(shards)} shards, '
+                   f'{len(self.skipped)} left out ({summary or "none"})')
+        if not data_list:
+            raise ValueError(
+                f'{counted}; expected tar files of samples with an image '
+                f'each. Check shards={self.shards}.')
+        print_log(f'{counted}.', logger='current')
+        return data_list
+
+    def _find_shards(self) -> List[str]:
+        found = set()
+        for pattern in self.shards:
+            paths = glob.glob(os.path.join(self.data_root, pattern))
+            if not paths:
+                raise FileNotFoundError(
+                    f'no file fits shards={pattern!r} in data_root='
+                    f'{self.data_root!r} (from {os.getcwd()}); check both.')
+            found.update(paths)
+        return sorted(found)
