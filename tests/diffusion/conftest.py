@@ -1,5 +1,6 @@
 """The diffusion process of GenDD in diffusers, and rows to try it on."""
 
+from typing import Callable
 from unittest import mock
 
 import pytest
@@ -8,19 +9,29 @@ from diffusers import DDPMScheduler
 
 
 @pytest.fixture
-def scheduler() -> DDPMScheduler:
-    """DDPM with the cosine schedule and a learned range of variances.
+def ddpm() -> Callable[..., DDPMScheduler]:
+    """DDPM with the cosine schedule, given the settings it differs in.
 
     diffusers makes its tables in float32; here it is told that float64 is
     meant, so that they can be compared to the last digits.
     """
-    with mock.patch.object(torch, 'float32', torch.float64):
-        scheduler = DDPMScheduler(
-            beta_schedule='squaredcos_cap_v2',
-            variance_type='learned_range',
-            clip_sample=False)
-    assert scheduler.alphas_cumprod.dtype == torch.float64
-    return scheduler
+
+    def build(**settings) -> DDPMScheduler:
+        with mock.patch.object(torch, 'float32', torch.float64):
+            scheduler = DDPMScheduler(
+                beta_schedule='squaredcos_cap_v2',
+                clip_sample=False,
+                **settings)
+        assert scheduler.alphas_cumprod.dtype == torch.float64
+        return scheduler
+
+    return build
+
+
+@pytest.fixture
+def scheduler(ddpm) -> DDPMScheduler:
+    """DDPM with a learned range of variances."""
+    return ddpm(variance_type='learned_range')
 
 
 @pytest.fixture

@@ -80,8 +80,11 @@ class AncestralSampler(Sampler):
             mean = (x - noise_scale * noise_estimate) / (1 - beta)**0.5
             if i == 0:
                 return mean
-            log_variance = torch.full((), float(
-                schedule.posterior_log_variance[i])).to(x)
+            log_variance = torch.full(
+                (),
+                float(schedule.posterior_log_variance[i]),
+                dtype=x.dtype,
+                device=x.device)
             if process.learned_variance:
                 log_variance = torch.lerp(log_variance,
                                           log_beta[i].to(x),
