@@ -1,6 +1,6 @@
 """Gaussian diffusion with a learned variance: noising and the hybrid loss."""
 import math
-from typing import List, Tuple, Union
+from typing import List, Optional, Tuple, Union
 
 import torch
 from torch import Tensor
@@ -109,6 +109,16 @@ class GaussianDiffusion(DiffusionProcess):
         return [
             round(start_t * (1 - i / num_steps)) for i in range(num_steps)
         ]
+
+    def middle(self, t: int, after: Optional[int]) -> int:
+        """The step whose angle between signal and noise is halfway.
+
+        Signal and noise are its cosine and sine, so smooth in it; near clean
+        data they are not in the step, for the cosine schedule's offset.
+        """
+        angles = self.schedule.alpha_bar.sqrt().acos()
+        halfway = (angles[t] + (0 if after is None else angles[after])) / 2
+        return int((angles - halfway).abs().argmin())
 
     def check_start(self, start_t: int) -> None:
         """Raise ValueError if ``start_t`` is not a step."""

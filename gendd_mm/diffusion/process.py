@@ -1,5 +1,5 @@
 """What the diffusion processes share: noising, predictions, their loss."""
-from typing import List, Tuple, Union
+from typing import List, Optional, Tuple, Union
 
 import torch
 from torch import Tensor, nn
@@ -75,6 +75,15 @@ class DiffusionProcess(nn.Module):
 
         Raises:
             ValueError: If ``num_steps`` or ``start_t`` is out of range.
+        """
+        raise NotImplementedError
+
+    def middle(self, t: float, after: Optional[float]) -> float:
+        """The step halfway between two, from which a step is second order.
+
+        Args:
+            t: The noisier step.
+            after: The other one; None is clean data.
         """
         raise NotImplementedError
 

@@ -1,5 +1,5 @@
 """Rectified flow: straight paths from data to noise."""
-from typing import List, Tuple, Union
+from typing import List, Optional, Tuple, Union
 
 from torch import Tensor
 
@@ -72,3 +72,7 @@ class RectifiedFlow(DiffusionProcess):
                 f'rectified flow with prediction={self.prediction!r} can '
                 f'start; the default is {self.default_start:g}.')
         return [start_t * (1 - i / num_steps) for i in range(num_steps)]
+
+    def middle(self, t: float, after: Optional[float]) -> float:
+        """The mean of the steps."""
+        return (t + (after or 0.)) / 2

@@ -152,7 +152,10 @@ class MidpointSampler(Sampler):
 
     def steps(self, process: DiffusionProcess) -> list:
         """The decreasing steps of all evaluations: start, middle, start..."""
-        return process.spaced_steps(2 * self.num_steps, self.start(process))
+        steps = process.spaced_steps(2 * self.num_steps, self.start(process))
+        starts = steps[::2]
+        steps[1::2] = map(process.middle, starts, [*starts[1:], None])
+        return steps
 
     @torch.no_grad()
     def __call__(self,
