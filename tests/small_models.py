@@ -57,9 +57,16 @@ class SlicedHead(GenerativeHead):
         rank, world_size = get_rank(), get_world_size()
         generator = torch.Generator().manual_seed(self.step)
         self.step += 1
-        draws = super().draw(batch_size * world_size, device, generator)
-        return Draws(*(part.unflatten(0, (batch_size * world_size, -1))
-                       [rank::world_size].flatten(0, 1) for part in draws))
+        num_images = batch_size * world_size
+        uniform, noise, keep = super().draw(num_images, device, generator)
+
+        def mine(groups: torch.Tensor) -> torch.Tensor:
+            by_image = groups.unflatten(0, (num_images, -1))
+            return by_image[rank::world_size].flatten(0, 1)
+
+        return Draws(
+            mine(uniform),
+            mine(noise.transpose(0, 1)).transpose(0, 1), mine(keep))
 
 
 def classifier(dim: int, head: str = 'LinearClsHead', **settings) -> dict:
