@@ -1,3 +1,4 @@
 from .probe_accuracy import ProbeAccuracy
+from .shot_accuracy import ShotAccuracy
 
-__all__ = ['ProbeAccuracy']
+__all__ = ['ProbeAccuracy', 'ShotAccuracy']
