@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import small_models
 import torch
 from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
 from mmengine.registry import HOOKS
@@ -152,6 +153,47 @@ def test_good_labels_pass():
 
 def test_unlabeled_datasets_pass():
     LabelCheckHook().before_train(runner(train=(None, None), val=None))
+
+
+def unlabeled_runner(trainable=False, mapping=('condition', 'target'),
+                     batch_augments=None, **settings):
+    """A run whose model reads no labels, with the changes given."""
+    found = runner(**settings)
+    found.model.student.head.trainable = trainable
+    found.model.distiller = SimpleNamespace(
+        loss_forward_mappings=dict(loss_gendd=dict.fromkeys(mapping)))
+    found.model.data_preprocessor = SimpleNamespace(
+        batch_augments=batch_augments)
+    return found
+
+
+def test_placeholders_pass_where_the_model_reads_no_labels():
+    placeholders = (-1, -1)
+    LabelCheckHook().before_train(unlabeled_runner(train=placeholders))
+    for reader in (dict(trainable=True), dict(batch_augments=object()),
+                   dict(mapping=('condition', 'target', 'labels')),
+                   dict(mapping=('preds', 'gt_labels'))):
+        with pytest.raises(ValueError, match='2 labels .* first is -1'):
+            LabelCheckHook().before_train(
+                unlabeled_runner(train=placeholders, **reader))
+
+
+def test_evaluation_always_reads_labels():
+    with pytest.raises(ValueError, match='1 labels .* first is -1'):
+        LabelCheckHook().before_train(unlabeled_runner(val=(-1, )))
+    with pytest.raises(ValueError, match='1 labels .* first is -1'):
+        LabelCheckHook().before_test(unlabeled_runner(train=(-1, )))
+
+
+@pytest.mark.parametrize('supervised', [True, False])
+def test_the_algorithm_says_whether_it_reads_labels(supervised):
+    found = runner(train=(-1, ))
+    found.model = small_models.built(supervised)
+    if supervised:
+        with pytest.raises(ValueError, match='first is -1'):
+            LabelCheckHook().before_train(found)
+    else:
+        LabelCheckHook().before_train(found)
 
 
 def test_what_states_no_classes_or_gives_no_labels_passes():

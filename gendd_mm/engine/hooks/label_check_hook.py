@@ -1,6 +1,7 @@
 """Look at every label before the first step."""
 import numpy as np
 from mmengine.hooks import Hook
+from torch import nn
 
 from gendd_mm.registry import HOOKS
 
@@ -11,8 +12,9 @@ class LabelCheckHook(Hook):
 
     Reads ``get_gt_labels()`` of mmpretrain's datasets, which needs no image,
     also inside of wrappers such as ``RepeatDataset`` and ``ConcatDataset``.
-    Datasets without labels pass. It runs before training, validation and
-    testing.
+    Datasets without labels pass, and so does a training set whose labels the
+    model does not read: they may be placeholders. It runs before training,
+    validation and testing.
 
     Raises:
         ValueError: If a label is outside [0, num_classes).
@@ -22,7 +24,8 @@ class LabelCheckHook(Hook):
 
     def before_train(self, runner) -> None:
         """Check the training and, if there is one, the validation set."""
-        self._check(runner, runner.train_dataloader)
+        if _reads_labels(_unwrapped(runner.model)):
+            self._check(runner, runner.train_dataloader)
         if runner.val_loop is not None:
             self._check(runner, runner.val_dataloader)
 
@@ -31,7 +34,7 @@ class LabelCheckHook(Hook):
         self._check(runner, runner.test_dataloader)
 
     def _check(self, runner, dataloader) -> None:
-        model = getattr(runner.model, 'module', runner.model)
+        model = _unwrapped(runner.model)
         student = getattr(model, 'student', model)
         num_classes = getattr(
             getattr(student, 'head', None), 'num_classes', None)
@@ -58,3 +61,25 @@ class LabelCheckHook(Hook):
                 f'[0, {num_classes}), the classes of the model; the first is '
                 f'{labels[wrong[0]]} at sample {wrong[0]}. Check the '
                 'annotations or num_classes.')
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    return getattr(model, 'module', model)
+
+
+def _reads_labels(model: nn.Module) -> bool:
+    """Whether a training step reads labels.
+
+    It does unless the student's head is a probe that is not trained, no loss
+    of the distiller is given labels, and no mixup mixes them.
+    """
+    mappings = getattr(
+        getattr(model, 'distiller', None), 'loss_forward_mappings', None)
+    if mappings is None:
+        return True
+    head = getattr(model.student, 'head', None)
+    preprocessor = getattr(model, 'data_preprocessor', None)
+    return (getattr(head, 'trainable', True)
+            or any('label' in name for mapping in mappings.values()
+                   for name in mapping)
+            or getattr(preprocessor, 'batch_augments', None) is not None)
