@@ -1,0 +1,192 @@
+"""Read all the data of a config: what a long run would stumble over."""
+import copy
+from dataclasses import dataclass, field
+from typing import Dict, List, Optional, Tuple
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.hub import get_config
+from mmengine.registry import init_default_scope
+from rich.progress import track
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from gendd_mm.registry import DATASETS
+
+SPLITS = ('train', 'val', 'test')
+# Samples that a worker process reports at once.
+BATCH_SIZE = 64
+
+
+@dataclass
+class Report:
+    """What was found in the dataset of one or more splits.
+
+    Attributes:
+        splits: Which of ``SPLITS`` use the dataset.
+        kind: Its type.
+        num_samples: Its length.
+        num_read: How many were read: fewer than that with a limit.
+        unreadable: Error by file.
+        left_out: Reason by sample that the dataset itself leaves out.
+        class_counts: Images per class of those read, from class 0 to the last
+            known; None without labels.
+        out_of_range: Label by file where it is outside of the model's classes.
+    """
+    splits: List[str]
+    kind: str
+    num_samples: int
+    num_read: int = 0
+    unreadable: Dict[str, str] = field(default_factory=dict)
+    left_out: Dict[str, str] = field(default_factory=dict)
+    class_counts: Optional[List[int]] = None
+    out_of_range: Dict[str, List[int]] = field(default_factory=dict)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether a run can read all of it."""
+        return not (self.unreadable or self.out_of_range)
+
+
+def check_config(cfg: Config,
+                 splits: Tuple[str, ...] = SPLITS,
+                 num_workers: int = 4,
+                 limit: Optional[int] = None) -> List[Report]:
+    """Read the datasets of a config, each once.
+
+    Args:
+        cfg: A config of a run, with ``custom_imports`` done.
+        splits: Which of its dataloaders.
+        num_workers: Processes that read; 0 reads in this one. Defaults to 4.
+        limit: Read at most so many samples of each, evenly spread. Defaults
+            to None, all.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    num_classes = model_classes(cfg.get('model'))
+    reports: List[Tuple[dict, Report]] = []
+    for split in splits:
+        loader = cfg.get(f'{split}_dataloader')
+        if loader is None:
+            continue
+        # A test set is often the validation set.
+        for known, report in reports:
+            if known == loader.dataset:
+                report.splits.append(split)
+                break
+        else:
+            report = check_dataset(loader.dataset, split, num_classes,
+                                   num_workers, limit)
+            reports.append((loader.dataset, report))
+    return [report for _, report in reports]
+
+
+def check_dataset(cfg: dict, split: str, num_classes: Optional[int],
+                  num_workers: int, limit: Optional[int]) -> Report:
+    """Read one dataset.
+
+    Args:
+        cfg: Its config.
+        split: What the report calls it.
+        num_classes: Classes of the model; None does not compare labels.
+        num_workers: See :func:`check_config`.
+        limit: See :func:`check_config`.
+    """
+    dataset = DATASETS.build(_loading_only(cfg))
+    report = Report([split], type(dataset).__name__, len(dataset))
+    report.left_out = _left_out(dataset)
+    samples = _Samples(dataset)
+    if limit is not None and limit < len(dataset):
+        spread = np.linspace(0, len(dataset) - 1, limit).astype(int)
+        samples = Subset(samples, spread)
+    loader = DataLoader(
+        samples, BATCH_SIZE, num_workers=num_workers, collate_fn=list)
+    found = []
+    for batch in track(loader, description=f'{split}: {report.kind}'):
+        for place, labels, error in batch:
+            report.num_read += 1
+            found += labels
+            if error is not None:
+                report.unreadable[place] = error
+            if num_classes is not None and not all(0 <= label < num_classes
+                                                   for label in labels):
+                report.out_of_range[place] = labels
+    # All below zero: placeholders of a set without labels.
+    if not any(label >= 0 for label in found):
+        report.out_of_range.clear()
+        return report
+    report.class_counts = np.bincount([label for label in found if label >= 0],
+                                      minlength=num_classes or 0).tolist()
+    return report
+
+
+def model_classes(model: Optional[dict]) -> Optional[int]:
+    """Number of classes in the head of a model's config, or its student's.
+
+    None where the config does not say.
+    """
+    student = (model or {}).get('architecture', model or {})
+    if 'cfg_path' in student:
+        student = get_config(student['cfg_path']).model
+    return (student.get('head') or {}).get('num_classes')
+
+
+def _left_out(dataset) -> Dict[str, str]:
+    """What a dataset left out, or those inside of a wrapper."""
+    found = dict(getattr(dataset, 'skipped', {}))
+    inner = getattr(dataset, 'datasets', [getattr(dataset, 'dataset', None)])
+    for part in inner:
+        if part is not None:
+            found.update(_left_out(part))
+    return found
+
+
+def _loading_only(cfg: dict) -> dict:
+    """The config of a dataset that loads its images and does no more.
+
+    An error is an error: no other sample takes the place of a broken one, and
+    what is missing of a JPEG is not painted in grey.
+    """
+    cfg = copy.deepcopy(cfg)
+    if 'pipeline' in cfg:
+        cfg['max_refetch'] = 0
+        cfg['pipeline'] = [
+            step for transform in cfg['pipeline']
+            for step in _strictly(transform)
+        ]
+    for name in ('dataset', 'datasets'):
+        if isinstance(cfg.get(name), dict):
+            cfg[name] = _loading_only(cfg[name])
+        elif name in cfg:
+            cfg[name] = [_loading_only(part) for part in cfg[name]]
+    return cfg
+
+
+def _strictly(transform: dict) -> List[dict]:
+    """A transform if it loads, and before it the same by Pillow."""
+    kind = transform['type']
+    name = str(getattr(kind, '__name__', kind)).rpartition('.')[2]
+    if not name.startswith('Load'):
+        return []
+    if name != 'LoadImageFromFile':
+        return [transform]
+    # Pillow refuses a JPEG that is cut off; OpenCV does not.
+    return [{**transform, 'imdecode_backend': 'pillow'}, transform]
+
+
+class _Samples(Dataset):
+    """Reads samples: where each is, its labels, and the error if any."""
+
+    def __init__(self, dataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, idx: int) -> Tuple[str, List[int], Optional[str]]:
+        info = self.dataset.get_data_info(int(idx))
+        place = info.get('img_path', f'sample {idx}')
+        labels = np.atleast_1d(info.get('gt_label', [])).astype(int).tolist()
+        try:
+            self.dataset[int(idx)]
+        except Exception as error:  # whatever a file can make a decoder do
+            return place, labels, f'{type(error).__name__}: {error}'
+        return place, labels, None
