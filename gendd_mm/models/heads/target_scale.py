@@ -46,10 +46,13 @@ class TargetScale(nn.Module):
 
     @torch.no_grad()
     def forward(self, target: Tensor) -> Tensor:
-        """Scale targets, shape (B, D); while training, heed them first."""
+        """Scale targets, shape (B, D), without gradient.
+
+        While training, the statistics heed them first.
+        """
         if self.scale == 'auto' and self.training:
             self._update(target)
-        return target if self.scale == 1 else target * self.factor
+        return target.detach() if self.scale == 1 else target * self.factor
 
     def undo(self, sample: Tensor) -> Tensor:
         """Bring samples back to the scale of the targets, any shape."""
