@@ -218,7 +218,7 @@ CASES = [
     (repeats, ValueError, 'repeats=0 must be at least 1'),
     (guidance_alone, ValueError, 'guidance_scale=2.0 .*condition_drop=0; set'),
     (drop_all, ValueError, r'condition_drop=1.0 is outside \[0, 1\)'),
-    (start_t, ValueError, 'start_t=1000 .*use at most 999'),
+    (start_t, ValueError, r'start_t=1000 .*\(0 to 999\).*default is'),
     (mixup_lost, ValueError, 'put data_preprocessor into the student'),
     (centres_missing, ValueError, r"lacks \['class_centers'\]; see configs"),
     (labels_missing, ValueError, r"lacks \['labels'\]; see configs"),
