@@ -1,5 +1,7 @@
 from . import processes  # noqa: F401
 from .algorithms import GenDD
+from .backbones import (CIFARMobileNetV2, CIFARResNet, CIFARShuffleNetV1,
+                        CIFARShuffleNetV2, CIFARVGG)
 from .denoisers import TokenDenoiser
 from .distillers import GenDDDistiller
 from .heads import GenerativeHead, LinearProbeHead, ReusedClassifierHead
@@ -7,7 +9,9 @@ from .losses import DistributionContraction, FeatureMixup, GenDDLoss
 from .tokenizers import SplitTokenizer
 
 __all__ = [
-    'DistributionContraction', 'FeatureMixup', 'GenDD', 'GenDDDistiller',
-    'GenDDLoss', 'GenerativeHead', 'LinearProbeHead', 'ReusedClassifierHead',
-    'SplitTokenizer', 'TokenDenoiser'
+    'CIFARMobileNetV2', 'CIFARResNet', 'CIFARShuffleNetV1',
+    'CIFARShuffleNetV2', 'CIFARVGG', 'DistributionContraction', 'FeatureMixup',
+    'GenDD', 'GenDDDistiller', 'GenDDLoss', 'GenerativeHead',
+    'LinearProbeHead', 'ReusedClassifierHead', 'SplitTokenizer',
+    'TokenDenoiser'
 ]
