@@ -1,14 +1,17 @@
-"""Reading weights from files, with torch's protection on and clear errors."""
+"""Reading weights with torch's protection on, and loading all of them."""
 import os.path as osp
 import pickle
-from typing import Dict
+from typing import Dict, Sequence
 
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
-from torch import Tensor
+from torch import Tensor, nn
 
 
-def read_state_dict(path: str) -> Dict[str, Tensor]:
+def read_state_dict(
+    path: str,
+    names: Sequence[str] = ('state_dict', )
+) -> Dict[str, Tensor]:
     """The weights of a checkpoint, on the CPU.
 
     Takes a local file or anything that mmengine's ``CheckpointLoader`` knows
@@ -17,7 +20,8 @@ def read_state_dict(path: str) -> Dict[str, Tensor]:
 
     Args:
         path: Where the checkpoint is; its weights are the whole object, or
-            under ``'state_dict'``.
+            under one of ``names``.
+        names: In order; the first that is there counts.
 
     Raises:
         FileNotFoundError: If a local file does not exist.
@@ -50,9 +54,42 @@ def read_state_dict(path: str) -> Dict[str, Tensor]:
                          f'damaged: {error!r}') from error
     weights = checkpoint
     if isinstance(checkpoint, dict):
-        weights = checkpoint.get('state_dict', checkpoint)
+        weights = next((checkpoint[name]
+                        for name in names if name in checkpoint), checkpoint)
     if not isinstance(weights, dict) or not any(
             isinstance(value, Tensor) for value in weights.values()):
         raise ValueError(f'checkpoint {path!r} holds no weights, neither at '
-                         'its top level nor under "state_dict".')
+                         f'its top level nor under {" or ".join(names)}.')
     return weights
+
+
+def load_all(module: nn.Module, weights: Dict[str, Tensor]) -> str:
+    """Load weights that must fit a module key by key.
+
+    Returns:
+        What does not fit: missing and unexpected keys, shapes. Empty if
+        everything does.
+    """
+    own = module.state_dict()
+    try:
+        # A model may rename old keys while loading, so the model decides.
+        result = module.load_state_dict(weights, strict=False)
+        missing, unexpected = result.missing_keys, result.unexpected_keys
+        differing = []
+    except RuntimeError:
+        missing = [key for key in own if key not in weights]
+        unexpected = [key for key in weights if key not in own]
+        differing = [
+            f'{key} {tuple(weights[key].shape)} instead of {tuple(own[key].shape)}'
+            for key in own if key in weights
+            and getattr(weights[key], 'shape', None) != own[key].shape
+        ]
+    if not (missing or unexpected or differing):
+        return ''
+    return (f'missing keys {_some(missing)}, unexpected keys '
+            f'{_some(unexpected)}, shapes {_some(differing)}')
+
+
+def _some(names: list, most: int = 20) -> str:
+    more = f' and {len(names) - most} more' if len(names) > most else ''
+    return f'{names[:most]}{more}'

@@ -30,6 +30,17 @@ def test_weights_are_found(tmp_path, content):
     assert_weights(read_state_dict(save(tmp_path / 'w.pth', content)))
 
 
+def test_weights_are_found_under_other_names(tmp_path):
+    names = ('model', 'module')
+    for content in (dict(module=WEIGHTS, epoch=3), WEIGHTS,
+                    dict(module=dict(epoch=3), model=WEIGHTS)):
+        path = save(tmp_path / 'w.pth', content)
+        assert_weights(read_state_dict(path, names))
+    path = save(tmp_path / 'w.pth', dict(state_dict=WEIGHTS))
+    with pytest.raises(ValueError, match='under model or module'):
+        read_state_dict(path, names)
+
+
 def test_a_path_may_start_at_home(tmp_path, monkeypatch):
     monkeypatch.setenv('HOME', str(tmp_path))
     save(tmp_path / 'w.pth', WEIGHTS)

@@ -1,0 +1,36 @@
+"""A network, and the names its weights have in another project."""
+from dataclasses import dataclass, field
+from typing import Optional, Tuple
+
+# Patterns, each for a whole key, and what they become.
+Rules = Tuple[Tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A classifier and where its weights come from.
+
+    Args:
+        backbone: Config of its backbone.
+        feature_dim: Size of the vector that enters the last linear layer.
+        rules: The names of its weights in the other project, and here. The
+            first that matches counts.
+        neck: Config of its neck; None where the backbone pools by itself.
+    """
+    backbone: dict
+    feature_dim: int
+    rules: Rules
+    neck: Optional[dict] = field(
+        default_factory=lambda: dict(type='GlobalAveragePooling'))
+
+    def classifier(self, num_classes: int) -> dict:
+        """Config of the ``ImageClassifier``."""
+        return dict(
+            type='ImageClassifier',
+            backbone=dict(self.backbone),
+            neck=self.neck,
+            head=dict(
+                type='LinearClsHead',
+                num_classes=num_classes,
+                in_channels=self.feature_dim,
+                loss=dict(type='CrossEntropyLoss')))

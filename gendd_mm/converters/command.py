@@ -1,0 +1,29 @@
+"""The command line that the converters share."""
+import argparse
+from typing import Mapping, Optional, Sequence
+
+from .architecture import Architecture
+from .convert import convert_checkpoint
+
+
+def run(description: str,
+        architectures: Mapping[str, Architecture],
+        args: Optional[Sequence[str]] = None) -> None:
+    """Convert the checkpoint that the command line names.
+
+    Args:
+        description: Text of its help.
+        architectures: What may be converted, by name.
+        args: Arguments; None reads those of the process.
+    """
+    parser = argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('arch', choices=architectures, help='its network')
+    parser.add_argument('source', help='checkpoint to read')
+    parser.add_argument('target', help='checkpoint to write')
+    parsed = parser.parse_args(args)
+    num_classes = convert_checkpoint(parsed.source, parsed.target,
+                                     architectures[parsed.arch])
+    print(f'wrote {parsed.target}: {parsed.arch}, '
+          f'{num_classes} classes')
