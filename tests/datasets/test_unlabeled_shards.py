@@ -4,8 +4,7 @@ import io
 import json
 import logging
 import os
-import subprocess
-import sys
+import socket
 import tarfile
 from collections import Counter
 from pathlib import Path
@@ -15,6 +14,8 @@ import numpy as np
 import pytest
 import small_models
 import tar_shards
+import torch
+from mmengine.config import Config
 from mmengine.fileio import get, get_text
 from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS
@@ -23,6 +24,7 @@ from PIL import Image
 from gendd_mm.datasets import UnlabeledShards, shard_index
 from gendd_mm.datasets.image_check import image_fault
 from gendd_mm.datasets.tar_backend import member_uri, parse_uri
+from gendd_mm.engine.launch import build_runner
 
 LOAD = [dict(type='LoadImageFromFile', imdecode_backend='pillow')]
 
@@ -243,8 +245,23 @@ def test_no_cut_of_a_jpeg_passes(progressive):
 
 
 # Two processes.
-def test_two_processes_see_every_good_sample_once_per_epoch(tmp_path):
+def train_as(rank: int, cfg: Config, port: int) -> None:
+    """Train as one of two processes."""
+    os.environ.update(
+        RANK=str(rank),
+        LOCAL_RANK=str(rank),
+        WORLD_SIZE='2',
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=str(port))
+    with small_models.quickly():
+        build_runner(cfg).train()
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_see_every_good_sample_once_per_epoch(
+        tmp_path, monkeypatch):
     """Unlabeled training, 20 steps: two epochs of 40 images by 2 x 2."""
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     shards = tmp_path / 'shards'
     shards.mkdir()
     good = tar_shards.write_shards(shards)
@@ -252,7 +269,7 @@ def test_two_processes_see_every_good_sample_once_per_epoch(tmp_path):
     work_dir = tmp_path / 'run'
     cfg = small_models.shrunk('digits/gendd_digits_unsupervised.py', work_dir,
                               teacher)
-    cfg.custom_imports.imports.append('tar_shards')
+    cfg.launcher = 'pytorch'
     cfg.custom_hooks.append(dict(type='NoteSamplesHook'))
     cfg.train_dataloader.update(
         batch_size=2, num_workers=1, persistent_workers=True)
@@ -263,21 +280,12 @@ def test_two_processes_see_every_good_sample_once_per_epoch(tmp_path):
         pipeline=[dict(type='LoadImageFromFile'),
                   dict(type='PackInputs')])
     cfg.train_cfg = dict(by_epoch=True, max_epochs=2, val_interval=5)
-    cfg.dump(tmp_path / 'run.py')
-    done = subprocess.run(
-        ['bash', 'tools/dist_train.sh',
-         str(tmp_path / 'run.py'), '2'],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        cwd=small_models.ROOT,
-        env=dict(
-            os.environ,
-            OMP_NUM_THREADS='1',
-            CUDA_VISIBLE_DEVICES='',
-            PYTHON=sys.executable,
-            PYTHONPATH=os.path.dirname(small_models.__file__)))
-    assert done.returncode == 0, done.stdout + done.stderr
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    # Forked: the imports are there already.
+    torch.multiprocessing.start_processes(
+        train_as, (cfg, port), nprocs=2, start_method='fork')
 
     ranks = [(work_dir / f'samples_{rank}.txt').read_text().splitlines()
              for rank in range(2)]
