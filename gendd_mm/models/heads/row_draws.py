@@ -94,7 +94,7 @@ class AntitheticDraws:
         # Token l, repeat p: place p * L + l, so that the repeats of a token
         # are 1 / P apart.
         place = order % per_token * num_tokens + order // per_token
-        uniform = ((place + offset) / per_image).flatten()
+        uniform = ((place / per_image + offset) % 1).flatten()
         # In random order, so that a drop says nothing of the step.
         rank = torch.rand(
             batch_size, per_image, device=device,
