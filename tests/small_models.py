@@ -1,19 +1,24 @@
 """Tiny models, configs and runs for the tests of the algorithm and above."""
 
+import time
 import uuid
+from argparse import Namespace
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Optional
 from unittest import mock
 
 import torch
 from mmcv.cnn.bricks import DropPath
 from mmengine.config import Config
 from mmengine.dist import get_rank, get_world_size
+from mmengine.hooks import Hook
 from mmengine.model import BaseModule
-from mmengine.registry import MODELS
+from mmengine.registry import HOOKS, MODELS
 from mmengine.runner import Runner
 from torch import nn
 
+from gendd_mm.engine import stages
 from gendd_mm.models import GenerativeHead
 from gendd_mm.models.heads.generative_head import Draws
 
@@ -177,8 +182,10 @@ def shrunk(config: str, work_dir, teacher_ckpt: str = '') -> Config:
         if scheduler.get('end', 1) > 1:
             scheduler.end = 3
     cfg.log_level = 'ERROR'
-    if 'teacher_ckpt' in cfg.model:
-        cfg.model.teacher_ckpt = teacher_ckpt
+    # Of the algorithm, or of the head in stage 1.
+    for part in (cfg.model, cfg.model.get('head', {})):
+        if 'teacher_ckpt' in part:
+            part.teacher_ckpt = teacher_ckpt
     if cfg.model.type.endswith('GenDD'):
         head = head_of(cfg)
         head.sampling = dict(
@@ -224,3 +231,27 @@ def trained(cfg: Config) -> Runner:
     with quickly():
         runner.train()
     return runner
+
+
+@HOOKS.register_module(force=True)
+class PauseHook(Hook):
+    """Wait in the middle of an epoch, so that a test can kill the run there.
+
+    Only where this process was told to, by ``pause_in``.
+    """
+
+    priority = 'VERY_LOW'
+    pause_in = None
+
+    def after_train_iter(self, runner, batch_idx: int, **kwargs) -> None:
+        if (runner.epoch, batch_idx) == (1, 1):
+            if runner.work_dir == self.pause_in:
+                time.sleep(300)
+
+
+def train_in_stages(args: Namespace, pause_in: Optional[str] = None) -> None:
+    """What ``tools/train.py`` does, for a process of its own."""
+    torch.set_num_threads(1)
+    PauseHook.pause_in = pause_in
+    with quickly():
+        stages.train(args)

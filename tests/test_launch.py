@@ -14,7 +14,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from gendd_mm.engine import launch, options
+from gendd_mm.engine import launch, options, stages
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / 'tools'
@@ -134,14 +134,39 @@ def test_no_validate_drops_validation(config):
     assert cfg.val_evaluator is None
 
 
-def test_resume_with_and_without_a_path(config, tmp_path):
+def test_resume_from_a_path(config, tmp_path):
     assert merged(config).get('resume', False) is False
-    cfg = merged(config, '--resume')
-    assert cfg.resume is True and cfg.load_from is None
     checkpoint = tmp_path / 'a.pth'
     checkpoint.touch()
     cfg = merged(config, '--resume', str(checkpoint))
     assert cfg.resume is True and cfg.load_from == str(checkpoint)
+
+
+@pytest.mark.parametrize('how',
+                         [['--resume'], ['--cfg-options', 'resume=True']])
+def test_resume_goes_on_or_begins(config, tmp_path, how):
+    """The same command from the first start to the last."""
+    asked = ['--work-dir', str(tmp_path), *how]
+    cfg = merged(config, *asked)
+    assert cfg.resume is False and cfg.get('load_from') is None
+    latest = tmp_path / 'epoch_3.pth'
+    torch.save(dict(), latest)
+    (tmp_path / 'last_checkpoint').write_text(str(latest))
+    cfg = merged(config, *asked)
+    assert cfg.resume is True and cfg.load_from == str(latest)
+
+
+def test_resume_without_a_checkpoint_keeps_load_from(config, tmp_path):
+    cfg = merged(config, '--work-dir', str(tmp_path), '--resume',
+                 '--cfg-options', 'load_from=start.pth')
+    assert cfg.resume is False and cfg.load_from == 'start.pth'
+
+
+def test_a_stage_is_a_number(config):
+    assert args_of_train(config).stage is None
+    assert args_of_train(config, '--stage', '2').stage == 2
+    with pytest.raises(SystemExit):
+        args_of_train(config, '--stage', '3')
 
 
 def test_amp_changes_the_wrapper(config, monkeypatch):
@@ -181,7 +206,7 @@ def test_train_names_what_is_wrong(config, no_cuda, monkeypatch, more, error,
 
 def test_a_missing_config_is_named():
     with pytest.raises(FileNotFoundError, match='config not found: gone.py'):
-        launch.train(args_of_train('gone.py'))
+        stages.train(args_of_train('gone.py'))
 
 
 @pytest.mark.parametrize('checkpoint, more, error, message', [

@@ -6,7 +6,8 @@
 
 import argparse
 
-from gendd_mm.engine.launch import add_common_arguments, test
+from gendd_mm.engine.launch import test
+from gendd_mm.engine.options import add_common_arguments
 
 
 def parse_args() -> argparse.Namespace:

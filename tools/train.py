@@ -1,12 +1,13 @@
-"""Train a model.
+"""Train a model, in the stages that its config names.
 
     python tools/train.py configs/gendd_digits.py
-    bash tools/dist_train.sh configs/gendd_digits.py 2
+    bash tools/dist_train.sh configs/digits/gendd_digits_two_stages.py 2 --resume
 """
 
 import argparse
 
-from gendd_mm.engine.launch import add_common_arguments, train
+from gendd_mm.engine.options import add_common_arguments
+from gendd_mm.engine.stages import train
 
 
 def parse_args() -> argparse.Namespace:
@@ -18,7 +19,13 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         metavar='CHECKPOINT',
         help='go on from this checkpoint; without a value, from the latest '
-        'one in the work dir')
+        'one in the work dir, or from the beginning if there is none')
+    parser.add_argument(
+        '--stage',
+        type=int,
+        choices=[1, 2],
+        help='run this stage alone (default: stage 1, if the config names one '
+        'and it is not finished, then stage 2)')
     parser.add_argument(
         '--no-validate',
         action='store_true',

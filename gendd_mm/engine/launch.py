@@ -1,31 +1,35 @@
-"""What ``tools/train.py`` and ``tools/test.py`` do after reading arguments.
-
-A run works on one process or several, with CUDA or without.
-"""
+"""Build, train and test on one process or several, with CUDA or without."""
 
 import argparse
+import gc
 
 import mmengine
-import torch.distributed
+import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.dist import is_distributed
 from mmengine.evaluator import DumpResults
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmengine.utils.dl_utils import set_multi_processing
 
 from gendd_mm.compat import init_gloo
-from gendd_mm.engine.options import (add_common_arguments, merge_test,
-                                     merge_train, read_config)
+from gendd_mm.engine.options import merge_test, read_config
 
-__all__ = ['add_common_arguments', 'build_runner', 'test', 'train']
+__all__ = ['build_runner', 'end_distributed', 'run_training', 'test']
 
 
-def train(args: argparse.Namespace) -> None:
-    """Train as ``tools/train.py`` was asked to."""
-    cfg = merge_train(read_config(args.config), args)
-    build_runner(cfg).train()
-    _end_distributed()
+def run_training(cfg: Config) -> None:
+    """Train a merged config, and leave the memory free for the next one.
+
+    The processes stay together for it; :func:`end_distributed` parts them.
+    """
+    runner = build_runner(cfg)
+    runner.train()
+    # Runner, loops and hooks refer to each other.
+    del runner
+    gc.collect()
+    torch.cuda.empty_cache()
 
 
 def test(args: argparse.Namespace) -> dict:
@@ -38,7 +42,7 @@ def test(args: argparse.Namespace) -> dict:
     metrics = runner.test()
     if args.out and args.out_item == 'metrics' and runner.rank == 0:
         mmengine.dump(metrics, args.out)
-    _end_distributed()
+    end_distributed()
     return metrics
 
 
@@ -57,8 +61,10 @@ def _start_on_cpu(cfg: Config) -> None:
     # Before the processes meet, as Runner.setup_env does.
     set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
     dist_cfg = {**env_cfg.get('dist_cfg', {}), 'backend': 'gloo'}
-    # The runner leaves an initialised process group as it is.
-    init_gloo(cfg.launcher, dist_cfg)
+    # The runner leaves an initialised process group as it is, and so does
+    # the second stage that of the first.
+    if not is_distributed():
+        init_gloo(cfg.launcher, dist_cfg)
     cfg.env_cfg = {**env_cfg, 'dist_cfg': dist_cfg}
 
     if cfg.get('model_wrapper_cfg') is None:
@@ -70,6 +76,7 @@ def _start_on_cpu(cfg: Config) -> None:
     cfg.model_wrapper_cfg.setdefault('device_ids', None)
 
 
-def _end_distributed() -> None:
+def end_distributed() -> None:
+    """Leave the process group, if this process is in one."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

@@ -8,11 +8,12 @@ anything is built.
 import argparse
 import os
 import os.path as osp
-from typing import Optional
 
-import torch
 from mmengine.config import Config, DictAction
 from mmengine.device import get_device
+
+from gendd_mm.engine.dataloader_defaults import complete_dataloader
+from gendd_mm.engine.latest_checkpoint import latest_checkpoint
 
 __all__ = [
     'add_common_arguments', 'merge_common', 'merge_test', 'merge_train',
@@ -65,16 +66,11 @@ def merge_train(cfg: Config, args: argparse.Namespace) -> Config:
 
     Raises:
         FileNotFoundError: If ``--resume`` names a file that is not there.
-        ValueError: If an option does not go with the config or the machine.
+        ValueError: If an option does not go with the config or the machine,
+            or the run to resume has lost its checkpoints.
     """
     merge_common(cfg, args)
-    if args.resume == 'auto':
-        cfg.resume = True
-        cfg.load_from = None
-    elif args.resume is not None:
-        _check_file('--resume checkpoint', args.resume)
-        cfg.resume = True
-        cfg.load_from = args.resume
+    _merge_resume(cfg, args)
 
     if args.no_validate:
         cfg.val_cfg = None
@@ -94,7 +90,7 @@ def merge_train(cfg: Config, args: argparse.Namespace) -> Config:
     _check_amp_device(cfg)
 
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        _complete_dataloader(cfg.get(name), args)
+        complete_dataloader(cfg.get(name), args)
     return cfg
 
 
@@ -123,7 +119,7 @@ def merge_test(cfg: Config, args: argparse.Namespace) -> Config:
     cfg.resume = False
     if args.amp:
         cfg.test_cfg.fp16 = True
-    _complete_dataloader(cfg.test_dataloader, args)
+    complete_dataloader(cfg.test_dataloader, args)
     return cfg
 
 
@@ -159,6 +155,20 @@ def _check_file(what: str, path: str) -> None:
                             f'{os.getcwd()}); check the path.')
 
 
+def _merge_resume(cfg: Config, args: argparse.Namespace) -> None:
+    """Name the checkpoint to go on from in ``load_from``, if there is one."""
+    if args.resume not in (None, 'auto'):
+        _check_file('--resume checkpoint', args.resume)
+        cfg.resume, cfg.load_from = True, args.resume
+    elif args.resume == 'auto' or (cfg.get('resume')
+                                   and cfg.get('load_from') is None):
+        latest = latest_checkpoint(cfg.work_dir)
+        # Nothing there yet: a run from the beginning, by the same command.
+        cfg.resume = latest is not None
+        if latest is not None:
+            cfg.load_from = latest
+
+
 def _use_amp(cfg: Config) -> None:
     kind = _type_name(cfg.optim_wrapper.get('type', 'OptimWrapper'))
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
@@ -183,23 +193,3 @@ def _check_amp_device(cfg: Config) -> None:
 def _type_name(kind) -> str:
     """Name a type, given as a class or as 'scope.Name'."""
     return getattr(kind, '__name__', str(kind)).rpartition('.')[2]
-
-
-def _complete_dataloader(loader: Optional[dict],
-                         args: argparse.Namespace) -> None:
-    """Give a dataloader the defaults of MMPretrain, where they can work."""
-    if loader is None:
-        return
-    loader.setdefault('collate_fn', dict(type='default_collate'))
-    # Pinning without CUDA gains nothing and warns.
-    loader.setdefault('pin_memory', torch.cuda.is_available())
-    loader.setdefault('num_workers', 0)
-    loader.setdefault('persistent_workers', True)
-    if args.no_pin_memory:
-        loader['pin_memory'] = False
-    if getattr(args, 'no_persistent_workers', False):
-        loader['persistent_workers'] = False
-    if loader['num_workers'] == 0:
-        # torch refuses both where there is no worker.
-        loader['persistent_workers'] = False
-        loader.pop('prefetch_factor', None)

@@ -7,7 +7,7 @@ from mmengine.model import BaseModel
 from mmrazor.registry import MODELS as MMRAZOR_MODELS
 from torch import Tensor, nn
 
-from gendd_mm.checkpoint import read_state_dict
+from gendd_mm.checkpoint import load_all, read_state_dict
 
 from .renormalize import Renormalize
 
@@ -109,30 +109,10 @@ def load_strictly(model: nn.Module, checkpoint: str) -> None:
     Raises:
         ValueError: If keys are missing or unexpected, or shapes differ.
     """
-    weights = dict(read_state_dict(checkpoint))
-    own = model.state_dict()
-    try:
-        # A model may rename old keys while loading, so the model decides.
-        result = model.load_state_dict(weights, strict=False)
-        missing, unexpected = result.missing_keys, result.unexpected_keys
-        differing = []
-    except RuntimeError:
-        missing = [key for key in own if key not in weights]
-        unexpected = [key for key in weights if key not in own]
-        differing = [
-            f'{key} {tuple(weights[key].shape)} instead of {tuple(own[key].shape)}'
-            for key in own if key in weights
-            and getattr(weights[key], 'shape', None) != own[key].shape
-        ]
-    if missing or unexpected or differing:
+    misfit = load_all(model, dict(read_state_dict(checkpoint)))
+    if misfit:
         raise ValueError(
             f'teacher checkpoint {checkpoint!r} does not fit '
-            f'{type(model).__name__}: missing keys {_some(missing)}, '
-            f'unexpected keys {_some(unexpected)}, shapes {_some(differing)}. '
-            'A teacher with some random weights teaches nothing; give the '
-            'checkpoint of exactly this architecture.')
-
-
-def _some(names: list, most: int = 20) -> str:
-    more = f' and {len(names) - most} more' if len(names) > most else ''
-    return f'{names[:most]}{more}'
+            f'{type(model).__name__}: {misfit}. A teacher with some random '
+            'weights teaches nothing; give the checkpoint of exactly this '
+            'architecture.')

@@ -1,0 +1,34 @@
+"""Write files whole or not at all, whenever a run is killed."""
+import os
+from pathlib import Path
+from typing import Union
+
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.utils import mkdir_or_exist
+
+
+@register_backend('gendd_mm.atomic')
+class AtomicBackend(LocalBackend):
+    """MMEngine's local files, but a new content takes over in one step.
+
+    MMEngine writes checkpoints in place: a run killed meanwhile leaves a file
+    that is cut short, and the earlier content is lost. For local folders::
+
+        CheckpointHook(backend_args=dict(backend='gendd_mm.atomic'))
+    """
+
+    def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
+        """Write beside ``filepath``, then rename.
+
+        Args:
+            obj: The whole content.
+            filepath: Where it goes; missing folders are made.
+        """
+        mkdir_or_exist(os.path.dirname(filepath))
+        partial = f'{filepath}.part'
+        with open(partial, 'wb') as file:
+            file.write(obj)
+            file.flush()
+            # On the disk before the name: a power cut counts as well.
+            os.fsync(file.fileno())
+        os.replace(partial, filepath)

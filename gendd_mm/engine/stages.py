@@ -1,0 +1,158 @@
+"""Training in two stages by one command (arXiv 2507.14503, the warm-up).
+
+A config names the config of its first stage::
+
+    stage1 = dict(config='{{ fileDirname }}/warmup.py')
+
+Whatever else ``stage1`` holds overrides that config, so that
+``--cfg-options stage1.train_cfg.max_epochs=5`` does too. Both stages run one
+after the other in the same processes: under torchrun the process group and
+its store belong to these, and cannot be met a second time by others.
+"""
+
+import argparse
+import copy
+import os.path as osp
+from typing import Optional
+
+from mmengine.config import Config
+from mmengine.dist import broadcast_object_list
+from mmengine.registry import MODELS, DefaultScope
+
+from gendd_mm.engine.latest_checkpoint import is_final, latest_checkpoint
+from gendd_mm.engine.launch import end_distributed, run_training
+from gendd_mm.engine.options import merge_train, read_config
+
+__all__ = ['read_stage1', 'train']
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train as ``tools/train.py`` was asked to.
+
+    Stage 1 is left out where its final checkpoint is there, and where stage 2
+    is resumed, which has the weights already.
+
+    Raises:
+        FileNotFoundError: If ``--stage 2`` lacks the checkpoint of stage 1.
+        ValueError: If ``--stage 1`` is asked of a config without one, or the
+            stages do not fit together.
+    """
+    second = merge_train(read_config(args.config), args)
+    first = read_stage1(second, args)
+    if args.stage == 1 and first is None:
+        raise ValueError(f'--stage 1: {args.config} has no stage1. Leave '
+                         '--stage out, or set stage1=dict(config=...).')
+    if first is not None and (args.stage == 1 or not second.get('resume')):
+        _check_same_backbone(first, second)
+        start = _final_checkpoint(first)
+        if start is None and args.stage == 2:
+            raise FileNotFoundError(
+                f'--stage 2 starts from stage 1, but {first.work_dir} has no '
+                'checkpoint of its last epoch. Leave --stage out to train it '
+                'first, or start from scratch by --cfg-options stage1=None.')
+        if start is None:
+            run_training(first)
+            start = _left_checkpoint(first)
+        _start_from(second, start)
+    if args.stage != 1:
+        run_training(second)
+    end_distributed()
+
+
+def read_stage1(cfg: Config, args: argparse.Namespace) -> Optional[Config]:
+    """Read and merge the first stage that a merged config names.
+
+    It gets the options of the command line, the seed of ``cfg`` and the
+    folder ``stage1`` in its work dir. ``cfg.stage1.config`` becomes absolute,
+    so that a dumped ``cfg`` still finds it.
+
+    Args:
+        cfg: Config of stage 2, merged.
+        args: Arguments of ``tools/train.py``.
+
+    Returns:
+        The config of stage 1, or None if ``cfg`` has none.
+
+    Raises:
+        FileNotFoundError: If there is no such config.
+        ValueError: If ``stage1`` names no config, or one in two stages.
+    """
+    if cfg.get('stage1') is None:
+        return None
+    settings = cfg.stage1.to_dict()
+    if settings.get('config') is None:
+        raise ValueError(f'stage1={settings} names no config; set '
+                         'stage1.config to a path, relative to '
+                         f'{args.config}.')
+    path = osp.join(osp.dirname(cfg.filename), settings.pop('config'))
+    cfg.stage1.config = path
+    first = read_config(path)
+    if first.get('stage1') is not None:
+        raise ValueError(f'stage1.config={path} has a stage1 of its own; '
+                         'training has two stages at most.')
+    if 'randomness' in cfg:
+        first.randomness = copy.deepcopy(cfg.randomness)
+    first.merge_from_dict(settings)
+    name = osp.splitext(osp.basename(path))[0]
+    # Loggers and message hubs are global by this name.
+    first.experiment_name = f'{first.get("experiment_name", name)}_stage1'
+    # --resume PATH goes on in stage 2, unless stage 1 runs alone.
+    resume = args.resume and (args.resume if args.stage == 1 else 'auto')
+    own = dict(
+        config=path,
+        cfg_options=None,
+        resume=resume,
+        work_dir=osp.join(cfg.work_dir, 'stage1'))
+    return merge_train(first, argparse.Namespace(**{**vars(args), **own}))
+
+
+def _final_checkpoint(cfg: Config) -> Optional[str]:
+    """The checkpoint of the last epoch of a run, if it was reached."""
+    latest = latest_checkpoint(cfg.work_dir)
+    if latest is not None and is_final(latest, cfg.train_cfg):
+        return latest
+    return None
+
+
+def _left_checkpoint(cfg: Config) -> str:
+    """The checkpoint that a run has just ended with, the same on all ranks."""
+    # Only rank 0 writes; the others wait here until it has.
+    found = [latest_checkpoint(cfg.work_dir)]
+    broadcast_object_list(found)
+    if found[0] is None:
+        raise FileNotFoundError(
+            f'stage 1 left no checkpoint in {cfg.work_dir}; its '
+            'CheckpointHook must save the last epoch there (save_last=True, '
+            'no out_dir).')
+    return found[0]
+
+
+def _start_from(cfg: Config, checkpoint: str) -> None:
+    """Let the student of stage 2 start from the backbone of stage 1."""
+    hook = dict(type='gendd_mm.WarmStartHook', checkpoint=checkpoint)
+    if 'architecture' not in cfg.model:  # a classifier, no MMRazor algorithm
+        hook['target'] = 'backbone'
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
+
+
+def _check_same_backbone(first: Config, second: Config) -> None:
+    """Compare the networks before stage 1 is trained, not after it.
+
+    Raises:
+        ValueError: If their weights differ in a name or a shape.
+    """
+    student = second.model.get('architecture', second.model)
+    if 'backbone' not in student or 'backbone' not in first.model:
+        return  # by cfg_path; the hook compares them later
+    shapes = []
+    for cfg, backbone in ((first, first.model.backbone), (second,
+                                                          student.backbone)):
+        with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+            weights = MODELS.build(backbone.to_dict()).state_dict()
+        shapes.append({(key, *value.shape) for key, value in weights.items()})
+    differing = sorted(shapes[0] ^ shapes[1])
+    if differing:
+        raise ValueError(
+            f'the backbones of stage 1 ({first.filename}) and of stage 2 '
+            f'differ in {len(differing)} weights, the first {differing[:3]}; '
+            'write the same backbone in both configs.')
