@@ -1,14 +1,17 @@
-"""Tar shards with broken samples, and a hook that notes what is trained on."""
+"""Tar shards with broken samples; what is read and trained on of them."""
 
 import io
 import tarfile
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import numpy as np
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from PIL import Image
+
+from gendd_mm.datasets import UnlabeledShards
 
 
 def jpeg(seed: int, size: int = 8, **options) -> bytes:
@@ -70,6 +73,30 @@ def cut(path: Path, name: str) -> None:
         member = tar.getmember(name)
     data = path.read_bytes()
     path.write_bytes(data[:member.offset_data + member.size // 2])
+
+
+# Reading them.
+def key_of(address: str) -> str:
+    return parse_qs(address.rpartition('?')[2])['member'][0].split('.')[0]
+
+
+def keys_of(dataset) -> list:
+    return [
+        key_of(dataset.get_data_info(i)['img_path'])
+        for i in range(len(dataset))
+    ]
+
+
+def build_in(folder: Path, **options) -> UnlabeledShards:
+    return UnlabeledShards(
+        '*.tar',
+        data_root=str(folder),
+        pipeline=[dict(type='LoadImageFromFile', imdecode_backend='pillow')],
+        **options)
+
+
+def index_files(folder: Path) -> dict:
+    return {p.name: p.read_text() for p in folder.glob('*.index.json')}
 
 
 @HOOKS.register_module(force=True)

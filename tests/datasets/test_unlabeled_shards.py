@@ -7,7 +7,6 @@ import os
 import socket
 import tarfile
 from collections import Counter
-from pathlib import Path
 from urllib.parse import parse_qs
 
 import numpy as np
@@ -16,36 +15,16 @@ import small_models
 import tar_shards
 import torch
 from mmengine.config import Config
-from mmengine.fileio import get, get_text
 from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS
 from PIL import Image
+from tar_shards import build_in, index_files, key_of, keys_of
 
-from gendd_mm.datasets import UnlabeledShards, shard_index
-from gendd_mm.datasets.image_check import image_fault
-from gendd_mm.datasets.tar_backend import member_uri, parse_uri
+from gendd_mm.datasets import UnlabeledShards
+from gendd_mm.datasets.tar_backend import parse_uri
 from gendd_mm.engine.launch import build_runner
 
-LOAD = [dict(type='LoadImageFromFile', imdecode_backend='pillow')]
 
-
-def key_of(address: str) -> str:
-    return parse_qs(address.rpartition('?')[2])['member'][0].split('.')[0]
-
-
-def keys_of(dataset) -> list:
-    return [
-        key_of(dataset.get_data_info(i)['img_path'])
-        for i in range(len(dataset))
-    ]
-
-
-def build_in(folder: Path, **options) -> UnlabeledShards:
-    return UnlabeledShards(
-        '*.tar', data_root=str(folder), pipeline=LOAD, **options)
-
-
-# The dataset.
 def test_it_holds_every_good_image_once_and_no_bad_one(tmp_path):
     good = tar_shards.write_shards(tmp_path)
     dataset = build_in(tmp_path)
@@ -145,103 +124,6 @@ def test_builds_in_other_projects(build, tmp_path):
                 str(tmp_path / '00001.tar')],
         pipeline=[dict(type='LoadImageFromFile')])
     assert dataset[19]['img'].shape == (8, 8, 3)
-
-
-# The index.
-def index_files(folder: Path) -> dict:
-    return {p.name: p.read_text() for p in folder.glob('*.index.json')}
-
-
-def test_a_shard_is_scanned_once(tmp_path, monkeypatch):
-    good = tar_shards.write_shards(tmp_path)
-    build_in(tmp_path)
-    monkeypatch.setattr(shard_index, 'scan_shard', None)
-    dataset = build_in(tmp_path)
-    assert set(keys_of(dataset)) == good
-    assert len(dataset.skipped) == 10
-
-
-def test_a_changed_shard_or_a_broken_index_is_scanned_again(tmp_path):
-    tar_shards.write_shards(tmp_path)
-    build_in(tmp_path)
-    tar_shards.write_shard(tmp_path / '00000.tar',
-                           dict(new=tar_shards.jpeg(0)))
-    path = tmp_path / '00001.decode.index.json'
-    path.write_text(path.read_text()[:50])
-    keys = keys_of(build_in(tmp_path))
-    assert keys[0] == 'new' and len(keys) == 31
-
-
-def test_the_index_can_be_kept_elsewhere(tmp_path):
-    for name in ('train', 'val'):
-        (tmp_path / name).mkdir()
-    shards = [str(tmp_path / name / 'a.tar') for name in ('train', 'val')]
-    for number, shard in enumerate(shards):
-        tar_shards.write_shard(
-            Path(shard), {str(number): tar_shards.jpeg(number)})
-    for _ in range(2):
-        dataset = UnlabeledShards(shards, index_dir=str(tmp_path / 'index'))
-        assert keys_of(dataset) == ['0', '1']
-    assert len(index_files(tmp_path / 'index')) == 2
-    assert not list(tmp_path.glob('*/*.tar.*'))
-
-
-def test_a_folder_without_permission_is_named(tmp_path, monkeypatch):
-    tar_shards.write_shards(tmp_path)
-
-    def refuse(path, mode='r', *args, **kwargs):
-        if mode == 'w':
-            raise PermissionError(13, 'Permission denied', str(path))
-        return open(path, mode)
-
-    # Not by the mode of the folder: the superuser may write anyway.
-    monkeypatch.setattr(Path, 'open', refuse)
-    with pytest.raises(PermissionError, match='set index_dir'):
-        build_in(tmp_path)
-
-
-def test_a_failed_scan_leaves_no_file(tmp_path, monkeypatch):
-    tar_shards.write_shards(tmp_path)
-    before = set(tmp_path.iterdir())
-    monkeypatch.setattr(shard_index, 'scan_shard', None)
-    with pytest.raises(TypeError):
-        build_in(tmp_path)
-    assert set(tmp_path.iterdir()) == before
-
-
-@pytest.mark.parametrize('rank', range(3))
-def test_any_process_gets_all_shards_in_order(tmp_path, monkeypatch, rank):
-    tar_shards.write_shards(tmp_path)
-    expected = keys_of(build_in(tmp_path, index_dir=str(tmp_path / 'one')))
-    monkeypatch.setattr(shard_index, 'get_dist_info', lambda: (rank, 3))
-    assert keys_of(build_in(tmp_path)) == expected
-
-
-# Its parts.
-def test_an_address_is_read_back():
-    address = member_uri('/a b?/c=1.tar', 'x/?&=#.jpg', 512, 7)
-    assert parse_uri(address) == ('/a b?/c=1.tar', 512, 7)
-    for wrong in ('/a/b.tar', 's3://a.tar?offset=1&size=2', 'tar://a?size=2'):
-        with pytest.raises(ValueError, match='is no member'):
-            parse_uri(wrong)
-
-
-def test_the_backend_reads_members_alone(tmp_path):
-    path = tmp_path / 'a.tar'
-    path.write_bytes(b'0123456789')
-    assert get(member_uri(str(path), 'x', 2, 3)) == b'234'
-    assert get_text(member_uri(str(path), 'x', 8, 2)) == '89'
-    with pytest.raises(EOFError, match='2 of 5 bytes'):
-        get(member_uri(str(path), 'x', 8, 5))
-
-
-@pytest.mark.parametrize('progressive', [False, True])
-def test_no_cut_of_a_jpeg_passes(progressive):
-    data = tar_shards.jpeg(0, size=24, progressive=progressive)
-    assert image_fault(data) is None
-    for length in range(0, len(data), 13):
-        assert image_fault(data[:length]), length
-    assert image_fault(data[:-1])
 
 
 # Two processes.
