@@ -60,6 +60,12 @@ def test_a1_adds_its_augmentation_between_flip_and_packing():
             jitter.saturation) == (.4, ) * 3
 
 
+def test_stage_1_has_larger_crops_alone():
+    plain = read('imagenet').train_dataloader
+    plain.dataset.pipeline[1].crop_ratio_range = (0.08, 1.0)
+    assert read('imagenet_warmup').train_dataloader == plain
+
+
 @pytest.mark.parametrize('name', ['cc3m_shards', 'cc3m_folder'])
 def test_cc3m_is_read_without_labels(name, tmp_path):
     images = {f'{i:09}': tar_shards.jpeg(i, size=32) for i in range(3)}
