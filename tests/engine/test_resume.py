@@ -5,6 +5,7 @@ import copy
 import pytest
 import small_models
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
@@ -15,15 +16,15 @@ class Stopped(Exception):
 
 @HOOKS.register_module(force=True)
 class StopHook(Hook):
-    """Pull the plug before an epoch."""
+    """Pull the plug before an iteration."""
 
     priority = 'VERY_HIGH'
 
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
+    def __init__(self, iteration: int) -> None:
+        self.iteration = iteration
 
-    def before_train_epoch(self, runner) -> None:
-        if runner.epoch == self.epoch:
+    def before_train_iter(self, runner, batch_idx: int, **kwargs) -> None:
+        if runner.iter == self.iteration:
             raise Stopped
 
 
@@ -44,12 +45,25 @@ def assert_same(one, other, where: str = '') -> None:
         assert one == other, where
 
 
-@pytest.fixture(scope='module')
-def runs(tmp_path_factory):
-    """Checkpoints of an unbroken run and of one stopped after epoch 2.
+def by_iteration(cfg: Config) -> None:
+    """Nine iterations without epochs, as long as three epochs."""
+    cfg.train_cfg = dict(by_epoch=False, max_iters=9, val_interval=2)
+    cfg.train_dataloader.sampler = dict(type='InfiniteSampler')
+    cfg.default_hooks.checkpoint.update(by_epoch=False, interval=4)
+    cfg.log_processor = dict(by_epoch=False)
+    for scheduler in cfg.param_scheduler:
+        del scheduler['convert_to_iter_based']
+        scheduler.update(by_epoch=False, begin=3 * scheduler.begin)
+        scheduler.end *= 3
 
-    With mixup and feature mixup, which draw from the global generators, an
-    EMA of the weights, and a validation after every epoch.
+
+@pytest.fixture(scope='module', params=['epochs', 'iterations'])
+def runs(request, tmp_path_factory):
+    """Checkpoints of an unbroken run and of one stopped after two thirds.
+
+    With mixup and feature mixup, which draw from the global generators like
+    the augmentation of images, an EMA of the weights, and a validation after
+    every epoch or two iterations.
     """
     folder = tmp_path_factory.mktemp('resume')
     teacher = small_models.digits_teacher(folder / 'teacher.pth')
@@ -58,16 +72,21 @@ def runs(tmp_path_factory):
     loss = cfg.model.distiller.distill_losses.loss_gendd
     loss.feature_mixup = dict(type='FeatureMixup', beta=1.)
     cfg.model.architecture.data_preprocessor = cfg.pop('data_preprocessor')
-    cfg.model.architecture.train_cfg = dict(
-        augments=[dict(type='Mixup', alpha=0.8),
-                  dict(type='CutMix', alpha=1.)])
+    cfg.model.architecture.train_cfg = dict(augments=[
+        dict(type='Mixup', alpha=0.8),
+        dict(type='CutMix', alpha=1.)
+    ])
+    last = 'epoch_3.pth'
+    if request.param == 'iterations':
+        by_iteration(cfg)
+        last = 'iter_9.pth'
     unbroken = small_models.trained(copy.deepcopy(cfg))
 
     broken = copy.deepcopy(cfg)
     broken.work_dir = str(folder / 'broken')
     broken.experiment_name += 'b'
     stopped = copy.deepcopy(broken)
-    stopped.custom_hooks.append(dict(type='StopHook', epoch=2))
+    stopped.custom_hooks.append(dict(type='StopHook', iteration=6))
     with pytest.raises(Stopped):
         small_models.trained(stopped)
     broken.resume = True
@@ -75,7 +94,7 @@ def runs(tmp_path_factory):
     resumed = small_models.trained(broken)
     assert resumed.iter == unbroken.iter == 9
     return [
-        torch.load(folder / name / 'epoch_3.pth', weights_only=True)
+        torch.load(folder / name / last, weights_only=True)
         for name in ('unbroken', 'broken')
     ]
 
@@ -119,8 +138,10 @@ def test_the_optimizer_holds_student_and_head_alone(tmp_path):
     optimizer = runner.build_optim_wrapper(cfg.optim_wrapper).optimizer
     held = [p for group in optimizer.param_groups for p in group['params']]
     assert {id(p) for p in held} == {id(p) for p in runner.model.parameters()}
-    assert not {id(p) for p in held
-                } & {id(p) for p in runner.model.teacher.model.parameters()}
+    assert not {id(p)
+                for p in held
+                } & {id(p)
+                     for p in runner.model.teacher.model.parameters()}
     head = {id(p) for p in runner.model.distiller.parameters()}
     for group in optimizer.param_groups:
         for parameter in group['params']:

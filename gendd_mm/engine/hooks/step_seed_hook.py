@@ -1,6 +1,7 @@
 """Random numbers as a function of seed, rank and iteration."""
+import itertools
 import random
-from typing import Optional
+from typing import Iterator, Optional
 
 import numpy as np
 import torch
@@ -22,8 +23,10 @@ class StepSeedHook(Hook):
     whatever validation drew in between, and every rank draws its own
     noise (under MMEngine's default all ranks share one seed).
 
-    Resuming is bit for bit for epoch-based training from epoch checkpoints.
-    With ``num_workers=0`` augmentation draws from these generators too; worker
+    Resuming is bit for bit for epoch-based training from epoch checkpoints,
+    and for iteration-based training from any: MMEngine's loop then reads the
+    batches before it again, which takes the time of loading them. With
+    ``num_workers=0`` augmentation draws from these generators too; worker
     processes are seeded by MMEngine.
 
     Args:
@@ -44,6 +47,9 @@ class StepSeedHook(Hook):
     def before_train_epoch(self, runner) -> None:
         """Seed what is drawn while the first batch is loaded."""
         self._reseed(runner.iter, AUGMENTATION)
+        loop = getattr(runner, 'train_loop', None)
+        if hasattr(loop, 'dataloader_iterator'):  # iteration-based
+            loop.dataloader_iterator = self._seeded(loop.dataloader_iterator)
 
     def before_train_iter(self, runner, batch_idx: int,
                           data_batch=None) -> None:
@@ -54,6 +60,16 @@ class StepSeedHook(Hook):
                          outputs=None) -> None:
         """Seed what is drawn while the next batch is loaded."""
         self._reseed(runner.iter + 1, AUGMENTATION)
+
+    def _seeded(self, batches: Iterator) -> Iterator:
+        """Seed the loading of each batch, those that a resumed run skips too.
+
+        The loop skips them between this hook's calls, so that their draws
+        would move those of the first batch it trains on.
+        """
+        for iteration in itertools.count():
+            self._reseed(iteration, AUGMENTATION)
+            yield next(batches)
 
     def _reseed(self, iteration: int, purpose: int) -> None:
         words = np.random.SeedSequence(
