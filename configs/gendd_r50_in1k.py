@@ -1,24 +1,28 @@
 """The flagship: BEiTv2-L -> ResNet-50 on ImageNet-1k, A1, 600 epochs.
 
-    bash tools/dist_train.sh configs/gendd_r50_in1k.py 8
+    bash tools/dist_train.sh configs/gendd_r50_in1k.py 8 --resume
 
 Needs ImageNet in ``data/imagenet`` (``train/`` and ``val/``, a folder per
 class in each) and the fine-tuned BEiTv2-L of its authors in mmpretrain's keys
-as ``checkpoints/beitv2_large_in1k.pth`` (docs/flagship.md converts it). Stage 2
-only: the student starts from scratch.
+as ``checkpoints/beitv2_large_in1k.pth`` (docs/flagship.md converts it). Runs
+stage 1, 20 epochs of warm-up, in the folder ``stage1`` of the work dir first;
+``--cfg-options stage1=None`` starts from scratch.
 
-Hardware: 8 GPUs x 64 images. Cost: unknown, not run by us; the full model has
+Hardware: 8 GPUs x 64 images. Cost: unknown, not run by us; both stages have
 been stepped on synthetic images.
 
 Top-1 reported by the authors: generative path, 5 draws, 82.28 (paper), 82.34
 (later); linear probe 82.36. They sample from ``start_t=999``; ours, 950, is
-sounder (gendd_mm/diffusion/samplers.py).
+sounder (gendd_mm/diffusion/samplers/ancestral.py).
 """
 _base_ = [
     '_base_/models/gendd_supervised.py', '_base_/models/beitv2_large.py',
     '_base_/datasets/imagenet_a1.py', '_base_/schedules/imagenet_a1.py',
     '_base_/default_runtime.py'
 ]
+stage1 = dict(
+    config='{{ fileDirname }}/imagenet/'
+    'resnet50_8xb64-warmup-beitv2-large-a1-20e_in1k.py')
 student_dim = 2048
 
 model = dict(
@@ -39,6 +43,7 @@ model = dict(
         ])),
     teacher={{_base_.teacher}},
     teacher_ckpt='checkpoints/beitv2_large_in1k.pth',
+    test_num_draws=5,
     distiller=dict(
         # The teacher has no neck.
         teacher_recorders=dict(target=dict(source='backbone')),

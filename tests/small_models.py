@@ -40,8 +40,8 @@ class SmallBackbone(BaseModule):
         super().__init__(init_cfg)
         self.conv = nn.Conv2d(3, channels, 3, padding=1)
         self.norm = (
-            nn.BatchNorm2d(channels)
-            if norm == 'BN' else nn.GroupNorm(2, channels))
+            nn.BatchNorm2d(channels) if norm == 'BN' else nn.GroupNorm(
+                2, channels))
         self.dropout = nn.Dropout(dropout)
         self.drop_path = DropPath(drop_path)
 
@@ -215,9 +215,9 @@ def quickly():
 
     Looking for compilers, and formatting the config for logs and checkpoints.
     """
-    with mock.patch('mmengine.runner.runner.collect_env', dict), mock.patch(
-            'mmengine.config.config.FormatCode',
-            lambda text, **kwargs: (text, True)):
+    with mock.patch('mmengine.runner.runner.collect_env',
+                    dict), mock.patch('mmengine.config.config.FormatCode',
+                                      lambda text, **kwargs: (text, True)):
         yield
 
 
@@ -247,6 +247,23 @@ class PauseHook(Hook):
         if (runner.epoch, batch_idx) == (1, 1):
             if runner.work_dir == self.pause_in:
                 time.sleep(300)
+
+
+def train_arguments(config, **settings) -> Namespace:
+    """What ``tools/train.py`` makes of a command line."""
+    defaults = dict(
+        resume=None,
+        stage=None,
+        no_validate=False,
+        auto_scale_lr=False,
+        no_persistent_workers=False,
+        work_dir=None,
+        amp=False,
+        no_pin_memory=False,
+        cfg_options=None,
+        launcher='none',
+        local_rank=0)
+    return Namespace(config=str(config), **{**defaults, **settings})
 
 
 def train_in_stages(args: Namespace, pause_in: Optional[str] = None) -> None:

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import mmpretrain.models  # noqa: F401
 import pytest
+import small_models
 import synthetic_imagenet
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 from torch import nn
+
+from gendd_mm.engine import stages
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = str(ROOT / 'configs' / 'gendd_r50_in1k.py')
@@ -68,7 +71,7 @@ def test_model_has_the_numbers_of_the_recipe(small_runner):
     assert head.denoiser.input.out_features == 1024
     assert head.process.num_steps == 1000
     assert head.sampler.guidance_scale == 2
-    assert len(head.sampler.steps) == 64
+    assert len(head.sampler.steps(head.process)) == 64
     assert (model.val_num_draws, model.test_num_draws) == (1, 5)
     assert model.student.backbone.depth == 50
     assert model.student.head.loss_module.label_smooth_val == 0.1
@@ -76,8 +79,8 @@ def test_model_has_the_numbers_of_the_recipe(small_runner):
 
 def test_images_are_mixed_as_the_recipe_says(small_runner):
     augments = small_runner.model.data_preprocessor.batch_augments.augments
-    assert [(type(a).__name__, a.alpha) for a in augments] == [
-        ('Mixup', 0.2), ('CutMix', 1.0)]
+    assert [(type(a).__name__, a.alpha) for a in augments] == [('Mixup', 0.2),
+                                                               ('CutMix', 1.0)]
 
 
 def test_teacher_sees_the_normalisation_it_has(small_runner):
@@ -116,7 +119,8 @@ def test_only_the_head_is_without_weight_decay(small_runner):
     assert isinstance(optimizer, torch.optim.AdamW)
     decays = {
         names[id(parameter)]: group['weight_decay']
-        for group in optimizer.param_groups for parameter in group['params']
+        for group in optimizer.param_groups
+        for parameter in group['params']
     }
     trainable = {
         name
@@ -204,3 +208,61 @@ def test_pair_trains_with_beitv2_large(tmp_path):
     teacher = MODELS.build(cfg.model.teacher.to_dict())
     assert sum(p.numel() for p in teacher.parameters()) > 300e6
     assert isinstance(teacher.head.fc, nn.Linear)
+
+
+# Stage 1.
+def test_stage_1_has_the_settings_of_the_recipe():
+    second = Config.fromfile(CONFIG)
+    first = Config.fromfile(second.stage1.config)
+    assert first.model.backbone == second.model.architecture.backbone
+    head = first.model.head
+    assert head.teacher_ckpt == second.model.teacher_ckpt
+    assert (head.in_channels, head.teacher_dim) == (2048, 1024)
+    assert head.loss.type == 'CrossEntropyLoss'
+    optimizer = first.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.lr, optimizer.betas) == ('AdamW', 2e-3,
+                                                               (0.9, 0.999))
+    assert (optimizer.weight_decay ==
+            second.optim_wrapper.optimizer.weight_decay == 1e-2)
+    assert first.train_cfg.max_epochs == 20
+    # No warm-up of the learning rate.
+    cosine, = first.param_scheduler
+    assert (cosine.type, cosine.begin, cosine.end,
+            cosine.eta_min) == ('CosineAnnealingLR', 0, 20, 1e-6)
+    assert first.train_dataloader.batch_size == 64
+    train = {t['type']: t for t in first.train_dataloader.dataset.pipeline}
+    assert train['RandomResizedCrop'].crop_ratio_range == (0.08, 1.0)
+    assert train.keys() == {
+        'LoadImageFromFile', 'RandomResizedCrop', 'RandomFlip', 'PackInputs'
+    }
+    assert 'train_cfg' not in first.model
+    assert first.test_dataloader == second.test_dataloader
+
+
+def test_stage_2_starts_from_the_backbone_of_stage_1(tmp_path):
+    second = read_small(tmp_path, 32, SMALL_BEIT)
+    first = Config.fromfile(second.stage1.config)
+    first.model.head.teacher_ckpt = second.model.teacher_ckpt
+    synthetic_imagenet.shrink(first, tmp_path / 'imagenet', 32)
+    head = second.model.distiller.distill_losses.loss_gendd.head
+    head.update(repeats=1)
+    # Nothing learned: its parameters are those it started from.
+    second.optim_wrapper.optimizer.lr = 0.
+    for cfg in (first, second):
+        cfg.train_cfg.max_epochs = 1
+        cfg.default_hooks.checkpoint.save_optimizer = False
+    second.stage1.config = 'first.py'
+    with small_models.quickly():
+        first.dump(str(tmp_path / 'first.py'))
+        second.dump(str(tmp_path / 'second.py'))
+        stages.train(
+            small_models.train_arguments(
+                tmp_path / 'second.py', no_validate=True))
+    warm, student = (
+        torch.load(tmp_path / 'work' / name, weights_only=True)['state_dict']
+        for name in ('stage1/epoch_1.pth', 'epoch_1.pth'))
+    names = dict(MODELS.build(first.model.backbone).named_parameters())
+    assert names
+    for name in names:
+        assert warm[f'backbone.{name}'].equal(
+            student[f'architecture.backbone.{name}']), name

@@ -30,20 +30,7 @@ def teacher(tmp_path_factory) -> str:
 
 
 def arguments(config=CONFIG, **settings) -> argparse.Namespace:
-    """What ``tools/train.py`` makes of a command line."""
-    defaults = dict(
-        resume=None,
-        stage=None,
-        no_validate=False,
-        auto_scale_lr=False,
-        no_persistent_workers=False,
-        work_dir=None,
-        amp=False,
-        no_pin_memory=False,
-        cfg_options=None,
-        launcher='none',
-        local_rank=0)
-    return argparse.Namespace(config=str(config), **{**defaults, **settings})
+    return small_models.train_arguments(config, **settings)
 
 
 def read_both(args: argparse.Namespace) -> tuple:
