@@ -58,8 +58,9 @@ class AntitheticDraws:
 
     Every row has the distribution that :class:`IndependentDraws` gives it,
     so the loss has the same expectation; rows of one image are negatively
-    correlated, so it varies less. A pair (noise, -noise) shares step and
-    drop, hence its modulations, and the odd part of the error cancels. The
+    correlated, so its gradient varies less once the network has learned a
+    little. A pair (noise, -noise) shares step and drop, hence its
+    modulations, and the odd part of what it gives cancels. The
     steps of an image form a lattice with a random offset, in which every
     token has evenly spaced ones; the share of dropped conditions is as even.
 
