@@ -157,7 +157,7 @@ class ReferenceHead(nn.Module):
             self.repeats).repeat(len(condition))
         noise = noise.to(self.dtype)
 
-        abar = self.column(self.alpha_bar[t])
+        abar = self.column(self.alpha_bar.to(t.device)[t])
         x_t = abar.sqrt() * x_0 + (1 - abar).sqrt() * noise
         estimate, v = self.denoiser(x_t, t, z, position).chunk(2, dim=1)
         error = (noise - estimate).square().mean(1)
@@ -170,12 +170,13 @@ class ReferenceHead(nn.Module):
     def bound(self, x_0: Tensor, x_t: Tensor, t: Tensor, estimate: Tensor,
               v: Tensor) -> Tensor:
         """A term of the variational bound, in bits per dimension."""
-        before = torch.cat([torch.ones(1).double(), self.alpha_bar[:-1]])
-        variance = posterior_variance(self.alpha_bar, before)
+        all_abar = self.alpha_bar.to(t.device)
+        before = torch.cat([all_abar.new_ones(1), all_abar[:-1]])
+        variance = posterior_variance(all_abar, before)
         variance[0] = variance[1]  # the posterior variance of step 0 is zero
         smallest = self.column(variance[t].log())
-        largest = self.column((1 - self.alpha_bar / before)[t].log())
-        abar, before = self.alpha_bar[t][:, None], before[t][:, None]
+        largest = self.column((1 - all_abar / before)[t].log())
+        abar, before = all_abar[t][:, None], before[t][:, None]
         predicted_x_0 = (x_t - (1 - abar).sqrt() * estimate) / abar.sqrt()
         mean = posterior_mean(predicted_x_0, x_t, abar, before).to(self.dtype)
         frac = (v + 1) / 2

@@ -18,15 +18,7 @@ model = dict(
         distill_losses=dict(
             loss_gendd=dict(
                 type='gendd_mm.GenDDLoss',
-                head=dict(
-                    type='gendd_mm.GenerativeHead',
-                    # The paper starts at 999, which is fragile: see
-                    # AncestralSampler.
-                    sampling=dict(
-                        type='ancestral',
-                        num_steps=64,
-                        start_t=950,
-                        guidance_scale=2.0)))),
+                head=dict(type='gendd_mm.GenerativeHead'))),
         loss_forward_mappings=dict(
             loss_gendd=dict(
                 condition=dict(

@@ -36,9 +36,10 @@ class GenerativeHead(BaseModule):
             ``dict(type='TokenDenoiser', width=1024, depth=3)``.
         process: Config of the diffusion process. Defaults to
             ``dict(type='GaussianDiffusion')``.
-        sampling: Config of the sampler. Defaults to ``dict(type='ancestral',
-            num_steps=64, start_t=950, guidance_scale=2.0)``; the paper's
-            setting is the same with ``start_t=999``.
+        sampling: Config of the sampler. Defaults to ``dict(type='dpmpp_2m',
+            num_steps=3, guidance_scale=2.0)``. The paper's setting is
+            ``dict(type='ancestral', num_steps=64, start_t=999)``, which is
+            fragile: see :class:`gendd_mm.diffusion.AncestralSampler`.
         repeats: Noisy copies of each token per step, at least 1. Defaults to
             10 (ImageNet; CIFAR uses 30).
         condition_drop: Probability that a row loses its condition, in
@@ -69,10 +70,7 @@ class GenerativeHead(BaseModule):
                      type='TokenDenoiser', width=1024, depth=3),
                  process: dict = dict(type='GaussianDiffusion'),
                  sampling: dict = dict(
-                     type='ancestral',
-                     num_steps=64,
-                     start_t=950,
-                     guidance_scale=2.0),
+                     type='dpmpp_2m', num_steps=3, guidance_scale=2.0),
                  repeats: int = 10,
                  condition_drop: float = 0.2,
                  noise_sampling: str = 'independent',

@@ -50,16 +50,21 @@ class _ChunkedSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx, losses: RowLosses, rows: List[slice], inputs: Tensor,
                 *parameters: Tensor) -> Tensor:
-        total, gradients = _sum_and_gradients(losses, rows, inputs, parameters)
-        ctx.save_for_backward(*gradients)
+        total, ctx.gradients = _sum_and_gradients(losses, rows, inputs,
+                                                  parameters)
         return total
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_output: Tensor) -> Tuple:
-        return (None, None,
-                *(None if gradient is None else grad_output * gradient
-                  for gradient in ctx.saved_tensors))
+        if ctx.gradients is None:
+            raise RuntimeError('the generative loss has no gradients to give '
+                               'a second time; compute it again.')
+        gradients, ctx.gradients = ctx.gradients, None
+        # In place, as they are as large as the model.
+        return (None, None, *(None if gradient is None else
+                              gradient.mul_(grad_output)
+                              for gradient in gradients))
 
 
 # Dynamo cannot trace a backward pass inside a forward one.

@@ -1,0 +1,263 @@
+"""Cost of the generative head, against a plain implementation.
+
+    python tools/benchmarks/head.py
+    python tools/benchmarks/head.py --quick --json
+
+Every ratio is plain / ours, from one run in which the two take turns. The plain
+one is tests/reference_head.py in float32, which the tests hold the head
+against; width 1024, depth 3, tokens of 64. docs/performance.md explains the
+numbers. ``--quick`` takes fewer rounds: under 4 minutes on two CPU cores.
+"""
+import argparse
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Callable, Dict, NamedTuple
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tests'))
+
+import gendd_mm  # noqa: E402, F401  the shims come first
+from gendd_mm.models import GenerativeHead  # noqa: E402
+from measure import (MatrixProduct, gradient_variances,  # noqa: E402
+                     multiply_adds, peak_bytes, seconds)
+from reference_head import ReferenceHead, randomize  # noqa: E402
+
+PAPER = dict(type='ancestral', num_steps=64, start_t=999, guidance_scale=2.)
+PAPER_DRAWS, DEFAULT_DRAWS = 5, 2
+REPEATS = 10
+# So many antithetic rows have no more gradient variance than REPEATS
+# independent ones; the benchmark measures that too.
+ANTITHETIC_REPEATS = 4
+
+
+class Case(NamedTuple):
+    """Sizes of a pair: images, student feature, teacher feature."""
+    batch_size: int
+    condition_dim: int
+    target_dim: int
+
+    def head(self, **changes) -> GenerativeHead:
+        """A head of these sizes, the same each time."""
+        torch.manual_seed(0)
+        settings = dict(dict(repeats=REPEATS), **changes)
+        return GenerativeHead(self.condition_dim, self.target_dim, **settings)
+
+    def busy_head(self, **changes) -> GenerativeHead:
+        """One whose layers all take part: at its initialisation none does."""
+        return randomize(self.head(**changes), std=0.03)
+
+    def features(self, batch_size: int = 0):
+        """Conditions that need a gradient, and targets that follow them."""
+        torch.manual_seed(1)
+        size = batch_size or self.batch_size
+        condition = torch.randn(size, self.condition_dim)
+        map_ = torch.randn(self.condition_dim, self.target_dim)
+        target = 0.3 * condition @ map_ / self.condition_dim**0.5
+        return condition.requires_grad_(), target
+
+
+SMALL = Case(32, 512, 512)  # ResNet-34 -> ResNet-18
+LARGE = Case(64, 2048, 1024)  # BEiTv2-L -> ResNet-50
+
+
+def train_step(case: Case, **changes) -> Callable[[], None]:
+    """Loss and gradients of our head."""
+    head, (condition, target) = case.busy_head(**changes), case.features()
+
+    def run() -> None:
+        head.loss(condition, target).backward()
+        head.zero_grad()
+
+    return run
+
+
+def plain_train_step(case: Case) -> Callable[[], None]:
+    """The same of the plain one, randomness drawn in the step."""
+    head = ReferenceHead.like(case.busy_head()).float()
+    condition, target = case.features()
+    rows = case.batch_size * head.num_tokens * REPEATS
+
+    def run() -> None:
+        t, keep = torch.randint(1000, (rows, )), torch.rand(rows) >= 0.2
+        noise = torch.randn(rows, head.token_dim)
+        head.loss(condition, target, t, noise, keep).backward()
+        head.zero_grad()
+
+    return run
+
+
+def sample(case: Case, batch_size: int, num_draws: int,
+           **changes) -> Callable[[], None]:
+    """Samples of our head."""
+    head = case.busy_head(**changes)
+    condition, _ = case.features(batch_size)
+    return lambda: head.sample(condition, num_draws)
+
+
+def plain_sample(case: Case, batch_size: int,
+                 num_draws: int) -> Callable[[], None]:
+    """Samples of the plain one."""
+    head = ReferenceHead.like(case.busy_head()).float()
+    condition, _ = case.features(batch_size)
+    rows = num_draws * batch_size * head.num_tokens
+
+    def run() -> None:
+        noise = [
+            torch.randn(rows, head.token_dim)
+            for _ in range(PAPER['num_steps'])
+        ]
+        head.sample(condition, noise, PAPER['num_steps'], PAPER['start_t'],
+                    PAPER['guidance_scale'])
+
+    return run
+
+
+def training(case: Case, rounds: int, device: torch.device) -> Dict:
+    """Speed of training, exact and antithetic, and share of the peak rate."""
+    step, product = train_step(case), MatrixProduct()
+    times = seconds(
+        dict(
+            plain=plain_train_step(case),
+            exact=step,
+            antithetic=train_step(
+                case,
+                repeats=ANTITHETIC_REPEATS,
+                noise_sampling='antithetic'),
+            product=product), rounds, device)
+    rate = product.multiply_adds / times['product']
+    return dict(
+        exact=times['plain'] / times['exact'],
+        antithetic=times['plain'] / times['antithetic'],
+        share=multiply_adds(step) / times['exact'] / rate)
+
+
+def variance(case: Case, draws: int) -> float:
+    """Gradient variance of antithetic rows over that of independent ones.
+
+    The worse of the two of condition and parameters; two images, after some
+    training.
+    """
+    condition, target = case.features(2)
+    independent = case.head()
+    antithetic = case.head(
+        repeats=ANTITHETIC_REPEATS, noise_sampling='antithetic')
+    optimizer = torch.optim.AdamW(independent.parameters(), lr=1e-3)
+    for _ in range(draws):
+        optimizer.zero_grad()
+        independent.loss(condition, target).backward()
+        optimizer.step()
+    antithetic.load_state_dict(independent.state_dict())
+    ours, plain = (
+        gradient_variances(
+            partial(head.loss, condition, target), condition, head, draws)
+        for head in (antithetic, independent))
+    return float((ours / plain).max())
+
+
+def sampling(rounds: int, device: torch.device) -> Dict[str, float]:
+    """Speed of sampling the small case."""
+    images = 8
+    times = seconds(
+        dict(
+            plain_5=plain_sample(SMALL, images, PAPER_DRAWS),
+            plain_1=plain_sample(SMALL, images, 1),
+            exact_5=sample(SMALL, images, PAPER_DRAWS, sampling=PAPER),
+            exact_1=sample(SMALL, images, 1, sampling=PAPER),
+            default=sample(SMALL, images, DEFAULT_DRAWS)), rounds, device)
+    return dict(
+        sample_exact_5=times['plain_5'] / times['exact_5'],
+        sample_exact_1=times['plain_1'] / times['exact_1'],
+        sample_default=times['plain_5'] / times['default'])
+
+
+def headline(rounds: int, device: torch.device) -> Dict[str, float]:
+    """The numbers that the head is judged by."""
+    small, large = (training(case, rounds, device) for case in (SMALL, LARGE))
+    memory = peak_bytes(partial(plain_train_step, LARGE),
+                        device) / peak_bytes(
+                            partial(train_step, LARGE), device)
+    return dict(
+        train_exact_small=small['exact'],
+        train_exact_large=large['exact'],
+        memory_large=memory,
+        train_antithetic_small=small['antithetic'],
+        train_antithetic_large=large['antithetic'],
+        variance_antithetic_small=variance(SMALL, 40),
+        variance_antithetic_large=variance(LARGE, 40),
+        **sampling(max(1, rounds // 2), device),
+        gmacs_default=multiply_adds(sample(SMALL, 64, DEFAULT_DRAWS)) / 64e9,
+        gemm_share=small['share'])
+
+
+def growth(rounds: int, device: torch.device) -> Dict[str, float]:
+    """Cost of four times as much, over the cost of once: a narrow head."""
+    base = Case(16, 128, 512)
+    denoiser = dict(type='TokenDenoiser', width=256, depth=3)
+    step = partial(train_step, denoiser=denoiser, row_chunk=1280)
+    draw = partial(sample, base, denoiser=denoiser)
+    pairs = {
+        'batch': (step(base), step(base._replace(batch_size=64))),
+        'tokens': (step(base), step(base._replace(target_dim=2048))),
+        'repeats': (step(base), step(base, repeats=4 * REPEATS)),
+        'draws': (draw(16, 2), draw(16, 8)),
+        'steps': (draw(16, 2, sampling=dict(type='ddim', num_steps=4)),
+                  draw(16, 2, sampling=dict(type='ddim', num_steps=16))),
+    }
+    times = seconds(
+        {(name, size): runs[size]
+         for name, runs in pairs.items()
+         for size in (0, 1)}, rounds, device)
+    ratios = {
+        f'growth_time_{name}': times[name, 1] / times[name, 0]
+        for name in pairs
+    }
+    many = dict(denoiser=denoiser, row_chunk=1280, repeats=4 * REPEATS)
+    ratios['growth_memory_repeats'] = peak_bytes(
+        partial(train_step, LARGE, **many), device) / peak_bytes(
+            partial(train_step, LARGE, **dict(many, repeats=REPEATS)), device)
+    return ratios
+
+
+def report(numbers: Dict[str, float], device: torch.device) -> None:
+    """Print a table."""
+    table = Table(title=f'Generative head on {device}, torch '
+                  f'{torch.__version__}, {torch.get_num_threads()} threads')
+    table.add_column('number')
+    table.add_column('value', justify='right')
+    for name, value in numbers.items():
+        table.add_row(name, f'{value:.2f}')
+    Console().print(table)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        '--json', action='store_true', help='print one JSON object')
+    parser.add_argument(
+        '--quick', action='store_true', help='fewer rounds: under 4 minutes')
+    parser.add_argument(
+        '--device',
+        type=torch.device,
+        default=torch.device('cuda' if torch.cuda.is_available() else 'cpu'))
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    rounds = 2 if args.quick else 7
+    with args.device:
+        numbers = headline(rounds, args.device)
+        numbers.update(growth(rounds, args.device))
+    if args.json:
+        print(json.dumps(numbers))
+    else:
+        report(numbers, args.device)
+
+
+if __name__ == '__main__':
+    main()

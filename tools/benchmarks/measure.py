@@ -1,0 +1,114 @@
+"""Measurements: interleaved times, peak memory, gradient variance."""
+import multiprocessing
+import re
+import statistics
+import time
+from pathlib import Path
+from typing import Callable, Dict
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for the device, where it runs on its own."""
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+
+
+def seconds(runs: Dict[str, Callable[[], None]], rounds: int,
+            device: torch.device) -> Dict[str, float]:
+    """Median time of each run; they take turns, so that noise hits all."""
+    times = {name: [] for name in runs}
+    for round_number in range(rounds + 1):
+        for name, run in runs.items():
+            synchronize(device)
+            start = time.perf_counter()
+            run()
+            synchronize(device)
+            if round_number > 0:  # the first warms up
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+class MatrixProduct:
+    """Products of the size that a denoiser of width 1024 has, as a run."""
+    repeats, rows, width = 10, 1280, 1024
+    multiply_adds = repeats * rows * width * width
+
+    def __init__(self) -> None:
+        self.left = torch.randn(self.rows, self.width)
+        self.right = torch.randn(self.width, self.width)
+
+    def __call__(self) -> None:
+        for _ in range(self.repeats):
+            self.left @ self.right
+
+
+def multiply_adds(run: Callable[[], None]) -> float:
+    """Multiply-adds of the matrix products in a run."""
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops() / 2
+
+
+def peak_bytes(make: Callable[[], Callable[[], None]],
+               device: torch.device) -> float:
+    """What a run needs at its peak beyond what was there before it.
+
+    Args:
+        make: Builds the model and its inputs and gives the run; a function of
+            a module, as on the CPU a process of its own is measured.
+        device: Where it runs.
+    """
+    if device.type == 'cuda':
+        run = make()
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        run()
+        return torch.cuda.max_memory_allocated(device) - before
+    with multiprocessing.get_context('spawn').Pool(1) as pool:
+        return pool.apply(_peak_bytes_of_process, (make, ))
+
+
+def _peak_bytes_of_process(make: Callable[[], Callable[[], None]]) -> float:
+    run = make()
+    before = _high_water_mark()
+    run()
+    return _high_water_mark() - before
+
+
+def _high_water_mark() -> float:
+    """Largest resident memory of this process so far, in bytes.
+
+    Not ``getrusage``, whose mark a child inherits from its parent.
+    """
+    status = Path('/proc/self/status').read_text()
+    return 1024. * int(re.search(r'VmHWM:\s*(\d+) kB', status).group(1))
+
+
+def gradient_variances(loss: Callable[[], Tensor], condition: Tensor,
+                       model: nn.Module, draws: int) -> Tensor:
+    """Variance of the gradient, summed over its entries.
+
+    Args:
+        loss: Draws and gives a loss.
+        condition: The leaf through which the student is taught.
+        model: The generative head.
+        draws: Number of gradients.
+
+    Returns:
+        Variances with respect to the condition and to the parameters, (2, ).
+    """
+    leaves = [condition, *model.parameters()]
+    sums = [torch.zeros_like(leaf) for leaf in leaves]
+    squares = torch.zeros(len(leaves), dtype=torch.float64)
+    for _ in range(draws):
+        gradients = torch.autograd.grad(loss(), leaves)
+        for i, gradient in enumerate(gradients):
+            sums[i] += gradient
+            squares[i] += gradient.double().square().sum().cpu()
+    means = torch.stack([s.double().square().sum().cpu() for s in sums])
+    variances = (squares - means / draws) / (draws - 1)
+    return torch.stack([variances[0], variances[1:].sum()])
