@@ -11,6 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gendd_mm.models import GenerativeHead, TokenDenoiser
 
+KINDS = pytest.mark.parametrize('modulation', ['block', 'shared'])
+
 
 def small_denoiser(**changes) -> TokenDenoiser:
     settings = dict(
@@ -43,16 +45,19 @@ def test_equals_the_plain_implementation(float64):
         head.denoiser(*inputs), reference(*inputs), rtol=1e-10, atol=1e-10)
 
 
-def test_gives_zeros_at_its_initialisation():
-    output = small_denoiser()(*rows())
+@KINDS
+def test_gives_zeros_at_its_initialisation(modulation):
+    output = small_denoiser(modulation=modulation)(*rows())
     assert output.shape == (5, 8)
     assert (output == 0).all()
 
 
-def test_every_block_is_the_identity_at_its_initialisation():
-    hidden, modulation = torch.randn(5, 16), torch.randn(5, 16)
-    for block in small_denoiser().blocks:
-        assert block(hidden, modulation).equal(hidden)
+@KINDS
+def test_every_block_is_the_identity_at_its_initialisation(modulation):
+    denoiser, hidden = small_denoiser(modulation=modulation), torch.randn(5, 16)
+    *of_blocks, _ = denoiser.modulation(torch.randn(5, 16))
+    for block, of_block in zip(denoiser.blocks, of_blocks):
+        assert block(hidden, of_block).equal(hidden)
 
 
 def test_linears_start_xavier_uniform():
@@ -83,8 +88,8 @@ def test_time_linears_and_positions_start_normal():
 def test_modulations_output_and_all_biases_start_at_zero():
     denoiser = small_denoiser()
     zeros = [
-        denoiser.output.modulation, denoiser.output.linear,
-        *(block.modulation for block in denoiser.blocks)
+        denoiser.modulation.output, denoiser.output,
+        *denoiser.modulation.blocks
     ]
     assert len(zeros) == 4
     assert all((linear.weight == 0).all() for linear in zeros)
@@ -95,9 +100,21 @@ def test_modulations_output_and_all_biases_start_at_zero():
 
 def test_norms_are_affine_in_the_blocks_only():
     denoiser = small_denoiser()
-    norms = [block.norm for block in denoiser.blocks] + [denoiser.output.norm]
+    norms = [block.norm for block in denoiser.blocks] + [denoiser.output_norm]
     assert [norm.elementwise_affine for norm in norms] == [True, True, False]
     assert {norm.eps for norm in norms} == {1e-6}
+
+
+def test_sinusoids_of_float32_steps_are_exact_to_its_last_digit():
+    """An angle of 999 in float32 would be off by 3e-5."""
+    embedding, seen = small_denoiser().time_embedding, []
+    embedding.mlp[0].register_forward_pre_hook(
+        lambda _, inputs: seen.append(inputs[0]))
+    embedding(torch.tensor([999.]))
+    assert seen[0].dtype == torch.float32
+    expected = torch.tensor([math.cos(999), math.sin(999)])
+    torch.testing.assert_close(
+        seen[0][0, [0, 128]], expected, rtol=0, atol=1e-7)
 
 
 def test_sinusoids_are_cosines_first(float64):
@@ -122,33 +139,83 @@ def test_steps_may_be_whole_or_real():
                     position).equal(denoiser(noisy, t, condition, position))
 
 
-def test_a_condition_of_zeros_leaves_the_bias(float64):
+def test_a_condition_of_zeros_leaves_position_and_bias(float64):
     denoiser = randomize(small_denoiser())
     condition = torch.randn(2, 6)
-    linear, bias = denoiser.embed_condition(condition)
-    torch.testing.assert_close(linear + bias,
-                               denoiser.condition_embedding(condition))
-    left, _ = denoiser.embed_condition(torch.zeros(2, 6))
+    linear, without = denoiser.embed_condition(condition)
+    assert (linear.shape, without.shape) == ((2, 16), (3, 16))
+    torch.testing.assert_close(
+        linear[:, None] + without,
+        denoiser.condition_embedding(condition)[:, None] +
+        denoiser.token_embedding.weight)
+    left, same = denoiser.embed_condition(torch.zeros(2, 6))
     assert (left == 0).all()
-    assert (bias != 0).all()
+    assert same.equal(without)
+    assert (without != denoiser.token_embedding.weight).all()
+
+
+@KINDS
+def test_forward_is_denoising_with_the_modulations_of_the_sum(
+        float64, modulation):
+    denoiser = randomize(small_denoiser(modulation=modulation))
+    noisy, t, condition, position = rows()
+    embedding = (
+        denoiser.time_embedding(t) + denoiser.condition_embedding(condition) +
+        denoiser.token_embedding(position))
+    torch.testing.assert_close(
+        denoiser.denoise(noisy, denoiser.modulation(embedding)),
+        denoiser(noisy, t, condition, position))
+
+
+def test_noisy_copies_share_modulations(float64):
+    denoiser = randomize(small_denoiser())
+    noisy, modulations = torch.randn(7, 5, 4), denoiser.modulation(
+        torch.randn(5, 16))
+    together = denoiser.denoise(noisy, modulations)
+    assert together.shape == (7, 5, 8)
+    for copy, alone in zip(noisy, together):
+        torch.testing.assert_close(denoiser.denoise(copy, modulations), alone)
+
+
+def test_leading_outputs_can_be_computed_alone(float64):
+    denoiser = randomize(small_denoiser())
+    noisy, modulations = torch.randn(5, 4), denoiser.modulation(
+        torch.randn(5, 16))
+    some, flops = {}, {}
+    for count in (None, 4):
+        with FlopCounterMode(display=False) as counter:
+            some[count] = denoiser.denoise(noisy, modulations, count)
+        flops[count] = counter.get_total_flops()
+    torch.testing.assert_close(some[4], some[None][:, :4])
+    # The other four channels: 5 rows, width 16.
+    assert flops[None] - flops[4] == 2 * 5 * 16 * 4
 
 
 @pytest.mark.parametrize('token_dim, condition_dim, width, depth',
                          [(64, 512, 1024, 3), (4, 6, 16, 2)])
-def test_cost_is_that_of_the_docstring(token_dim, condition_dim, width, depth):
+@pytest.mark.parametrize('modulation, millions', [('block', 19.9),
+                                                  ('shared', 11.5)])
+def test_cost_is_that_of_the_docstring(token_dim, condition_dim, width, depth,
+                                       modulation, millions):
     with torch.device('meta'):
         denoiser = TokenDenoiser(token_dim, 2 * token_dim, condition_dim, 3,
-                                 width, depth)
+                                 width, depth, modulation)
         inputs = (torch.randn(5, token_dim), torch.zeros(5),
                   torch.randn(5, condition_dim),
                   torch.zeros(5, dtype=torch.int64))
     with FlopCounterMode(display=False) as counter:
         denoiser(*inputs)
     multiply_adds = counter.get_total_flops() / 2 / 5
-    assert multiply_adds == ((5 * depth + 3) * width**2 +
-                             (3 * token_dim + condition_dim + 256) * width)
+    squares = dict(block=5 * depth + 3, shared=2 * depth + 4)[modulation]
+    assert multiply_adds == (
+        squares * width**2 + (3 * token_dim + condition_dim + 256) * width)
     if width == 1024:
-        assert round(multiply_adds / 1e6, 1) == 19.9
+        assert round(multiply_adds / 1e6, 1) == millions
+
+
+def test_unknown_modulations_are_errors():
+    with pytest.raises(ValueError, match="'film' is unknown.*block.*shared"):
+        small_denoiser(modulation='film')
 
 
 @pytest.mark.parametrize('name', ['width', 'depth', 'condition_dim'])
