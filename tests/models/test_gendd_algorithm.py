@@ -77,6 +77,52 @@ def test_the_teacher_moves_along(dtype):
         assert centres.dtype == dtype
 
 
+@pytest.mark.parametrize('dtype', ['bfloat16', 'float16', 'float32'])
+def test_the_teacher_runs_in_the_precision_asked_for(dtype):
+    teacher = built_teacher()
+    images = torch.randn(4, 3, 8, 8)
+    exact = built(teacher=teacher).teacher.extract_feat(images)[-1]
+    model = built(teacher=teacher, teacher_dtype=dtype)
+    seen = []
+    for module in teacher.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            module.register_forward_hook(
+                lambda *args: seen.append(args[-1].dtype))
+    # That of the run is another one.
+    with torch.autocast('cpu', torch.bfloat16, enabled=dtype == 'float32'):
+        feature = model.teacher.extract_feat(images)[-1]
+    assert set(seen) == {getattr(torch, dtype)}
+    torch.testing.assert_close(feature.float(), exact, rtol=0.05, atol=0.05)
+    assert train_step(model, batch())['distill.loss_gendd'].isfinite()
+
+
+def test_an_unknown_precision_of_the_teacher_is_refused():
+    with pytest.raises(ValueError, match="teacher_dtype='half' is unknown"):
+        built(teacher_dtype='half')
+
+
+def test_channels_last_lays_out_both_models_and_changes_no_result():
+    teacher = built_teacher()
+    images = torch.randn(4, 3, 8, 8)
+    plain, model = built(teacher=teacher), None
+    expected = plain.eval().predict(images)
+    model = built(teacher=teacher, channels_last=True).eval()
+    model.load_state_dict(plain.state_dict())
+    layouts = []
+    for part in (model.student, teacher):
+        for module in part.modules():
+            if isinstance(module, nn.Conv2d):
+                assert module.weight.is_contiguous(
+                    memory_format=torch.channels_last)
+                module.register_forward_pre_hook(
+                    lambda _, inputs: layouts.append(inputs[0].is_contiguous(
+                        memory_format=torch.channels_last)))
+    for sample, same in zip(model.predict(images), expected):
+        torch.testing.assert_close(sample.pred_score, same.pred_score)
+    train_step(model, batch())
+    assert layouts and all(layouts)
+
+
 def test_a_copy_shares_the_teacher_and_works():
     """As an EMA makes one, also in the middle of a run."""
     model = built()

@@ -12,6 +12,13 @@ from gendd_mm.checkpoint import load_all, read_state_dict
 from .renormalize import Renormalize
 
 
+DTYPES = {
+    'float32': torch.float32,
+    'bfloat16': torch.bfloat16,
+    'float16': torch.float16,
+}
+
+
 class FrozenTeacher:
     """A trained classifier that is only read.
 
@@ -23,13 +30,24 @@ class FrozenTeacher:
         model: The teacher, with its weights.
         renormalize: From the student's normalisation to the teacher's.
         classifier: Name of its last linear layer.
+        dtype: Precision of backbone and neck by autocast, ``'float32'``,
+            ``'bfloat16'`` or ``'float16'``. None leaves it to the run.
+            Defaults to None.
 
     Raises:
-        ValueError: If ``classifier`` is not a linear layer of the model.
+        ValueError: If ``classifier`` is not a linear layer of the model, or
+            ``dtype`` is unknown.
     """
 
-    def __init__(self, model: BaseModel, renormalize: Renormalize,
-                 classifier: str) -> None:
+    def __init__(self,
+                 model: BaseModel,
+                 renormalize: Renormalize,
+                 classifier: str,
+                 dtype: Optional[str] = None) -> None:
+        if dtype not in (None, *DTYPES):
+            raise ValueError(f'teacher_dtype={dtype!r} is unknown; choose '
+                             f'from {list(DTYPES)}, or None for that of the '
+                             'run.')
         modules = dict(model.named_modules())
         if not isinstance(modules.get(classifier), nn.Linear):
             linears = [
@@ -42,11 +60,19 @@ class FrozenTeacher:
         self.model = model.requires_grad_(False).eval()
         self.renormalize = renormalize
         self.classifier = modules[classifier]
+        self.dtype = dtype and DTYPES[dtype]
 
     @torch.no_grad()
     def extract_feat(self, inputs: Tensor) -> tuple:
         """Run backbone and neck on inputs in the student's normalisation."""
-        return self.model.extract_feat(self.renormalize(inputs))
+        inputs = self.renormalize(inputs)
+        if self.dtype is None:
+            return self.model.extract_feat(inputs)
+        with torch.autocast(
+                inputs.device.type,
+                self.dtype,
+                enabled=self.dtype != torch.float32):
+            return self.model.extract_feat(inputs)
 
     @torch.no_grad()
     def classify(self, features: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from typing import Optional
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from gendd_mm.diffusion import widened
 from gendd_mm.registry import MODELS
 
 
@@ -57,7 +58,8 @@ class GenDDLoss(BaseModule):
         Returns:
             Scalar loss.
         """
-        target = target.detach()
+        # A teacher may run in half precision; contraction should not.
+        target = widened(target.detach())
         if self.contraction:
             target = self.contraction(target, labels, class_centers,
                                       class_bias)
