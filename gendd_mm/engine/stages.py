@@ -16,7 +16,7 @@ import os.path as osp
 from typing import Optional
 
 from mmengine.config import Config
-from mmengine.dist import broadcast_object_list
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.registry import MODELS, DefaultScope
 
 from gendd_mm.engine.latest_checkpoint import is_final, latest_checkpoint
@@ -38,22 +38,13 @@ def train(args: argparse.Namespace) -> None:
             stages do not fit together.
     """
     second = merge_train(read_config(args.config), args)
-    first = read_stage1(second, args)
-    if args.stage == 1 and first is None:
-        raise ValueError(f'--stage 1: {args.config} has no stage1. Leave '
-                         '--stage out, or set stage1=dict(config=...).')
-    if first is not None and (args.stage == 1 or not second.get('resume')):
-        _check_same_backbone(first, second)
-        start = _final_checkpoint(first)
-        if start is None and args.stage == 2:
-            raise FileNotFoundError(
-                f'--stage 2 starts from stage 1, but {first.work_dir} has no '
-                'checkpoint of its last epoch. Leave --stage out to train it '
-                'first, or start from scratch by --cfg-options stage1=None.')
-        if start is None:
-            run_training(first)
-            start = _left_checkpoint(first)
-        _start_from(second, start)
+    if args.stage == 1 or not second.get('resume'):
+        first = read_stage1(second, args)
+        if first is not None:
+            _start_from(second, _finished(first, second, args))
+        elif args.stage == 1:
+            raise ValueError(f'--stage 1: {args.config} has no stage1. Leave '
+                             '--stage out, or set stage1=dict(config=...).')
     if args.stage != 1:
         run_training(second)
     end_distributed()
@@ -106,22 +97,24 @@ def read_stage1(cfg: Config, args: argparse.Namespace) -> Optional[Config]:
     return merge_train(first, argparse.Namespace(**{**vars(args), **own}))
 
 
-def _final_checkpoint(cfg: Config) -> Optional[str]:
-    """The checkpoint of the last epoch of a run, if it was reached."""
-    latest = latest_checkpoint(cfg.work_dir)
-    if latest is not None and is_final(latest, cfg.train_cfg):
+def _finished(first: Config, second: Config, args: argparse.Namespace) -> str:
+    """The final checkpoint of stage 1, which is trained if there is none."""
+    _check_same_backbone(first, second)
+    latest = latest_checkpoint(first.work_dir)
+    if latest is not None and is_final(latest, first.train_cfg):
         return latest
-    return None
-
-
-def _left_checkpoint(cfg: Config) -> str:
-    """The checkpoint that a run has just ended with, the same on all ranks."""
-    # Only rank 0 writes; the others wait here until it has.
-    found = [latest_checkpoint(cfg.work_dir)]
+    if args.stage == 2:
+        raise FileNotFoundError(
+            f'--stage 2 starts from stage 1, but {first.work_dir} has no '
+            'checkpoint of its last epoch. Leave --stage out to train it '
+            'first, or start from scratch by --cfg-options stage1=None.')
+    run_training(first)
+    # Rank 0 has written it, and the others wait for its word.
+    found = [latest_checkpoint(first.work_dir) if is_main_process() else None]
     broadcast_object_list(found)
     if found[0] is None:
         raise FileNotFoundError(
-            f'stage 1 left no checkpoint in {cfg.work_dir}; its '
+            f'stage 1 left no checkpoint in {first.work_dir}; its '
             'CheckpointHook must save the last epoch there (save_last=True, '
             'no out_dir).')
     return found[0]
