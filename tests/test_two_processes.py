@@ -25,7 +25,9 @@ def cfg(tmp_path) -> Config:
     cfg.model.architecture.backbone.norm_cfg = dict(type='GN', num_groups=2)
     cfg.model.distiller.distill_losses.loss_gendd.feature_mixup = None
     # In several chunks on either side: 8 images are 128 rows, 4 are 64.
-    small_models.head_of(cfg).update(type='SlicedHead', row_chunk=24)
+    # The scale of the targets is that of all images.
+    small_models.head_of(cfg).update(
+        type='SlicedHead', row_chunk=24, target_scale='auto')
     cfg.train_dataloader.dataset.pipeline = [dict(type='PackInputs')]
     cfg.train_dataloader.dataset.indices = 8 * STEPS
     cfg.train_dataloader.sampler.shuffle = False
@@ -70,6 +72,7 @@ def test_two_processes_train_as_one(cfg):
     shared = trained_by_two(cfg.copy())
     assert runner.iter == shared['meta']['iter'] == STEPS
     assert alone.keys() == shared['state_dict'].keys()
+    assert any(key.endswith('target_scale.moments') for key in alone)
     moved = set()
     for key, value in alone.items():
         torch.testing.assert_close(
