@@ -6,6 +6,7 @@ mmrazor would not be found by ``gendd_mm.X`` inside
 our configs: ``mmrazor.ModuleOutputs``.
 """
 
+from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import METRICS as MMENGINE_METRICS
@@ -16,8 +17,8 @@ from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
 
 __all__ = [
-    'DATASETS', 'HOOKS', 'METRICS', 'MODELS', 'PARAM_SCHEDULERS', 'TASK_UTILS',
-    'TRANSFORMS'
+    'DATASETS', 'DATA_SAMPLERS', 'HOOKS', 'METRICS', 'MODELS',
+    'PARAM_SCHEDULERS', 'TASK_UTILS', 'TRANSFORMS'
 ]
 
 # Heads, losses, tokenizers, denoisers, distillers, algorithms, backbones.
@@ -37,6 +38,12 @@ TASK_UTILS = Registry(
 DATASETS = Registry(
     'dataset',
     parent=MMENGINE_DATASETS,
+    scope='gendd_mm',
+    locations=['gendd_mm.datasets'])
+
+DATA_SAMPLERS = Registry(
+    'data sampler',
+    parent=MMENGINE_DATA_SAMPLERS,
     scope='gendd_mm',
     locations=['gendd_mm.datasets'])
 

@@ -1,6 +1,10 @@
 from .digits import DigitsDataset
+from .fixed_length_sampler import FixedLengthSampler
 from .long_tailed import LongTailed
 from .tar_backend import TarBackend
 from .unlabeled_shards import UnlabeledShards
 
-__all__ = ['DigitsDataset', 'LongTailed', 'TarBackend', 'UnlabeledShards']
+__all__ = [
+    'DigitsDataset', 'FixedLengthSampler', 'LongTailed', 'TarBackend',
+    'UnlabeledShards'
+]

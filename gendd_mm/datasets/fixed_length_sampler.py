@@ -1,0 +1,69 @@
+"""Epochs of a set length, whatever the size of the dataset."""
+import math
+from typing import Iterator, Optional, Sized
+
+import torch
+from mmengine.dist import get_dist_info, sync_random_seed
+from torch.utils.data import Sampler
+
+from gendd_mm.registry import DATA_SAMPLERS
+
+
+@DATA_SAMPLERS.register_module()
+class FixedLengthSampler(Sampler):
+    """Cut an endless sequence of shuffles into epochs of ``length`` samples.
+
+    For schedules that count iterations, on data whose size is not known
+    beforehand, such as downloaded images: any two samples are drawn equally
+    often, give or take one. An epoch follows from its number and the seed, so
+    that a run resumes at an epoch without reading what came before, unlike
+    MMEngine's ``InfiniteSampler``.
+
+    Args:
+        dataset: The dataset; not empty.
+        length: Samples of an epoch, of all processes together, at least 1;
+            rounded up to a multiple of their number.
+        seed: Seed of the shuffles, the same in all processes. None agrees on
+            one. Defaults to None.
+
+    Raises:
+        ValueError: If ``length`` is below 1 or the dataset is empty.
+    """
+
+    def __init__(self,
+                 dataset: Sized,
+                 length: int,
+                 seed: Optional[int] = None) -> None:
+        if length < 1:
+            raise ValueError(f'length={length} must be at least 1: the '
+                             'samples of an epoch.')
+        if len(dataset) == 0:
+            raise ValueError('the dataset is empty, so no epoch of '
+                             f'length={length} can be drawn; check its path.')
+        self.dataset = dataset
+        self.rank, self.world_size = get_dist_info()
+        self.num_samples = math.ceil(length / self.world_size)
+        self.seed = sync_random_seed() if seed is None else seed
+        self.epoch = 0
+
+    def __iter__(self) -> Iterator[int]:
+        """Indices of this process in the epoch."""
+        size = len(self.dataset)
+        total = self.num_samples * self.world_size
+        first = self.epoch * total
+        # Places in the endless sequence; one shuffle fills ``size`` of them.
+        places = torch.arange(first + self.rank, first + total,
+                              self.world_size)
+        shuffle = places // size
+        for number in range(shuffle[0].item(), shuffle[-1].item() + 1):
+            generator = torch.Generator().manual_seed(self.seed + number)
+            order = torch.randperm(size, generator=generator)
+            yield from order[places[shuffle == number] % size].tolist()
+
+    def __len__(self) -> int:
+        """Samples of this process in an epoch."""
+        return self.num_samples
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch; MMEngine's ``DistSamplerSeedHook`` calls it."""
+        self.epoch = epoch
