@@ -44,3 +44,11 @@ def rows_of(head: GenerativeHead, draws: Draws) -> tuple:
     t = head.process.steps_at(draws.uniform)
     return (t.repeat_interleave(copies), draws.noise.transpose(0, 1).flatten(
         0, 1), draws.keep.repeat_interleave(copies))
+
+
+def rows_into(module: torch.nn.Module) -> list:
+    """The number of rows of every evaluation of a module, as it grows."""
+    rows = []
+    module.register_forward_pre_hook(
+        lambda _, inputs: rows.append(inputs[0].shape[:-1].numel()))
+    return rows

@@ -54,7 +54,8 @@ def test_gives_zeros_at_its_initialisation(modulation):
 
 @KINDS
 def test_every_block_is_the_identity_at_its_initialisation(modulation):
-    denoiser, hidden = small_denoiser(modulation=modulation), torch.randn(5, 16)
+    denoiser = small_denoiser(modulation=modulation)
+    hidden = torch.randn(5, 16)
     *of_blocks, _ = denoiser.modulation(torch.randn(5, 16))
     for block, of_block in zip(denoiser.blocks, of_blocks):
         assert block(hidden, of_block).equal(hidden)

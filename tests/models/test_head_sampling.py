@@ -2,20 +2,12 @@
 
 import pytest
 import torch
-from small_head import seeded, small_head
+from small_head import rows_into, seeded, small_head
 
 from gendd_mm.models import GenerativeHead
 
 # Sampler, evaluations in 6 steps.
 DETERMINISTIC = [('ddim', 6), ('dpmpp_2m', 6), ('midpoint', 12)]
-
-
-def rows_into(module: torch.nn.Module) -> list:
-    """The number of rows of every evaluation of a module, as it grows."""
-    rows = []
-    module.register_forward_pre_hook(
-        lambda _, inputs: rows.append(inputs[0].shape[:-1].numel()))
-    return rows
 
 
 def seen_by_sampler(head: GenerativeHead) -> list:
