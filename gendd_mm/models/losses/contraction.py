@@ -12,11 +12,11 @@ from gendd_mm.registry import MODELS
 class DistributionContraction(nn.Module):
     """Pull teacher features towards the centre of their class.
 
-    Implements ``u = (1 - strength) * target + strength * q @ class_centers``
+    Implements ``u = (1 - strength) * target + strength * q @ centers``
     (arXiv 2507.14503, Distribution Contraction). For the reconstruction error
     ``||g - u||^2`` the gradient is that of ``(1 - strength) ||g - target||^2 +
-    strength ||g - q @ class_centers||^2``: distillation plus a pull along the
-    class centre, so one objective stands in for the two-task gradient.
+    strength ||g - q @ centers||^2``: distillation plus a pull along the class
+    centre, so one objective stands in for the two-task gradient.
 
     With ``teacher_label_weight`` a > 0 the label distribution is
     ``q <- (1 - a) * q + a * softmax(class_centers @ target + class_bias)``;
@@ -27,14 +27,21 @@ class DistributionContraction(nn.Module):
             reads no labels. Defaults to 0.9.
         teacher_label_weight: Share of the teacher's own opinion in the
             labels, in [0, 1]. Defaults to 0.
+        centers: Config of the centres that features are pulled to:
+            ``ClassifierCenters``, the rows of the teacher's classifier, or
+            ``FeatureMeanCenters``. Defaults to
+            ``dict(type='ClassifierCenters')``.
 
     Raises:
         ValueError: If an argument is outside [0, 1].
     """
 
-    def __init__(self,
-                 strength: float = 0.9,
-                 teacher_label_weight: float = 0.) -> None:
+    def __init__(
+        self,
+        strength: float = 0.9,
+        teacher_label_weight: float = 0.,
+        centers: dict = dict(type='ClassifierCenters')
+    ) -> None:
         super().__init__()
         for name, value in (('strength', strength), ('teacher_label_weight',
                                                      teacher_label_weight)):
@@ -42,6 +49,7 @@ class DistributionContraction(nn.Module):
                 raise ValueError(f'{name}={value} is outside [0, 1].')
         self.strength = strength
         self.teacher_label_weight = teacher_label_weight
+        self.centers = MODELS.build(dict(centers, _scope_='gendd_mm'))
 
     @property
     def needs_labels(self) -> bool:
@@ -87,7 +95,8 @@ class DistributionContraction(nn.Module):
                 'be what enters the teacher\'s last linear layer.')
         distribution = self._label_distribution(target, labels, class_centers,
                                                 class_bias)
-        center = distribution.to(class_centers.dtype) @ class_centers
+        centers = self.centers(target, distribution, class_centers)
+        center = distribution.to(centers.dtype) @ centers
         return torch.lerp(target, center.to(target.dtype), self.strength)
 
     def _label_distribution(self, target: Tensor, labels: Optional[Tensor],
