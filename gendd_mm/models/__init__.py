@@ -5,15 +5,20 @@ from .backbones import (CIFARMobileNetV2, CIFARResNet, CIFARShuffleNetV1,
 from .connectors import DominantClass
 from .denoisers import TokenDenoiser
 from .distillers import GenDDDistiller
-from .heads import (GenerativeHead, LinearProbeHead, ReusedClassifierHead,
+from .heads import (ConvProjector, GenerativeHead, LinearProbeHead,
+                    RegressionHead, ReusedClassifierHead, SimKDHead,
                     UnlabeledClsHead)
-from .losses import DistributionContraction, FeatureMixup, GenDDLoss
+from .losses import (ClassifierCenters, DistributionContraction,
+                     FeatureMeanCenters, FeatureMixup, GenDDLoss,
+                     LogitStandardizationLoss)
 from .tokenizers import SplitTokenizer
 
 __all__ = [
     'CIFARMobileNetV2', 'CIFARResNet', 'CIFARShuffleNetV1',
-    'CIFARShuffleNetV2', 'CIFARVGG', 'DistributionContraction',
-    'DominantClass', 'FeatureMixup', 'GenDD', 'GenDDDistiller', 'GenDDLoss',
-    'GenerativeHead', 'LinearProbeHead', 'ReusedClassifierHead',
-    'SplitTokenizer', 'TokenDenoiser', 'UnlabeledClsHead'
+    'CIFARShuffleNetV2', 'CIFARVGG', 'ClassifierCenters', 'ConvProjector',
+    'DistributionContraction', 'DominantClass', 'FeatureMeanCenters',
+    'FeatureMixup', 'GenDD', 'GenDDDistiller', 'GenDDLoss', 'GenerativeHead',
+    'LinearProbeHead', 'LogitStandardizationLoss', 'RegressionHead',
+    'ReusedClassifierHead', 'SimKDHead', 'SplitTokenizer', 'TokenDenoiser',
+    'UnlabeledClsHead'
 ]

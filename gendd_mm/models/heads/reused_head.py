@@ -25,6 +25,10 @@ class ReusedClassifierHead(ClsHead):
             which holds it too.
         teacher_classifier: Name of the classifier in that checkpoint.
             Defaults to ``'head.fc'``.
+        projection: Config of another projection; ``in_channels`` and
+            ``out_channels`` are filled in. If it gives a map, that is
+            averaged before the classifier. None means ``Linear(S, D)``, or
+            the identity when S = D. Defaults to None.
         init_cfg: Initialisation config. Defaults to None.
         kwargs: ``loss``, ``topk``, ``cal_acc`` of
             :class:`mmpretrain.models.ClsHead`.
@@ -40,14 +44,23 @@ class ReusedClassifierHead(ClsHead):
                  teacher_dim: int,
                  teacher_ckpt: Optional[str],
                  teacher_classifier: str = 'head.fc',
+                 projection: Optional[dict] = None,
                  init_cfg: Optional[dict] = None,
                  **kwargs) -> None:
         super().__init__(init_cfg=init_cfg, **kwargs)
         self.num_classes = num_classes
         self.in_channels = in_channels
-        self.projection = (
-            nn.Identity() if in_channels == teacher_dim else nn.Linear(
-                in_channels, teacher_dim))
+        if projection is not None:
+            self.projection = MODELS.build(
+                dict(
+                    projection,
+                    in_channels=in_channels,
+                    out_channels=teacher_dim,
+                    _scope_='gendd_mm'))
+        else:
+            self.projection = (
+                nn.Identity() if in_channels == teacher_dim else nn.Linear(
+                    in_channels, teacher_dim))
         self.classifier = nn.Linear(teacher_dim, num_classes)
         self.teacher_ckpt = teacher_ckpt
         self.teacher_classifier = teacher_classifier
@@ -63,7 +76,10 @@ class ReusedClassifierHead(ClsHead):
 
     def forward(self, feats: Tuple[Tensor, ...]) -> Tensor:
         """Class scores, shape (B, C), from the last stage's feature."""
-        return self.classifier(self.projection(self.pre_logits(feats)))
+        feature = self.projection(self.pre_logits(feats))
+        if feature.dim() == 4:
+            feature = feature.mean((2, 3))
+        return self.classifier(feature)
 
     def _load_classifier(self) -> None:
         path, name = self.teacher_ckpt, self.teacher_classifier
