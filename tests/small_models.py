@@ -182,16 +182,24 @@ def shrunk(config: str, work_dir, teacher_ckpt: str = '') -> Config:
         if scheduler.get('end', 1) > 1:
             scheduler.end = 3
     cfg.log_level = 'ERROR'
-    # Of the algorithm, or of the head in stage 1.
-    for part in (cfg.model, cfg.model.get('head', {})):
+    # Of the algorithm, or of a head that reuses the classifier.
+    for part in (cfg.model, cfg.model.get('head', {}),
+                 cfg.model.get('architecture', {}).get('head', {})):
         if 'teacher_ckpt' in part:
             part.teacher_ckpt = teacher_ckpt
     if cfg.model.type.endswith('GenDD'):
         head = head_of(cfg)
-        head.sampling = dict(
-            type='ancestral', num_steps=3, start_t=900, guidance_scale=2.)
         head.denoiser.update(width=16, depth=1)
-        head.repeats = 2
+        if head.type.endswith('GenerativeHead'):
+            head.repeats = 2
+            # An ablation of the sampler keeps its own.
+            head.setdefault(
+                'sampling',
+                dict(
+                    type='ancestral',
+                    num_steps=3,
+                    start_t=900,
+                    guidance_scale=2.))
     return cfg
 
 

@@ -10,7 +10,8 @@ from small_models import CONFIGS
 
 LEAVES = sorted(
     str(path.relative_to(CONFIGS)) for path in CONFIGS.rglob('*.py')
-    if '_base_' not in path.parts)
+    # The ablations have tests/test_ablations.py.
+    if not {'_base_', 'ablations'}.intersection(path.parts))
 # Those on data and networks of a size for a test; the others have tests of
 # their own numbers.
 DIGITS = [name for name in LEAVES if 'digits' in name]

@@ -1,0 +1,13 @@
+"""DPM-Solver++ with 20 steps instead of 3.
+
+    python tools/test.py configs/digits/ablations/sampler_dpmpp_20.py CHECKPOINT
+
+of a run of ``configs/gendd_digits.py``: it differs in prediction alone.
+"""
+_base_ = ['../../gendd_digits.py']
+
+model = dict(
+    distiller=dict(
+        distill_losses=dict(
+            loss_gendd=dict(
+                head=dict(sampling=dict(type='dpmpp_2m', num_steps=20))))))
