@@ -40,9 +40,11 @@ def built(cfg: Config, teacher):
 @pytest.mark.parametrize('path', ABLATIONS, ids=lambda path: path.stem)
 def test_it_differs_in_the_model_alone_and_runs(path, teacher, default):
     cfg = Config.fromfile(path)
-    assert {name
-            for name in cfg.keys() | default.keys()
-            if cfg.get(name) != default.get(name)} == {'model'}
+    assert {
+        name
+        for name in cfg.keys() | default.keys()
+        if cfg.get(name) != default.get(name)
+    } == {'model'}
 
     model = built(cfg, teacher)
     images = torch.randn(2, 3, 8, 8)

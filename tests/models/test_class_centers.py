@@ -19,9 +19,9 @@ BOTH = pytest.mark.parametrize('centers', [FEATURE_MEAN, SCALED_ROWS])
 @pytest.fixture
 def batch():
     """Teacher features, hard labels (none of class 2) and rows, float64."""
-    return (torch.randn(6, TARGET_DIM).double(),
-            torch.tensor([0, 3, 1, 0, 0, 1]),
-            torch.randn(NUM_CLASSES, TARGET_DIM).double())
+    target = torch.randn(6, TARGET_DIM).double()
+    rows = torch.randn(NUM_CLASSES, TARGET_DIM).double()
+    return target, torch.tensor([0, 3, 1, 0, 0, 1]), rows
 
 
 def one_hot(labels):
@@ -54,7 +54,10 @@ def test_feature_means_are_the_means_of_the_classes(batch):
                                                         one_hot(labels), rows)
     for label in (0, 1, 3):
         torch.testing.assert_close(
-            found[label], target[labels == label].mean(0), rtol=1e-6, atol=1e-6)
+            found[label],
+            target[labels == label].mean(0),
+            rtol=1e-6,
+            atol=1e-6)
     assert found[2].equal(rows[2])  # not seen yet
 
 
@@ -141,7 +144,8 @@ def test_sizes_that_are_not_the_teachers_are_an_error(batch):
 
 @pytest.mark.parametrize('scale', [0, -1., float('nan'), 'norm'])
 def test_what_is_no_scale_is_an_error(scale):
-    with pytest.raises(ValueError, match=f'scale={scale!r} must be .*positive'):
+    with pytest.raises(
+            ValueError, match=f'scale={scale!r} must be .*positive'):
         ClassifierCenters(scale)
 
 

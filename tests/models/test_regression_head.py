@@ -62,8 +62,8 @@ def test_scaled_targets_are_regressed(float64):
 
 
 def test_nothing_is_random():
-    head, condition, target = small_head(), torch.randn(4, 6), torch.randn(
-        4, 12)
+    head = small_head()
+    condition, target = torch.randn(4, 6), torch.randn(4, 12)
     before = torch.get_rng_state()
     assert head.loss(condition, target).equal(head.loss(condition, target))
     assert head.sample(condition).equal(head.sample(condition))
@@ -85,10 +85,9 @@ def test_it_is_the_generative_heads_network():
     mine = dict(RegressionHead(**SMALL).named_parameters())
     theirs = dict(GenerativeHead(**SMALL).named_parameters())
     assert mine.keys() - theirs.keys() == {'token'}
-    assert {
-        name
-        for name, p in theirs.items() if mine[name].shape != p.shape
-    } == {'denoiser.output.weight', 'denoiser.output.bias'}
+    assert {name
+            for name, p in theirs.items() if mine[name].shape != p.shape
+            } == {'denoiser.output.weight', 'denoiser.output.bias'}
 
 
 def test_it_learns_the_conditional_mean():
@@ -142,8 +141,8 @@ def test_gendd_trains_and_predicts_by_both_paths():
     assert losses['distill.loss_gendd'].isfinite()
     losses['distill.loss_gendd'].backward()
     data = model.data_preprocessor(batch(3), False)
-    one, many = (model.eval().predict(data['inputs'], num_draws=k)
-                 for k in (1, 4))
+    one, many = (
+        model.eval().predict(data['inputs'], num_draws=k) for k in (1, 4))
     for sample, same in zip(one, many):
         torch.testing.assert_close(sample.pred_score, same.pred_score)
         assert 'probe_score' in sample

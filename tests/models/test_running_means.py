@@ -33,9 +33,8 @@ def test_means_are_those_of_all_vectors_with_their_weights(momentum):
     means = RunningMeans(NUM_CLASSES, DIM, momentum)
     for batch in batches():
         means.update(*batch)
-    torch.testing.assert_close(
-        means.mean[:-1],
-        plain_means(momentum)[:-1].float())
+    torch.testing.assert_close(means.mean[:-1],
+                               plain_means(momentum)[:-1].float())
     assert means.seen.tolist() == [True, True, False]
     assert (means.mean[-1] == 0).all()
 

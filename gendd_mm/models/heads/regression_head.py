@@ -122,7 +122,6 @@ class RegressionHead(BaseModule):
                 'the pooled student feature, shape (B, condition_dim).')
         denoiser = self.denoiser
         linear, positions = denoiser.embed_condition(condition)
-        step = denoiser.time_embedding(
-            torch.zeros(1, device=condition.device))
+        step = denoiser.time_embedding(torch.zeros(1, device=condition.device))
         embedding = linear[:, None] + positions + step
         return denoiser.denoise(self.token, denoiser.modulation(embedding))

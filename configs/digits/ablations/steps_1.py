@@ -1,6 +1,6 @@
 """One evaluation: the posterior mean at the noisiest step.
 
-    python tools/test.py configs/digits/ablations/sampler_one_step.py CHECKPOINT
+    python tools/test.py configs/digits/ablations/steps_1.py CHECKPOINT
 
 of a run of ``configs/gendd_digits.py``: it differs in prediction alone.
 """

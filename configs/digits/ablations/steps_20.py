@@ -1,6 +1,6 @@
 """DPM-Solver++ with 20 steps instead of 3.
 
-    python tools/test.py configs/digits/ablations/sampler_dpmpp_20.py CHECKPOINT
+    python tools/test.py configs/digits/ablations/steps_20.py CHECKPOINT
 
 of a run of ``configs/gendd_digits.py``: it differs in prediction alone.
 """
