@@ -10,7 +10,7 @@ rivals.
 _base_ = [
     '_base_/models/gendd_supervised.py', '_base_/models/digits_pair.py',
     '_base_/datasets/digits.py', '_base_/schedules/digits.py',
-    '_base_/default_runtime.py'
+    '_base_/digits_runtime.py'
 ]
 
 model = dict(

@@ -223,9 +223,15 @@ def quickly():
 
     Looking for compilers, and formatting the config for logs and checkpoints.
     """
-    with mock.patch('mmengine.runner.runner.collect_env',
-                    dict), mock.patch('mmengine.config.config.FormatCode',
-                                      lambda text, **kwargs: (text, True)):
+
+    def unformatted(text: str, **kwargs) -> tuple:
+        return text, True
+
+    with mock.patch('mmengine.runner.runner.collect_env', dict), mock.patch(
+            # The OneDL fork imports it when it is used.
+            'yapf.yapflib.yapf_api.FormatCode',
+            unformatted), mock.patch(
+                'mmengine.config.config.FormatCode', unformatted, create=True):
         yield
 
 

@@ -132,6 +132,7 @@ def test_killed_and_resumed_is_as_never_killed(folder, teacher):
             map(str, [
                 'tools/train.py', GENDD, '--work-dir', folder / name, *more,
                 *options(teacher, 'default_hooks.logger.interval=1',
+                         'default_hooks.checkpoint.interval=1',
                          'train_cfg.val_interval=1')
             ]))
 

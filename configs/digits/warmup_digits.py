@@ -7,7 +7,7 @@
 """
 _base_ = [
     '../_base_/models/digits_pair.py', '../_base_/datasets/digits.py',
-    '../_base_/schedules/digits.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/digits.py', '../_base_/digits_runtime.py'
 ]
 epochs = 5
 

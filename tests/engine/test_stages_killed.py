@@ -29,6 +29,7 @@ def small(teacher: str, images: int, **more) -> dict:
         'train_dataloader.batch_size': 16,
         'train_dataloader.dataset.indices': images,
         'default_hooks.logger.interval': 1,
+        'default_hooks.checkpoint.interval': 1,
         **more
     }
     head = 'model.distiller.distill_losses.loss_gendd.head'
