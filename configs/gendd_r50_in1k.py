@@ -16,51 +16,21 @@ Top-1 reported by the authors: generative path, 5 draws, 82.28 (paper), 82.34
 sounder (gendd_mm/diffusion/samplers/ancestral.py).
 """
 _base_ = [
-    '_base_/models/gendd_supervised.py', '_base_/models/beitv2_large.py',
-    '_base_/datasets/imagenet_a1.py', '_base_/schedules/imagenet_a1.py',
-    '_base_/default_runtime.py'
+    '_base_/models/gendd_beitv2_resnet50.py',
+    '_base_/models/teachers/beitv2_large.py', '_base_/datasets/imagenet_a1.py',
+    '_base_/schedules/imagenet_a1.py', '_base_/default_runtime.py'
 ]
 stage1 = dict(
     config='{{ fileDirname }}/imagenet/'
     'resnet50_8xb64-warmup-beitv2-large-a1-20e_in1k.py')
-student_dim = 2048
 
 model = dict(
     architecture=dict(
-        type='ImageClassifier',
         data_preprocessor={{_base_.student_preprocessor}},
-        backbone=dict(type='ResNet', depth=50),
-        neck=dict(type='GlobalAveragePooling'),
-        head=dict(
-            type='gendd_mm.LinearProbeHead',
-            num_classes=1000,
-            in_channels=student_dim,
-            # Smooths the probe's labels; contraction reads the mixed ones.
-            loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1)),
-        train_cfg=dict(augments=[
-            dict(type='Mixup', alpha=0.2),
-            dict(type='CutMix', alpha=1.0),
-        ])),
+        head=dict(loss={{_base_.student_loss}}),
+        train_cfg={{_base_.student_train_cfg}}),
     teacher={{_base_.teacher}},
-    teacher_ckpt='checkpoints/beitv2_large_in1k.pth',
-    test_num_draws=5,
+    teacher_ckpt={{_base_.teacher_ckpt}},
     distiller=dict(
-        # The teacher has no neck.
-        teacher_recorders=dict(target=dict(source='backbone')),
-        connectors=dict(condition=dict(normalized_shape=student_dim)),
         distill_losses=dict(
-            loss_gendd=dict(
-                head=dict(
-                    condition_dim=student_dim,
-                    target_dim={{_base_.teacher_dim}},
-                    tokenizer=dict(type='SplitTokenizer', token_dim=64),
-                    denoiser=dict(type='TokenDenoiser', width=1024, depth=3),
-                    sampling=dict(
-                        type='ancestral',
-                        num_steps=64,
-                        start_t=950,
-                        guidance_scale=2.0),
-                    repeats=10,
-                    condition_drop=0.2),
-                contraction=dict(strength=0.9),
-                feature_mixup=dict(type='FeatureMixup', beta=0)))))
+            loss_gendd=dict(head=dict(target_dim={{_base_.teacher_dim}})))))

@@ -1,37 +1,23 @@
-"""A1: 600 epochs of AdamW, 20 of warm-up, cosine; beta2 rises."""
+"""A1: 600 epochs, 20 of warm-up; mixup 0.2, CutMix 1.0, smoothing 0.1.
+
+With ``datasets/imagenet_a1.py``.
+"""
+_base_ = ['imagenet.py']
 epochs = 600
 warmup = 20
 
-optim_wrapper = dict(
-    optimizer=dict(
-        type='AdamW', lr=2e-3, betas=(0.9, 0.96), weight_decay=1e-2),
-    # The generative head and the condition's norm: no decay.
-    paramwise_cfg=dict(custom_keys=dict(distiller=dict(decay_mult=0.))))
+optim_wrapper = dict(optimizer=dict(weight_decay=1e-2))
 param_scheduler = [
-    dict(
-        type='LinearLR',
-        start_factor=1e-3,
-        by_epoch=True,
-        begin=0,
-        end=warmup,
-        convert_to_iter_based=True),
-    dict(
-        type='CosineAnnealingLR',
-        eta_min=1e-6,
-        by_epoch=True,
-        begin=warmup,
-        end=epochs,
-        convert_to_iter_based=True),
-    dict(
-        type='gendd_mm.CosineAnnealingBeta2',
-        by_epoch=True,
-        begin=0,
-        end=epochs,
-        convert_to_iter_based=True),
+    dict(_base_.linear_lr, end=warmup),
+    dict(_base_.cosine_lr, begin=warmup, end=epochs),
+    dict(_base_.rising_beta2, end=epochs),
 ]
-# For --auto-scale-lr: 8 GPUs x 64 images.
-auto_scale_lr = dict(base_batch_size=512)
+train_cfg = dict(max_epochs=epochs)
 
-train_cfg = dict(by_epoch=True, max_epochs=epochs, val_interval=10)
-val_cfg = dict()
-test_cfg = dict()
+# Smooths the labels of the student's classifier; contraction reads them as
+# mixup and CutMix leave them.
+student_loss = dict(type='LabelSmoothLoss', label_smooth_val=0.1)
+student_train_cfg = dict(augments=[
+    dict(type='Mixup', alpha=0.2),
+    dict(type='CutMix', alpha=1.0),
+])

@@ -1,8 +1,10 @@
 """Stage 1 on ImageNet: 20 epochs of AdamW, cosine, no warm-up of the rate."""
 epochs = 20
 
-# The weight decay is that of the recipe of stage 2.
-optim_wrapper = dict(optimizer=dict(type='AdamW', lr=2e-3, betas=(0.9, 0.999)))
+# The weight decay is that of stage 2.
+optim_wrapper = dict(
+    optimizer=dict(
+        type='AdamW', lr=2e-3, betas=(0.9, 0.999), weight_decay=2e-2))
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',

@@ -4,6 +4,7 @@ Its feature is the mean of the patch tokens after the last layer norm, which
 ``out_type='avg_featmap'`` gives and ``head.fc`` takes: there is no neck.
 """
 teacher_dim = 1024
+teacher_ckpt = 'checkpoints/beitv2_large_in1k.pth'
 
 teacher = dict(
     type='ImageClassifier',
