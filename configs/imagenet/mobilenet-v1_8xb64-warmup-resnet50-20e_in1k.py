@@ -1,0 +1,24 @@
+"""Stage 1 of ResNet-50 -> MobileNetV1: through the classifier of the teacher.
+
+    bash tools/dist_train.sh \\
+        configs/imagenet/mobilenet-v1_8xb64-warmup-resnet50-20e_in1k.py 8
+
+``gendd_resnet50_mobilenet-v1_8xb64_in1k.py`` runs it before GenDD.
+
+Hardware: 8 GPUs x 64 images. Cost: unknown, not run by us; two steps of it
+have been, on small synthetic images. The authors give no figure for it.
+"""
+_base_ = [
+    '../_base_/models/warmup.py', '../_base_/models/teachers/resnet50.py',
+    '../_base_/models/students/mobilenet_v1.py',
+    '../_base_/datasets/imagenet_warmup.py',
+    '../_base_/schedules/imagenet_warmup.py', '../_base_/default_runtime.py'
+]
+
+model = dict(
+    data_preprocessor={{_base_.student_preprocessor}},
+    backbone={{_base_.student_backbone}},
+    head=dict(
+        in_channels={{_base_.student_dim}},
+        teacher_dim={{_base_.teacher_dim}},
+        teacher_ckpt={{_base_.teacher_ckpt}}))
