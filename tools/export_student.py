@@ -3,7 +3,8 @@
     python tools/export_student.py CONFIG CHECKPOINT OUT_DIR
 
 writes OUT_DIR/student.py and OUT_DIR/student.pth: the student with its probe
-as classifier, without teacher, head or any need of gendd_mm.
+as classifier, without teacher or generative head. It loads in mmpretrain alone
+unless its backbone is of another package, which is then said.
 """
 
 import argparse
@@ -32,8 +33,10 @@ def main() -> None:
     args = parse_args()
     cfg = read_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
-    for path in export_student(cfg, args.checkpoint, args.out_dir):
-        print(f'wrote {path}')
+    exported = export_student(cfg, args.checkpoint, args.out_dir)
+    print(f'wrote {exported.config}')
+    print(f'wrote {exported.weights}')
+    print('needs ' + ' and '.join(['mmpretrain', *exported.needs]))
 
 
 if __name__ == '__main__':

@@ -1,26 +1,40 @@
 """Export the student as a plain mmpretrain model."""
 import copy
 import os.path as osp
-from typing import Tuple
+from typing import List, NamedTuple
 
 import torch
 from mmengine.config import Config
 from mmengine.utils import mkdir_or_exist
+from mmpretrain.datasets import CIFAR10
 from mmpretrain.registry import DATASETS as MMPRETRAIN_DATASETS
 from mmpretrain.registry import MODELS as MMPRETRAIN_MODELS
 
 from gendd_mm.checkpoint import read_state_dict
+from gendd_mm.deploy.needed_packages import needed_packages
 
 STUDENT = 'architecture.'
+# Heads of ours that are a LinearClsHead once training is over.
+PLAIN_HEADS = ('LinearProbeHead', 'UnlabeledClsHead')
+
+
+class ExportedStudent(NamedTuple):
+    """What was written, and what it takes to load it."""
+    config: str
+    weights: str
+    # Packages besides mmpretrain; empty for most students.
+    needs: List[str]
 
 
 def export_student(cfg: Config, checkpoint: str,
-                   out_dir: str) -> Tuple[str, str]:
+                   out_dir: str) -> ExportedStudent:
     """Write the student of a distillation as config and weights.
 
     The result is an ``ImageClassifier`` whose head is the probe as a
-    ``LinearClsHead``: no teacher, no generative head, nothing of gendd_mm. It
-    is loaded strictly once before anything is written.
+    ``LinearClsHead``: no teacher and no generative head. It loads in
+    mmpretrain alone unless its backbone is of another package, which the
+    config then says and, if it is gendd_mm, imports. It is loaded strictly
+    once before anything is written.
 
     Args:
         cfg: Config of the run. Its ``model.architecture`` is the student.
@@ -28,11 +42,11 @@ def export_student(cfg: Config, checkpoint: str,
         out_dir: Folder to write ``student.py`` and ``student.pth`` to.
 
     Returns:
-        Paths of the config and of the weights.
+        Paths of the config and of the weights, and the packages needed.
 
     Raises:
-        ValueError: If there is no student, it needs gendd_mm, its probe was
-            not trained, or the weights do not fit.
+        ValueError: If there is no student, its probe was not trained, or the
+            weights do not fit.
     """
     model = _plain_model(cfg)
     dataset = _plain_dataset(cfg)
@@ -52,20 +66,33 @@ def export_student(cfg: Config, checkpoint: str,
         raise ValueError(f'checkpoint {checkpoint!r} does not fit the student '
                          f'of the config: {error}') from error
 
+    needs = needed_packages([model, dataset])
     mkdir_or_exist(out_dir)
     config_path = osp.join(out_dir, 'student.py')
     weights_path = osp.join(out_dir, 'student.pth')
-    Config(
-        dict(
-            default_scope='mmpretrain',
-            model=model,
-            # What mmpretrain reads of the data: how to prepare an image.
-            test_dataloader=dict(dataset=dataset),
-        )).dump(config_path)
+    with open(config_path, 'w', encoding='utf-8') as file:
+        file.write(_config_text(model, dataset, needs))
     classes = _classes(cfg)
     meta = dict(dataset_meta=dict(classes=classes)) if classes else {}
     torch.save(dict(meta=meta, state_dict=weights), weights_path)
-    return config_path, weights_path
+    return ExportedStudent(config_path, weights_path, needs)
+
+
+def _config_text(model: dict, dataset: dict, needs: List[str]) -> str:
+    """The exported config file; its docstring says what loads it."""
+    settings = dict(
+        default_scope='mmpretrain',
+        model=model,
+        # What mmpretrain reads of the data: how to prepare an image.
+        test_dataloader=dict(dataset=dataset))
+    where = 'mmpretrain alone'
+    if needs:
+        where = f'mmpretrain with {", ".join(needs)} installed'
+    if 'gendd_mm' in needs:
+        settings['custom_imports'] = dict(
+            imports=['gendd_mm'], allow_failed_imports=False)
+    return (f'"""The student of a distillation. It loads in {where}."""\n'
+            f'{Config(settings).pretty_text}')
 
 
 def _plain_model(cfg: Config) -> dict:
@@ -84,7 +111,7 @@ def _plain_model(cfg: Config) -> dict:
         raise ValueError('the probe of this run was not trained '
                          '(trainable=False), so the student has no '
                          'classifier; train one on the backbone first.')
-    if head['type'].rpartition('.')[2] == 'LinearProbeHead':
+    if head['type'].rpartition('.')[2] in PLAIN_HEADS:
         head['type'] = 'LinearClsHead'
     preprocessor = (
         cfg.model.get('data_preprocessor') or student.get('data_preprocessor')
@@ -93,11 +120,15 @@ def _plain_model(cfg: Config) -> dict:
         key: value
         for key, value in dict(preprocessor).items() if key != 'batch_augments'
     }
+    if _gives_rgb(cfg):
+        # The exported one is for image files, which are read as BGR.
+        swap = student['data_preprocessor'].get('to_rgb', False)
+        student['data_preprocessor']['to_rgb'] = not swap
     # How the run began is of no use to the result.
     for key in ('train_cfg', 'pretrained', 'init_cfg'):
         student.pop(key, None)
     student['backbone'].pop('init_cfg', None)
-    return _without_scope(student, 'model.architecture')
+    return _without_scope(student)
 
 
 def _plain_dataset(cfg: Config) -> dict:
@@ -108,25 +139,30 @@ def _plain_dataset(cfg: Config) -> dict:
                          'exported student would not know how to prepare an '
                          'image; set it in the config.')
     pipeline = [transform.to_dict() for transform in dataset.pipeline]
+    if _gives_rgb(cfg):
+        pipeline.insert(0, dict(type='LoadImageFromFile'))
     # get_model() looks up the type, which must be one that mmpretrain has.
-    return dict(
-        type='CustomDataset',
-        pipeline=_without_scope(pipeline, 'test_dataloader.dataset.pipeline'))
+    return dict(type='CustomDataset', pipeline=_without_scope(pipeline))
 
 
-def _without_scope(node, where: str):
-    """Refuse what only gendd_mm can build; drop mmpretrain's own prefix."""
+def _gives_rgb(cfg: Config) -> bool:
+    """Whether the test set gives RGB arrays: mmpretrain's CIFAR does."""
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    if 'type' not in dataset:
+        return False
+    kind = MMPRETRAIN_DATASETS.get(dataset.type)
+    return isinstance(kind, type) and issubclass(kind, CIFAR10)
+
+
+def _without_scope(node):
+    """Drop mmpretrain's own prefix."""
     if isinstance(node, list):
-        return [_without_scope(child, where) for child in node]
+        return [_without_scope(child) for child in node]
     if not isinstance(node, dict):
         return node
-    node = {key: _without_scope(value, where) for key, value in node.items()}
-    kind = node.get('type')
-    if isinstance(kind, str):
-        if kind.startswith('gendd_mm.'):
-            raise ValueError(f'{where} uses {kind}, which mmpretrain alone '
-                             'cannot build; export needs a plain student.')
-        node['type'] = kind.removeprefix('mmpretrain.')
+    node = {key: _without_scope(value) for key, value in node.items()}
+    if isinstance(node.get('type'), str):
+        node['type'] = node['type'].removeprefix('mmpretrain.')
     return node
 
 
