@@ -1,7 +1,6 @@
 """Random numbers as a function of seed, rank and iteration."""
-import itertools
 import random
-from typing import Iterator, Optional
+from typing import Callable, Iterator, Optional
 
 import numpy as np
 import torch
@@ -49,7 +48,9 @@ class StepSeedHook(Hook):
         self._reseed(runner.iter, AUGMENTATION)
         loop = getattr(runner, 'train_loop', None)
         if hasattr(loop, 'dataloader_iterator'):  # iteration-based
-            loop.dataloader_iterator = self._seeded(loop.dataloader_iterator)
+            loop.dataloader_iterator = SeededBatches(
+                loop.dataloader_iterator,
+                lambda iteration: self._reseed(iteration, AUGMENTATION))
 
     def before_train_iter(self, runner, batch_idx: int,
                           data_batch=None) -> None:
@@ -61,19 +62,40 @@ class StepSeedHook(Hook):
         """Seed what is drawn while the next batch is loaded."""
         self._reseed(runner.iter + 1, AUGMENTATION)
 
-    def _seeded(self, batches: Iterator) -> Iterator:
-        """Seed the loading of each batch, those that a resumed run skips too.
-
-        The loop skips them between this hook's calls, so that their draws
-        would move those of the first batch it trains on.
-        """
-        for iteration in itertools.count():
-            self._reseed(iteration, AUGMENTATION)
-            yield next(batches)
-
     def _reseed(self, iteration: int, purpose: int) -> None:
         words = np.random.SeedSequence(
             [self.seed, get_rank(), iteration, purpose]).generate_state(3)
         random.seed(int(words[0]))
         np.random.seed(int(words[1]))
         torch.manual_seed(int(words[2]))
+
+
+class SeededBatches:
+    """Seed the loading of each batch, those that a resumed run skips too.
+
+    The loop skips them between the hook's calls, so that their draws would
+    move those of the first batch it trains on.
+
+    Args:
+        batches: The iterator of an iteration-based loop.
+        reseed: Seeds the loading of the batch of an iteration.
+    """
+
+    def __init__(self, batches: Iterator,
+                 reseed: Callable[[int], None]) -> None:
+        self.batches = batches
+        self.reseed = reseed
+        self.iteration = 0
+
+    def __iter__(self) -> 'SeededBatches':
+        return self
+
+    def __next__(self) -> dict:
+        self.reseed(self.iteration)
+        self.iteration += 1
+        return next(self.batches)
+
+    def skip_iter(self, num_iters: int) -> None:
+        """Skip batches without loading them, as the OneDL fork does."""
+        self.batches.skip_iter(num_iters)
+        self.iteration += num_iters
