@@ -19,9 +19,9 @@ model = dict(
                 tau=1,
                 alpha=1.,
                 beta=0.5,
-                # MMRazor's DKDLoss sums over the batch of a GPU, 64, whatever
-                # its reduction: this makes it the mean.
-                loss_weight=1 / 64)),
+                # The mean over the batch. MMRazor's own configs say 'mean',
+                # which it turns into a sum (by kl_div's size_average).
+                reduction='batchmean')),
         loss_forward_mappings=dict(
             _delete_=True,
             loss_dkd=dict(
