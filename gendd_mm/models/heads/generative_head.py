@@ -162,7 +162,7 @@ class GenerativeHead(BaseModule):
             return self.process.loss(output, x_0, steps, noise)
 
         num_rows = len(t) * self.draws.copies
-        num_chunks = math.ceil(num_rows / self._chunk_size(t.device))
+        num_chunks = self._num_chunks(num_rows, t.device)
         total = chunked_sum(losses, len(t), math.ceil(len(t) / num_chunks),
                             table, tuple(self.denoiser.parameters()))
         return total / num_rows
@@ -260,11 +260,13 @@ class GenerativeHead(BaseModule):
             index = [t, *(i + len(steps) for i in index)]
         return torch.cat(rows), torch.stack(index, dim=1), in_table
 
-    def _chunk_size(self, device: torch.device) -> int:
+    def _num_chunks(self, num_rows: int, device: torch.device) -> int:
         if self.row_chunk is not None:
-            return self.row_chunk
+            return math.ceil(num_rows / self.row_chunk)
         rows = ROW_CHUNK.get(device.type, ROW_CHUNK['cuda'])
-        return max(1, rows * 1024 // self.denoiser.input.out_features)
+        rows = rows * 1024 / self.denoiser.input.out_features
+        # Rather one chunk somewhat larger than two small ones.
+        return max(1, round(num_rows / rows))
 
     def _check_condition(self, condition: Tensor) -> None:
         if condition.dim() != 2 or condition.size(1) != self.condition_dim:
