@@ -7,6 +7,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from PIL import Image
+from small_models import quickly, runner_of
 
 NUM_IMAGES = 4
 
@@ -51,13 +52,14 @@ def train_and_evaluate(cfg: Config, work_dir: Path) -> Runner:
     cfg.work_dir = str(work_dir)
     cfg.train_cfg = dict(by_epoch=True, max_epochs=1, val_interval=2)
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
-    runner = Runner.from_cfg(cfg)
+    runner = runner_of(cfg)
     runner.first = {
         name: parameter.detach().clone()
         for name, parameter in runner.model.named_parameters()
     }
     runner.call_hook('before_run')
-    runner.train()
+    with quickly():
+        runner.train()
     runner.metrics = runner.val()
     return runner
 

@@ -1,9 +1,13 @@
 """Epochs of a set length: every sample as often, resumed at any epoch."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
+import torch
+from mmengine.hooks import DistSamplerSeedHook
 from mmengine.registry import DATA_SAMPLERS
+from torch.utils.data import DataLoader
 
 from gendd_mm.datasets import FixedLengthSampler, fixed_length_sampler
 
@@ -44,12 +48,22 @@ def test_an_epoch_follows_from_its_number():
     assert drawn(other, [4]) != drawn(fresh, [4])
 
 
+def test_mmengine_tells_it_the_epoch():
+    sampler = FixedLengthSampler(range(20), 30, seed=1)
+    loader = DataLoader(range(20), sampler=sampler)
+    runner = SimpleNamespace(
+        epoch=4, train_loop=SimpleNamespace(dataloader=loader))
+    DistSamplerSeedHook().before_train_epoch(runner)
+    expected = drawn(FixedLengthSampler(range(20), 30, seed=1), [4])
+    assert torch.cat(list(loader)).tolist() == expected
+
+
 def test_processes_share_an_epoch(monkeypatch):
     alone = drawn(FixedLengthSampler(range(10), 24, seed=0), range(3))
     parts = []
     for rank in range(4):
-        monkeypatch.setattr(fixed_length_sampler, 'get_dist_info',
-                            lambda rank=rank: (rank, 4))
+        monkeypatch.setattr(
+            fixed_length_sampler, 'get_dist_info', lambda rank=rank: (rank, 4))
         parts.append(
             drawn(FixedLengthSampler(range(10), 24, seed=0), range(3)))
     # Place by place, the processes take turns.

@@ -26,8 +26,7 @@ def test_kl_alone_trains_backbone_and_classifier_without_labels():
                 type='mmrazor.ConfigurableDistiller',
                 student_recorders=recorder,
                 teacher_recorders=recorder,
-                distill_losses=dict(
-                    loss_kl=dict(type='mmrazor.KLDivergence')),
+                distill_losses=dict(loss_kl=dict(type='mmrazor.KLDivergence')),
                 loss_forward_mappings=dict(loss_kl=mapping))))
     data = small_models.batch(labels=False)
     losses = small_models.losses_of(model, data)
