@@ -1,10 +1,11 @@
 from .digits import DigitsDataset
 from .fixed_length_sampler import FixedLengthSampler
 from .long_tailed import LongTailed
+from .shifted_unlabeled import ShiftedUnlabeled
 from .tar_backend import TarBackend
 from .unlabeled_shards import UnlabeledShards
 
 __all__ = [
-    'DigitsDataset', 'FixedLengthSampler', 'LongTailed', 'TarBackend',
-    'UnlabeledShards'
+    'DigitsDataset', 'FixedLengthSampler', 'LongTailed', 'ShiftedUnlabeled',
+    'TarBackend', 'UnlabeledShards'
 ]
