@@ -1,7 +1,8 @@
 """resnet32x4 -> ShuffleNetV2 on CIFAR-100, 240 epochs.
 
     python tools/train.py \\
-        configs/cifar100/gendd_resnet32x4_shufflenet-v2_1xb64_cifar100.py --resume
+        configs/cifar100/gendd_resnet32x4_shufflenet-v2_1xb64_cifar100.py \\
+        --resume
 
 README.md says what it needs. Runs stage 1, 50 epochs of warm-up, first.
 

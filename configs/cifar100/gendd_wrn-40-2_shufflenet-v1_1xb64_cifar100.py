@@ -1,7 +1,8 @@
 """wrn_40_2 -> ShuffleNetV1 on CIFAR-100, 240 epochs.
 
     python tools/train.py \\
-        configs/cifar100/gendd_wrn-40-2_shufflenet-v1_1xb64_cifar100.py --resume
+        configs/cifar100/gendd_wrn-40-2_shufflenet-v1_1xb64_cifar100.py \\
+        --resume
 
 README.md says what it needs. Runs stage 1, 50 epochs of warm-up, first.
 

@@ -1,7 +1,8 @@
 """BEiTv2-B -> ResNet-50 on ImageNet-1k, A1, 600 epochs.
 
     bash tools/dist_train.sh \\
-        configs/imagenet/gendd_beitv2-base_resnet50_8xb64-a1-600e_in1k.py 8 --resume
+        configs/imagenet/gendd_beitv2-base_resnet50_8xb64-a1-600e_in1k.py \\
+        8 --resume
 
 README.md says what it needs. Runs stage 1, 20 epochs of warm-up, first.
 

@@ -1,7 +1,8 @@
 """ResNeXt-101-32x4d -> ResNet-18 on ImageNet-LT, 100 epochs.
 
     bash tools/dist_train.sh \\
-        configs/imagenet_lt/gendd_resnext101-32x4d_resnet18_8xb32_imagenet-lt.py 8 --resume
+        configs/imagenet_lt/gendd_resnext101-32x4d_resnet18_8xb32_imagenet-lt.py \\
+        8 --resume
 
 Needs the teacher, ``resnext101-32x4d_8xb32_imagenet-lt.py``. Runs stage 1, 20
 epochs of warm-up, first. Labels train the probe alone: no contraction.

@@ -1,7 +1,8 @@
 """Stage 1 of ResNeXt-101-32x4d -> ResNet-50 on ImageNet-LT.
 
     bash tools/dist_train.sh \\
-        configs/imagenet_lt/resnet50_8xb32-warmup-resnext101-32x4d-20e_imagenet-lt.py 8
+        configs/imagenet_lt/resnet50_8xb32-warmup-resnext101-32x4d-20e_imagenet-lt.py \\
+        8
 
 ``gendd_resnext101-32x4d_resnet50_8xb32_imagenet-lt.py`` runs it before GenDD.
 
