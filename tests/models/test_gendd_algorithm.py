@@ -123,6 +123,23 @@ def test_channels_last_lays_out_both_models_and_changes_no_result():
     assert layouts and all(layouts)
 
 
+def test_compiled_it_trains_and_predicts_the_same():
+    """As dynamo sees it; the kernels are those of eager mode."""
+    teacher = built_teacher()
+    plain = built(teacher=teacher)
+    model = built(teacher=teacher, compile=dict(backend='aot_eager'))
+    assert model.state_dict().keys() == plain.state_dict().keys()
+    model.load_state_dict(plain.state_dict())
+    data, results = batch(), []
+    for either in (plain, model):
+        torch.manual_seed(0)
+        losses = train_step(either, copy.deepcopy(data))
+        predictions = either.eval().test_step(copy.deepcopy(data))
+        results.append((losses['loss'],
+                        torch.stack([p.pred_score for p in predictions])))
+    torch.testing.assert_close(results[0], results[1])
+
+
 def test_a_copy_shares_the_teacher_and_works():
     """As an EMA makes one, also in the middle of a run."""
     model = built()
