@@ -18,8 +18,7 @@ class Box(NamedTuple):
     right: int
 
 
-def cutmix_box(height: int, width: int,
-               random: np.random.RandomState) -> Box:
+def cutmix_box(height: int, width: int, random: np.random.RandomState) -> Box:
     """The box that CutMix (arXiv 1905.04899, Sec. 3.1) pastes.
 
     Its area is 1 - m of the image with m uniform (Beta(1, 1)), its centre

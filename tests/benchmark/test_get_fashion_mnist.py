@@ -31,7 +31,8 @@ def fetch(tmp_path):
 
     def run(*arguments: str) -> subprocess.CompletedProcess:
         return subprocess.run(
-            ['bash', str(ROOT / 'tools/get_fashion_mnist.sh'), *arguments],
+            ['bash',
+             str(ROOT / 'tools/get_fashion_mnist.sh'), *arguments],
             env=environment,
             capture_output=True,
             text=True)

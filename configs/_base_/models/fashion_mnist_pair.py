@@ -1,0 +1,37 @@
+"""Teacher and student for 28x28 grey images: residual networks.
+
+Teacher: ResNet-18 of half width, features of 256. Student: its first three
+stages at width 5, features of 20, a 50th of the multiply-adds;
+``configs/fashion_mnist/large/`` has one of width 12, a tenth.
+"""
+teacher_dim = 256
+student_dim = 20
+
+teacher = dict(
+    type='ImageClassifier',
+    backbone=dict(
+        type='ResNet_CIFAR',
+        depth=18,
+        in_channels=1,
+        stem_channels=32,
+        base_channels=32,
+        # 14x14 from the first stage on, where most multiply-adds are.
+        strides=(2, 2, 2, 2)),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(
+        type='LinearClsHead',
+        num_classes=10,
+        in_channels=teacher_dim,
+        loss=dict(type='CrossEntropyLoss')))
+teacher_ckpt = 'work_dirs/teacher_fashion_mnist/epoch_12.pth'
+
+student_backbone = dict(
+    type='ResNet_CIFAR',
+    depth=18,
+    in_channels=1,
+    num_stages=3,
+    strides=(2, 2, 2),
+    dilations=(1, 1, 1),
+    out_indices=(2, ),
+    stem_channels=5,
+    base_channels=5)

@@ -1,0 +1,7 @@
+"""GenDD on a long tail of Fashion-MNIST by a rectified flow.
+
+    python tools/train.py configs/fashion_mnist/gendd_flow_fashion_mnist_lt.py
+"""
+_base_ = ['_base_/gendd_flow.py', '_base_/long_tailed.py']
+
+model = dict(teacher_ckpt='work_dirs/teacher_fashion_mnist_lt/epoch_12.pth')

@@ -1,0 +1,13 @@
+"""Decoupled distillation on Fashion-MNIST, the larger student.
+
+    python tools/train.py \\
+        configs/fashion_mnist/large/dkd_fashion_mnist_large.py
+"""
+_base_ = ['../dkd_fashion_mnist.py']
+
+student_dim = 48
+
+model = dict(
+    architecture=dict(
+        backbone=dict(stem_channels=12, base_channels=12),
+        head=dict(in_channels=student_dim)))
