@@ -3,6 +3,7 @@ import multiprocessing
 import re
 import statistics
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Callable, Dict
 
@@ -58,8 +59,8 @@ def peak_bytes(make: Callable[[], Callable[[], None]],
     """What a run needs at its peak beyond what was there before it.
 
     Args:
-        make: Builds the model and its inputs and gives the run; a function of
-            a module, as on the CPU a process of its own is measured.
+        make: Builds the model and its inputs and gives the run. It must be
+            picklable, as on the CPU a process of its own is measured.
         device: Where it runs.
     """
     if device.type == 'cuda':
@@ -68,8 +69,9 @@ def peak_bytes(make: Callable[[], Callable[[], None]],
         before = torch.cuda.memory_allocated(device)
         run()
         return torch.cuda.max_memory_allocated(device) - before
-    with multiprocessing.get_context('spawn').Pool(1) as pool:
-        return pool.apply(_peak_bytes_of_process, (make, ))
+    spawn = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        return pool.submit(_peak_bytes_of_process, make).result()
 
 
 def _peak_bytes_of_process(make: Callable[[], Callable[[], None]]) -> float:
