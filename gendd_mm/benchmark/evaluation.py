@@ -1,0 +1,113 @@
+"""All that is measured of a trained run."""
+import copy
+import os.path as osp
+import uuid
+from typing import Dict, Optional
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from torch import nn
+
+from gendd_mm.deploy import export_student
+from gendd_mm.engine.launch import build_runner
+from gendd_mm.models import GenDD, ReusedClassifierHead
+
+from .cost import multiply_adds
+from .features import extract, plain
+from .refit import refit_top1
+
+# The paths of a record and the metric's.
+GEN, PROBE = 'gen', 'probe'
+# Images that share what a head computes once for a batch.
+COST_BATCH = 64
+
+
+def evaluate(cfg: Config, checkpoint: str, refit: Config) -> dict:
+    """Test a checkpoint in every way that it can be used.
+
+    Args:
+        cfg: Prepared config of the run.
+        checkpoint: Its last checkpoint.
+        refit: Config whose training images, unaugmented and with their
+            labels, a probe is fitted to.
+
+    Returns:
+        Percent, each None where there is no such path: ``gen_top1`` through
+        the teacher's classifier, ``probe_top1`` by the student's own as it
+        was trained, ``refit_top1`` by one fitted to convergence on the frozen
+        features, ``shipped_top1`` of the exported student. ``groups`` by
+        number of training images, if the evaluator has them. ``gmacs`` of
+        the method's own output and ``student_gmacs`` of the student's, per
+        image of a batch of 64.
+    """
+    runner = _tester(cfg, checkpoint)
+    metrics = _by_path(runner.model, runner.test())
+    student = getattr(runner.model, 'student', runner.model)
+    preprocessor = runner.model.data_preprocessor
+    test_set = cfg.test_dataloader.dataset.to_dict()
+    train_set = plain(refit.train_dataloader.dataset.to_dict(),
+                      test_set['pipeline'])
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+        test = extract(student, preprocessor, test_set)
+        train = extract(student, preprocessor, train_set)
+    images = _images(runner)
+    result: Dict[str, Optional[float]] = dict(
+        gen_top1=metrics.pop(f'{GEN}/top1', None),
+        probe_top1=metrics.pop(f'{PROBE}/top1', None),
+        refit_top1=refit_top1(train, test, student.head.num_classes),
+        gmacs=multiply_adds(runner.model, images) / 1e9,
+        student_gmacs=multiply_adds(student, images) / 1e9,
+        groups=metrics)
+    result['shipped_top1'] = _shipped(cfg, checkpoint, result['probe_top1'])
+    return result
+
+
+def _tester(cfg: Config, checkpoint: str) -> Runner:
+    cfg = copy.deepcopy(cfg)
+    cfg.experiment_name = uuid.uuid4().hex
+    cfg.load_from, cfg.resume = checkpoint, False
+    return build_runner(cfg)
+
+
+def _by_path(model: nn.Module, metrics: Dict[str, float]) -> Dict[str, float]:
+    """Metrics by whose classifier the score came from.
+
+    The metric calls a model's own output ``gen``; without a generative path
+    that is the student's classifier.
+    """
+    if f'{GEN}/top1' not in metrics:
+        raise ValueError(f'the evaluator reports {sorted(metrics)}; the '
+                         'benchmark reads gen/top1: use '
+                         'gendd_mm.ProbeAccuracy or gendd_mm.ShotAccuracy as '
+                         'test_evaluator.')
+    student = getattr(model, 'student', model)
+    if isinstance(model, GenDD) or isinstance(student.head,
+                                              ReusedClassifierHead):
+        return metrics
+    return {
+        f'{PROBE}/{name.partition("/")[2]}': value
+        for name, value in metrics.items()
+    }
+
+
+def _shipped(cfg: Config, checkpoint: str,
+             probe_top1: Optional[float]) -> Optional[float]:
+    """Top-1 of the exported student, tested as a model of its own."""
+    if 'architecture' not in cfg.model:
+        return probe_top1  # a plain classifier as it is
+    if not cfg.model.architecture.head.get('trainable', True):
+        return None
+    out_dir = osp.join(osp.dirname(checkpoint), 'exported')
+    exported = export_student(cfg, checkpoint, out_dir)
+    plain_cfg = copy.deepcopy(cfg)
+    # A new dict: the algorithm's would be merged into it.
+    plain_cfg._cfg_dict.pop('model')
+    plain_cfg.model = Config.fromfile(exported.config).model
+    return _tester(plain_cfg, exported.weights).test()[f'{GEN}/top1']
+
+
+def _images(runner: Runner) -> torch.Tensor:
+    batch = next(iter(runner.test_dataloader))
+    return runner.model.data_preprocessor(batch, False)['inputs'][:COST_BATCH]

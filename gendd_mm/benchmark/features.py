@@ -1,0 +1,50 @@
+"""The pooled features of a student, for the refitted probe."""
+from typing import Tuple
+
+import torch
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+
+def plain(dataset: dict, pipeline: list) -> dict:
+    """A dataset's config with the test pipeline, and without repetition."""
+    if dataset['type'].rpartition('.')[2] == 'RepeatDataset':
+        return plain(dataset['dataset'], pipeline)
+    dataset = dict(dataset)
+    if 'pipeline' in dataset:
+        dataset['pipeline'] = pipeline
+    if 'dataset' in dataset:
+        dataset['dataset'] = plain(dataset['dataset'], pipeline)
+    return dataset
+
+
+@torch.no_grad()
+def extract(student: nn.Module, preprocessor: nn.Module,
+            dataset: dict) -> Tuple[Tensor, Tensor]:
+    """Features of a labelled dataset.
+
+    Args:
+        student: A classifier; left in eval mode.
+        preprocessor: Data preprocessor of the run.
+        dataset: Config of the dataset, with the test pipeline.
+
+    Returns:
+        Features, shape (N, S), maps averaged; labels, shape (N, ).
+    """
+    loader = Runner.build_dataloader(
+        dict(
+            dataset=dataset,
+            batch_size=500,
+            num_workers=0,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            collate_fn=dict(type='default_collate')))
+    student.eval()
+    features, labels = [], []
+    for batch in loader:
+        data = preprocessor(batch, False)
+        feature = student.extract_feat(data['inputs'])
+        feature = feature[-1] if isinstance(feature, tuple) else feature
+        features.append(
+            feature.flatten(2).mean(2) if feature.dim() == 4 else feature)
+        labels += [sample.gt_label for sample in data['data_samples']]
+    return torch.cat(features).cpu(), torch.cat(labels).cpu()

@@ -1,0 +1,84 @@
+"""A grid on the screen: what runs, how far it is, how long it will take."""
+import time
+from datetime import timedelta
+from typing import List, Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from .estimate import estimate
+from .recipe import Run
+
+
+class GridProgress:
+    """Two bars, of the grid and of the run; a line for each finished run.
+
+    Without a terminal the lines alone are printed.
+
+    Args:
+        todo: Runs to come, in their order.
+        done: How many runs were done before.
+        records: Records so far, to estimate from.
+    """
+
+    def __init__(self, todo: Sequence[Run], done: int,
+                 records: List[dict]) -> None:
+        self.todo = list(todo)
+        self.records = list(records)
+        self.console = Console()
+        self._bars = Progress(
+            TextColumn('{task.description}'),
+            BarColumn(),
+            MofNCompleteColumn(),
+            console=self.console,
+            transient=True)
+        self._grid = self._bars.add_task(
+            '', total=done + len(self.todo), completed=done)
+        self._run = self._bars.add_task('', total=None)
+        self._started = 0.
+
+    def __enter__(self) -> 'GridProgress':
+        self._describe()
+        self._say(f'{len(self.todo)} runs to do, {self._left()}.')
+        self._bars.start()
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._bars.stop()
+        if exception[0] is not None and self.todo:
+            self._say('Stopped; the same command goes on from here.')
+
+    def start(self, run: Run) -> None:
+        """A run begins."""
+        self._started = time.monotonic()
+        self._bars.reset(self._run, total=None, description=run.name)
+
+    def epoch(self, finished: int, total: int) -> None:
+        """So many epochs of it are finished."""
+        self._bars.update(self._run, completed=finished, total=total)
+
+    def finish(self, record: dict) -> None:
+        """The run has given its record."""
+        run = self.todo.pop(0)
+        self.records.append(record)
+        self._bars.advance(self._grid)
+        self._describe()
+        tops = ', '.join(f'{name} {record[f"{name}_top1"]:.2f}'
+                         for name in ('gen', 'probe', 'refit', 'shipped')
+                         if record[f'{name}_top1'] is not None)
+        took = _clock(time.monotonic() - self._started)
+        self._say(f'{run.name}: {tops}; {took}, {self._left()}')
+
+    def _describe(self) -> None:
+        self._bars.update(self._grid, description=f'all, {self._left()}')
+
+    def _left(self) -> str:
+        seconds = estimate(self.todo, self.records)
+        return 'time unknown' if seconds is None else f'{_clock(seconds)} left'
+
+    def _say(self, line: str) -> None:
+        self.console.print(line, highlight=False)
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

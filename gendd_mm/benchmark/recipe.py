@@ -1,0 +1,179 @@
+"""What a benchmark runs: settings, methods, seeds, sweeps, comparisons."""
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+import yaml
+
+TEACHER = 'teacher'
+
+
+class Run(NamedTuple):
+    """One line of the results: a method, with a seed, in a setting.
+
+    A run of a sweep has one option of the method at another value; unless
+    ``retrain``, it tests the checkpoint that the method itself has left.
+    """
+    setting: str
+    method: str
+    seed: int
+    sweep: Optional[str] = None
+    value: Any = None
+    retrain: bool = True
+
+    @property
+    def name(self) -> str:
+        """A name for people and folders."""
+        name = f'{self.setting}/{self.method}'
+        if self.sweep:
+            name += f'-{self.sweep}-{self.value}'
+        return f'{name}/seed{self.seed}'
+
+
+class Sweep(NamedTuple):
+    """Values of one option of a method, the sensitivity to it."""
+    name: str
+    setting: str
+    method: str
+    option: str
+    values: List[Any]
+    # Whether the option matters to training, and not to prediction alone.
+    retrain: bool = True
+    # What else the runs of the sweep set.
+    fixed: Dict[str, Any] = {}
+
+
+class Comparison(NamedTuple):
+    """A claim: ``method`` minus ``against`` in a metric of a setting."""
+    claim: str
+    setting: str
+    method: str
+    against: str
+    metric: str = 'own_top1'
+
+
+@dataclass
+class Setting:
+    """Methods on the same data, from the same teacher.
+
+    Attributes:
+        teacher: Config of the teacher.
+        refit: Config whose training images the refitted probe learns from.
+        methods: Config of each method, by name.
+    """
+    teacher: str
+    refit: str
+    methods: Dict[str, str]
+
+
+@dataclass
+class Recipe:
+    """A benchmark, as its YAML file says; paths are as usable from here."""
+    settings: Dict[str, Setting]
+    seeds: List[int]
+    work_dir: str = 'work_dirs/benchmark'
+    results: str = 'docs/benchmark/results.jsonl'
+    teacher_seed: int = 0
+    sweeps: List[Sweep] = field(default_factory=list)
+    comparisons: List[Comparison] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, path: str) -> 'Recipe':
+        """Read a file; its configs are relative to it.
+
+        Raises:
+            FileNotFoundError: If it, or a config that it names, is missing.
+            ValueError: If a sweep or comparison names what is not there.
+        """
+        content = yaml.safe_load(Path(path).read_text())
+        folder = Path(path).parent
+        content['settings'] = {
+            name:
+            Setting(
+                teacher=_config(folder, entry['teacher']),
+                refit=_config(folder, entry['refit']),
+                methods={
+                    method: _config(folder, config)
+                    for method, config in entry['methods'].items()
+                })
+            for name, entry in content['settings'].items()
+        }
+        content['sweeps'] = [
+            Sweep(name, **entry)
+            for name, entry in (content.get('sweeps') or {}).items()
+        ]
+        content['comparisons'] = [
+            Comparison(**entry) for entry in content.get('comparisons') or ()
+        ]
+        recipe = cls(**content)
+        recipe._check_names()
+        return recipe
+
+    def runs(self,
+             only: Optional[Sequence[str]] = None,
+             seeds: Optional[Sequence[int]] = None) -> List[Run]:
+        """All runs in their order: teachers, methods seed by seed, sweeps.
+
+        Args:
+            only: Settings to keep. None keeps all.
+            seeds: Seeds to keep. None means those of the recipe.
+
+        Raises:
+            ValueError: If there is no such setting.
+        """
+        only = self._known(only)
+        seeds = self.seeds if seeds is None else list(seeds)
+        runs = [Run(name, TEACHER, self.teacher_seed) for name in only]
+        # Every method once before any twice: early tables are complete.
+        for seed in seeds:
+            runs += [
+                Run(name, method, seed) for name in only
+                for method in self.settings[name].methods
+            ]
+        for seed in seeds:
+            runs += [
+                Run(sweep.setting, sweep.method, seed, sweep.name, value,
+                    sweep.retrain) for sweep in self.sweeps
+                if sweep.setting in only for value in sweep.values
+            ]
+        return runs
+
+    def config(self, run: Run) -> str:
+        """The config file of a run."""
+        setting = self.settings[run.setting]
+        if run.method == TEACHER:
+            return setting.teacher
+        return setting.methods[run.method]
+
+    def options(self, run: Run) -> Dict[str, Any]:
+        """What a run sets beside its config, without what is its seed's."""
+        if run.sweep is None:
+            return {}
+        sweep, = [each for each in self.sweeps if each.name == run.sweep]
+        return {**sweep.fixed, sweep.option: run.value}
+
+    def _known(self, only: Optional[Sequence[str]]) -> List[str]:
+        unknown = sorted(set(only or ()) - set(self.settings))
+        if unknown:
+            raise ValueError(f'there is no setting {unknown}; choose from '
+                             f'{sorted(self.settings)}.')
+        return list(self.settings if only is None else only)
+
+    def _check_names(self) -> None:
+        for entry in (*self.sweeps, *self.comparisons):
+            self._known([entry.setting])
+            methods = self.settings[entry.setting].methods
+            for name in (entry.method, getattr(entry, 'against',
+                                               entry.method)):
+                if name not in methods:
+                    raise ValueError(
+                        f'{entry} names {name!r}, which {entry.setting!r} has '
+                        f'not; its methods are {list(methods)}.')
+
+
+def _config(folder: Path, name: str) -> str:
+    path = folder / name
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} is not there; configs are named '
+                                'relative to the recipe.')
+    return str(path)

@@ -1,0 +1,80 @@
+"""Tables and plots of all records, in one folder."""
+from pathlib import Path
+from typing import List, Sequence
+
+from .plots import plot_cost, plot_sweep
+from .recipe import Comparison
+from .records import latest_records
+from .tables import comparison_table, setting_table, sweep_table
+
+INTRODUCTION = """\
+Top-1 in percent, mean ± standard deviation over seeds. Own output: the
+generative path through the teacher's classifier, or a method's own classifier.
+Test cost: million multiply-adds per image of the own output. Made by
+`tools/benchmark.py` from the JSON lines beside this file.
+"""
+
+
+def write_report(records: List[dict], comparisons: Sequence[Comparison],
+                 folder: Path) -> List[Path]:
+    """Write ``tables.md`` and the plots.
+
+    Args:
+        records: What :func:`read_records` gives; the latest of a run counts.
+        comparisons: Differences to show.
+        folder: Where to write.
+
+    Returns:
+        The files.
+
+    Raises:
+        ValueError: If there are no records.
+    """
+    records = latest_records(records)
+    if not records:
+        raise ValueError('there are no results yet; run tools/benchmark.py '
+                         'without --report first.')
+    folder.mkdir(parents=True, exist_ok=True)
+    tables = folder / 'tables.md'
+    tables.write_text(report(records, comparisons))
+    written = [tables]
+    for setting in _names(records, 'setting'):
+        if any(record['setting'] == setting and record['method'] != 'teacher'
+               and record['sweep'] is None for record in records):
+            written += plot_cost(records, setting, folder)
+    for sweep in _names(records, 'sweep'):
+        written += plot_sweep(records, sweep, folder)
+    return written
+
+
+def report(records: List[dict], comparisons: Sequence[Comparison]) -> str:
+    """All tables as one Markdown page."""
+    parts = ['# Results\n', INTRODUCTION]
+    for setting in _names(records, 'setting'):
+        parts += [f'## {setting}\n', setting_table(records, setting)]
+    if comparisons:
+        parts += ['## Differences\n', comparison_table(records, comparisons)]
+    for sweep in _names(records, 'sweep'):
+        parts += [f'## Sensitivity: {sweep}\n', sweep_table(records, sweep)]
+    parts += ['## Made with\n', _origin(records)]
+    return '\n'.join(parts)
+
+
+def _names(records: List[dict], field: str) -> List[str]:
+    return list(
+        dict.fromkeys(record[field] for record in records
+                      if record[field] is not None))
+
+
+def _origin(records: List[dict]) -> str:
+    """Every commit, machine and set of versions that a record has."""
+    lines = []
+    for title, texts in (('commit', (record['commit'] for record in records)),
+                         ('hardware', (record['hardware']
+                                       for record in records)),
+                         ('versions', (', '.join(
+                             f'{name} {version}'
+                             for name, version in record['versions'].items())
+                                       for record in records))):
+        lines += [f'- {title}: {text}' for text in dict.fromkeys(texts)]
+    return '\n'.join(lines) + '\n'

@@ -1,0 +1,74 @@
+"""Means and spreads over seeds, from records alone."""
+from statistics import mean, stdev
+from typing import Callable, Dict, List, NamedTuple, Optional
+
+from .recipe import Comparison
+
+Metric = Callable[[dict], Optional[float]]
+
+
+class Summary(NamedTuple):
+    """Mean and standard deviation (n - 1) over seeds."""
+    mean: float
+    # None of one seed.
+    std: Optional[float]
+    count: int
+
+    @classmethod
+    def of(cls, values: List[float]) -> 'Summary':
+        """Summarise values, one at least."""
+        return cls(
+            mean(values),
+            stdev(values) if len(values) > 1 else None, len(values))
+
+
+def own_path(record: dict) -> str:
+    """A method's own output: the generative path, else its classifier."""
+    return 'probe' if record['gen_top1'] is None else 'gen'
+
+
+def metric(name: str) -> Metric:
+    """How to read a metric of a record.
+
+    Args:
+        name: A field such as ``'refit_top1'`` or a group such as
+            ``'gen/few'``; ``own`` in place of ``gen`` or ``probe`` takes that
+            of the method's own output.
+    """
+
+    def read(record: dict) -> Optional[float]:
+        key = name
+        if name.startswith('own'):
+            key = own_path(record) + name[len('own'):]
+        if '/' in key:
+            return record.get('groups', {}).get(key)
+        return record.get(key)
+
+    return read
+
+
+def over_seeds(records: List[dict], name: str) -> Optional[Summary]:
+    """Summary of a metric; None if a record has it not, or there is none."""
+    values = [metric(name)(record) for record in records]
+    if not values or None in values:
+        return None
+    return Summary.of(values)
+
+
+def difference(records: List[dict],
+               comparison: Comparison) -> Optional[Summary]:
+    """Summary of the differences seed by seed, of the seeds that both have."""
+    read = metric(comparison.metric)
+    values: Dict[str, Dict[int, float]] = {}
+    for name in (comparison.method, comparison.against):
+        values[name] = {
+            record['seed']: read(record)
+            for record in records if record['setting'] == comparison.setting
+            and record['method'] == name and record['sweep'] is None
+        }
+    ours, theirs = (values[comparison.method], values[comparison.against])
+    differences = [
+        ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs)
+        if ours[seed] is not None and theirs[seed] is not None
+    ]
+    return Summary.of(differences) if differences else None

@@ -1,0 +1,168 @@
+"""A grid of a few hundred images: stopped, gone on with, and reported."""
+
+from pathlib import Path
+
+import pytest
+import small_models
+import synthetic_fashion_mnist
+import torch
+import yaml
+from small_models import CONFIGS
+
+from gendd_mm.benchmark import Recipe, read_records, run_grid
+from gendd_mm.benchmark.progress import GridProgress
+
+FOLDER = CONFIGS / 'fashion_mnist'
+SMALL = """
+_base_ = ['{base}']
+epochs = 2
+train_cfg = dict(max_epochs=epochs)
+train_dataloader = dict(
+    batch_size=32, dataset=dict({subset}dataset=dict(data_root='{data}')))
+test_dataloader = dict(dataset=dict(data_root='{data}'))
+default_hooks = dict(checkpoint=dict(interval=1))
+"""
+# Of the teacher, which is trained on the whole set.
+WHOLE = SMALL.replace('dict({subset}dataset=dict(data_root=\'{data}\'))',
+                      'dict(data_root=\'{data}\')')
+
+
+@pytest.fixture
+def recipe(tmp_path) -> Recipe:
+    data = synthetic_fashion_mnist.write(
+        tmp_path / 'data', train=300, test=100)
+
+    def small(base: Path, text: str = SMALL, subset: str = 'most=20, ') -> str:
+        path = tmp_path / base.name
+        path.write_text(text.format(base=base, data=data, subset=subset))
+        return path.name
+
+    methods = {
+        'student': 'student_fashion_mnist.py',
+        'gendd': 'gendd_fashion_mnist.py'
+    }
+    content = dict(
+        seeds=[0],
+        work_dir=str(tmp_path / 'work'),
+        results=str(tmp_path / 'results' / 'results.jsonl'),
+        settings=dict(
+            supervised=dict(
+                teacher=small(FOLDER / 'teacher_fashion_mnist.py', WHOLE),
+                refit=small(FOLDER / 'kd_fashion_mnist.py'),
+                methods={
+                    name: small(FOLDER / config)
+                    for name, config in methods.items()
+                })),
+        sweeps=dict(
+            draws=dict(
+                setting='supervised',
+                method='gendd',
+                retrain=False,
+                option='model.test_num_draws',
+                values=[1])))
+    (tmp_path / 'recipe.yml').write_text(
+        yaml.safe_dump(content, sort_keys=False))
+    return Recipe.read(str(tmp_path / 'recipe.yml'))
+
+
+@pytest.fixture
+def epochs(monkeypatch) -> list:
+    """What training tells: run and finished epochs; may stop a run."""
+    told = []
+    original = GridProgress.epoch
+
+    def epoch(self, finished: int, total: int) -> None:
+        original(self, finished, total)
+        told.append((self.todo[0].method, finished))
+        if told[-2:] == told.stop:
+            raise KeyboardInterrupt
+
+    class Told(list):
+        stop = None
+
+    told = Told()
+    monkeypatch.setattr(GridProgress, 'epoch', epoch)
+    return told
+
+
+def test_a_stopped_grid_goes_on_where_it_was(recipe, epochs):
+    # Told at the end of the first epoch and before the second: it is saved.
+    epochs.stop = [('gendd', 1), ('gendd', 1)]
+    with small_models.quickly(), pytest.raises(KeyboardInterrupt):
+        run_grid(recipe)
+    records = read_records(recipe.results)
+    assert [record['method'] for record in records] == ['teacher', 'student']
+
+    epochs.stop = None
+    del epochs[:]
+    with small_models.quickly():
+        new = run_grid(recipe)
+    assert epochs == [('gendd', 1), ('gendd', 2)]  # and no other trained
+    assert read_records(recipe.results) == records + new
+    student, (gendd, draws) = records[1], new
+    assert (gendd['method'], draws['sweep']) == ('gendd', 'draws')
+
+    for record in (*records, gendd):
+        assert record['seconds'] > 0 and record['commit']
+        assert all(0 <= record[f'{name}_top1'] <= 100
+                   for name in ('probe', 'refit', 'shipped'))
+    assert student['gen_top1'] is None
+    assert student['gmacs'] == student['student_gmacs']
+    # The exported student is the probe.
+    assert gendd['shipped_top1'] == pytest.approx(gendd['probe_top1'])
+    # One draw of the same checkpoint, instead of two.
+    assert draws['refit_top1'] == gendd['refit_top1']
+    assert student['gmacs'] < draws['gmacs'] < gendd['gmacs']
+
+    with small_models.quickly():
+        assert run_grid(recipe) == []  # all is done
+    assert len(read_records(recipe.results)) == 4
+
+
+def test_only_what_was_changed_runs_again(recipe, tmp_path, monkeypatch):
+    performed = []
+
+    def perform(recipe, run, on_epoch) -> dict:
+        performed.append(run.method)
+        from gendd_mm.benchmark import configs
+        fields = run._asdict()
+        del fields['retrain']
+        return dict(
+            fields,
+            fingerprint=configs.fingerprint(recipe, run),
+            seconds=1,
+            measure_seconds=1,
+            **{
+                f'{name}_top1': None
+                for name in ('gen', 'probe', 'refit', 'shipped')
+            })
+
+    monkeypatch.setattr('gendd_mm.benchmark.grid.perform', perform)
+    run_grid(recipe, seeds=[0, 1])
+    assert performed == [
+        'teacher', 'student', 'gendd', 'student', 'gendd', 'gendd', 'gendd'
+    ]
+    del performed[:]
+    run_grid(recipe, seeds=[2], only=['supervised'])
+    assert performed == ['student', 'gendd', 'gendd']
+    del performed[:]
+    config = tmp_path / 'student_fashion_mnist.py'
+    (tmp_path /
+     'other.py').write_text(config.read_text() +
+                            "optim_wrapper = dict(optimizer=dict(lr=1.))\n")
+    recipe.settings['supervised'].methods['student'] = str(tmp_path /
+                                                           'other.py')
+    run_grid(recipe, seeds=[0])
+    assert performed == ['student']
+
+
+def test_the_cost_of_a_convolution_is_known():
+    from gendd_mm.benchmark.cost import multiply_adds
+
+    class Model(torch.nn.Conv2d):
+
+        def forward(self, images, samples, mode):
+            return super().forward(images)
+
+    # 4 x 4 places, 3 x 3 x 2 weights, 5 channels.
+    assert multiply_adds(Model(2, 5, 3), torch.zeros(7, 2, 6, 6)) == 1440

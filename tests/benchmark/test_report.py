@@ -1,0 +1,117 @@
+"""Tables and plots follow from the lines of results, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from gendd_mm.benchmark import (Comparison, Run, latest_records, read_records,
+                                write_report)
+from gendd_mm.benchmark.estimate import estimate
+from gendd_mm.benchmark.plots import pareto_front
+from gendd_mm.benchmark.report import report
+from gendd_mm.benchmark.statistics import difference, over_seeds
+from gendd_mm.benchmark.tables import cell
+
+LINES = Path(__file__).with_name('results.jsonl')
+PLAIN = Comparison('labels', 'supervised', 'gendd', 'kd')
+
+
+@pytest.fixture
+def records() -> list:
+    return latest_records(read_records(LINES))
+
+
+def row(text: str, *start: str) -> list:
+    """The cells of the one row that starts so."""
+    rows = [
+        line.strip('| ').split(' | ') for line in text.splitlines()
+        if line.startswith('| ' + ' | '.join(start) + ' |')
+    ]
+    assert len(rows) == 1, rows
+    return rows[0]
+
+
+def test_a_cell_is_the_mean_and_deviation_of_the_latest_of_each_seed(records):
+    """80 and 81 (not the earlier 50): 80.5 with 1/sqrt(2)."""
+    text = report(records, [PLAIN])
+    supervised = text.partition('## supervised')[2].partition('##')[0]
+    assert row(supervised, 'kd') == [
+        'kd', '2', '80.50 ± 0.71', '80.50 ± 0.71', '81.50 ± 0.71',
+        '80.50 ± 0.71', '105 ± 7', '0.60'
+    ]
+    # Its own output is generative, of 83 and 86.
+    assert row(supervised, 'gendd')[2:4] == ['84.50 ± 2.12', '77.50 ± 0.71']
+    assert row(supervised, 'teacher')[1:3] == ['1', '93.00']
+
+
+def test_differences_are_taken_seed_by_seed(records):
+    """3 and 5: the spread is theirs, not that of either method."""
+    assert difference(records, PLAIN) == pytest.approx((4, 2**.5, 2))
+    assert '| gendd - kd | own_top1 | 2 | +4.00 ± 1.41 |' in report(
+        records, [PLAIN])
+    shipped = PLAIN._replace(metric='shipped_top1')
+    assert difference(records, shipped) == pytest.approx((-3, 2**.5, 2))
+    missing = PLAIN._replace(against='dkd')
+    assert difference(records, missing) is None
+    assert '| own_top1 | - | - |' in report(records, [missing])
+
+
+def test_shot_groups_are_of_the_own_output(records):
+    text = report(records, []).partition('## long_tailed')[2]
+    header = row(text, 'method')
+    assert header[-3:] == ['many', 'medium', 'few']
+    assert row(text, 'gendd')[-3:] == ['70.00', '50.00', '10.00']
+
+
+def test_a_sweep_has_a_row_for_each_value(records):
+    text = report(records, []).partition('## Sensitivity: strength')[2]
+    assert row(text, '0.0')[1:3] == ['2', '81.00 ± 1.41']
+    assert row(text, '0.9')[1:3] == ['1', '83.00']
+
+
+def test_it_says_what_it_was_made_with(records):
+    origin = report(records, []).partition('## Made with')[2]
+    assert [line for line in origin.splitlines() if line] == [
+        '- commit: 1111', '- commit: 2222', '- hardware: A, 2 cores',
+        '- versions: torch 2.14.1'
+    ]
+
+
+def test_a_metric_that_a_seed_lacks_has_no_mean(records):
+    assert over_seeds(records, 'gen_top1') is None
+    assert over_seeds([], 'gen_top1') is None
+    assert cell(None) == '-'
+
+
+def test_the_front_holds_what_nothing_cheaper_reaches():
+    points = [(1, 80), (2, 79), (3, 85), (3, 90), (4, 90), (5, 91)]
+    assert pareto_front(points) == [(1, 80), (3, 90), (5, 91)]
+    assert pareto_front(points[::-1]) == pareto_front(points)
+
+
+def test_all_files_are_written_and_again_the_same(records, tmp_path):
+    pytest.importorskip('matplotlib')
+    written = write_report(records, [PLAIN], tmp_path)
+    assert sorted(path.name for path in written) == [
+        'cost_long_tailed.png', 'cost_long_tailed.svg', 'cost_supervised.png',
+        'cost_supervised.svg', 'sweep_strength.png', 'sweep_strength.svg',
+        'tables.md'
+    ]
+    before = {path: path.read_bytes() for path in written}
+    write_report(records, [PLAIN], tmp_path)
+    assert before == {path: path.read_bytes() for path in written}
+    assert before[tmp_path / 'cost_supervised.png'].startswith(b'\x89PNG')
+    with pytest.raises(ValueError, match='no results'):
+        write_report([], [], tmp_path)
+
+
+def test_the_time_left_is_that_of_similar_runs(records):
+    kd = Run('supervised', 'kd', 2)
+    assert estimate([kd], records) == pytest.approx(115)  # 110 and 120
+    # Untried: as the others of its setting.
+    tail = Run('long_tailed', 'kd', 0)
+    assert estimate([kd, tail], records) == pytest.approx(115 + 220)
+    # Prediction alone takes no training.
+    draws = Run('long_tailed', 'gendd', 0, 'draws', 5, retrain=False)
+    assert estimate([draws], records) == pytest.approx(20)
+    assert estimate([kd], []) is None
