@@ -36,12 +36,7 @@ class AncestralSampler(Sampler):
         ValueError: If an argument is out of range.
     """
     uses_variance = True
-
-    def __init__(self,
-                 num_steps: int = 64,
-                 start_t: Optional[int] = None,
-                 guidance_scale: float = 2.0) -> None:
-        super().__init__(num_steps, start_t, guidance_scale)
+    default_num_steps = 64
 
     def steps(self, process: GaussianDiffusion) -> list:
         """The decreasing steps that it visits, the last of them 0.

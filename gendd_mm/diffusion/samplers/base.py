@@ -41,7 +41,8 @@ class Sampler:
     tokens and a step; it never sees conditions or images.
 
     Args:
-        num_steps: Number of steps, at least 1.
+        num_steps: Number of steps, at least 1. None takes
+            ``default_num_steps``.
         start_t: Noisiest step visited. None takes the default of the process
             (950 of 1,000 for Gaussian diffusion, the end of a rectified
             flow).
@@ -51,20 +52,24 @@ class Sampler:
     Attributes:
         uses_variance: Whether it needs the variance channels.
         evaluations_per_step: Denoiser evaluations in a step.
+        default_num_steps: Number of steps for a config that gives none.
 
     Raises:
         ValueError: If an argument is out of range.
     """
     uses_variance = False
     evaluations_per_step = 1
+    default_num_steps: int
 
     def __init__(self,
-                 num_steps: int,
+                 num_steps: Optional[int] = None,
                  start_t: Optional[float] = None,
                  guidance_scale: float = 2.0) -> None:
         if guidance_scale < 0:
             raise ValueError(f'guidance_scale={guidance_scale} is negative; '
                              'use 1 for no guidance, 2 for the default.')
+        if num_steps is None:
+            num_steps = self.default_num_steps
         if num_steps < 1:
             raise ValueError(f'num_steps={num_steps} sampling steps are too '
                              'few; use at least 1.')

@@ -31,12 +31,7 @@ class DDIMSampler(Sampler):
     Raises:
         ValueError: If an argument is out of range.
     """
-
-    def __init__(self,
-                 num_steps: int = 8,
-                 start_t: Optional[float] = None,
-                 guidance_scale: float = 2.0) -> None:
-        super().__init__(num_steps, start_t, guidance_scale)
+    default_num_steps = 8
 
     @torch.no_grad()
     def __call__(self,
@@ -97,12 +92,7 @@ class DPMSolverPPSampler(Sampler):
     Raises:
         ValueError: If an argument is out of range.
     """
-
-    def __init__(self,
-                 num_steps: int = 4,
-                 start_t: Optional[float] = None,
-                 guidance_scale: float = 2.0) -> None:
-        super().__init__(num_steps, start_t, guidance_scale)
+    default_num_steps = 4
 
     @torch.no_grad()
     def __call__(self,
@@ -143,12 +133,7 @@ class MidpointSampler(Sampler):
         ValueError: If an argument is out of range.
     """
     evaluations_per_step = 2
-
-    def __init__(self,
-                 num_steps: int = 2,
-                 start_t: Optional[float] = None,
-                 guidance_scale: float = 2.0) -> None:
-        super().__init__(num_steps, start_t, guidance_scale)
+    default_num_steps = 2
 
     def steps(self, process: DiffusionProcess) -> list:
         """The decreasing steps of all evaluations: start, middle, start..."""
