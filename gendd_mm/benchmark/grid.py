@@ -1,7 +1,8 @@
-"""Run a grid, one run after the other, each once."""
+"""Run a grid, each run once, alone or beside other processes."""
 import os.path as osp
 import time
-from typing import List, Optional, Sequence
+from contextlib import ExitStack
+from typing import Dict, List, Optional, Sequence
 
 from gendd_mm.engine.options import read_config
 
@@ -10,8 +11,12 @@ from .evaluation import evaluate
 from .progress import GridProgress
 from .provenance import provenance
 from .recipe import TEACHER, Recipe, Run
-from .records import append_record, exclusive, latest_records, read_records
+from .records import (append_record, exclusive, key_of, latest_records,
+                      read_records)
 from .training import OnEpoch, train
+
+# Between looks at what other processes are doing.
+PAUSE_SECONDS = 5
 
 
 def run_grid(recipe: Recipe,
@@ -19,7 +24,9 @@ def run_grid(recipe: Recipe,
              seeds: Optional[Sequence[int]] = None) -> List[dict]:
     """Run what has no record yet, and go on with what was stopped.
 
-    A run whose settings have changed since its record is run again.
+    A run whose settings have changed since its record is run again. Several
+    processes may do this at once: each takes the next run that no other is
+    at, and all return when there is none left.
 
     Args:
         recipe: The benchmark.
@@ -27,50 +34,57 @@ def run_grid(recipe: Recipe,
         seeds: Seeds to run. None means those of the recipe.
 
     Returns:
-        The new records.
-
-    Raises:
-        RuntimeError: If another process runs in the recipe's work dir.
+        The new records of this process.
     """
     new: List[dict] = []
-    with exclusive(osp.join(recipe.work_dir, '.lock'), wait=False):
-        records = latest_records(read_records(recipe.results))
-        done = {(*_key(record), record['fingerprint']) for record in records}
-        runs = recipe.runs(only, seeds)
-        todo = [
-            run
-            for run in runs if (*_key(run._asdict()),
-                                configs.fingerprint(recipe, run)) not in done
-        ]
-        with GridProgress(todo, len(runs) - len(todo), records) as progress:
-            for run in todo:
+    keys = {
+        run: (*key_of(run._asdict()), configs.fingerprint(recipe, run))
+        for run in recipe.runs(only, seeds)
+    }
+    with GridProgress(len(keys)) as progress:
+        while True:
+            records = latest_records(read_records(recipe.results))
+            todo = _todo(keys, records)
+            progress.show(todo, records)
+            if not todo:
+                return new
+            with ExitStack() as claim:
+                run = _claim(recipe, todo, claim)
+                if run is None:
+                    time.sleep(PAUSE_SECONDS)
+                    continue
+                # Another process may have finished it before the claim.
+                records = latest_records(read_records(recipe.results))
+                if run not in _todo(keys, records):
+                    continue
                 progress.start(run)
                 record = perform(recipe, run, progress.epoch)
                 append_record(recipe.results, record)
                 new.append(record)
                 progress.finish(record)
-    return new
 
 
 def perform(recipe: Recipe,
             run: Run,
             on_epoch: Optional[OnEpoch] = None) -> dict:
-    """Train and test a run; returns its record."""
+    """Train and test a run that is claimed; returns its record."""
     # Of the beginning: the tree may change while it trains.
     origin = provenance()
     teacher = None
     if run.method != TEACHER:
-        teacher = train(
-            configs.prepared(recipe, configs.teacher_of(recipe, run)),
-            on_epoch).checkpoint
-    trains = run if run.retrain else run._replace(sweep=None, value=None)
-    trained = train(configs.prepared(recipe, trains, teacher), on_epoch)
+        teacher_run = configs.teacher_of(recipe, run)
+        with exclusive(_lock(recipe, teacher_run)):
+            teacher = train(configs.prepared(recipe, teacher_run),
+                            on_epoch).checkpoint
+    trained = train(configs.prepared(recipe, _trains(run), teacher), on_epoch)
     started = time.monotonic()
     measured = evaluate(
         configs.prepared(recipe, run, teacher), trained.checkpoint,
         read_config(recipe.settings[run.setting].refit))
+    fields = run._asdict()
+    del fields['retrain']
     return dict(
-        **_fields(run),
+        **fields,
         **measured,
         seconds=round(trained.seconds, 1),
         measure_seconds=round(time.monotonic() - started, 1),
@@ -78,13 +92,29 @@ def perform(recipe: Recipe,
         **origin)
 
 
-def _fields(run: Run) -> dict:
-    """A run's part of a record."""
-    fields = run._asdict()
-    del fields['retrain']
-    return fields
+def _todo(keys: Dict[Run, tuple], records: List[dict]) -> List[Run]:
+    """The runs without a record of their key and fingerprint."""
+    done = {(*key_of(record), record['fingerprint']) for record in records}
+    return [run for run, key in keys.items() if key not in done]
 
 
-def _key(fields: dict) -> tuple:
-    return tuple(fields[name]
-                 for name in ('setting', 'method', 'seed', 'sweep', 'value'))
+def _claim(recipe: Recipe, todo: Sequence[Run],
+           claim: ExitStack) -> Optional[Run]:
+    """The first run that nobody is at; None if there is none."""
+    for run in todo:
+        try:
+            claim.enter_context(
+                exclusive(_lock(recipe, _trains(run)), wait=False))
+        except BlockingIOError:
+            continue
+        return run
+    return None
+
+
+def _trains(run: Run) -> Run:
+    """The run whose training it tests."""
+    return run if run.retrain else run._replace(sweep=None, value=None)
+
+
+def _lock(recipe: Recipe, run: Run) -> str:
+    return osp.join(configs.work_dir(recipe, run), '.lock')

@@ -1,7 +1,7 @@
 """A grid on the screen: what runs, how far it is, how long it will take."""
 import time
 from datetime import timedelta
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -16,15 +16,13 @@ class GridProgress:
     Without a terminal the lines alone are printed.
 
     Args:
-        todo: Runs to come, in their order.
-        done: How many runs were done before.
-        records: Records so far, to estimate from.
+        total: All runs of the grid, those done before too.
     """
 
-    def __init__(self, todo: Sequence[Run], done: int,
-                 records: List[dict]) -> None:
-        self.todo = list(todo)
-        self.records = list(records)
+    def __init__(self, total: int) -> None:
+        self.todo: List[Run] = []
+        self.records: List[dict] = []
+        self.run: Optional[Run] = None
         self.console = Console()
         self._bars = Progress(
             TextColumn('{task.description}'),
@@ -32,14 +30,12 @@ class GridProgress:
             MofNCompleteColumn(),
             console=self.console,
             transient=True)
-        self._grid = self._bars.add_task(
-            '', total=done + len(self.todo), completed=done)
+        self._total = total
+        self._grid = self._bars.add_task('', total=total)
         self._run = self._bars.add_task('', total=None)
         self._started = 0.
 
     def __enter__(self) -> 'GridProgress':
-        self._describe()
-        self._say(f'{len(self.todo)} runs to do, {self._left()}.')
         self._bars.start()
         return self
 
@@ -48,8 +44,20 @@ class GridProgress:
         if exception[0] is not None and self.todo:
             self._say('Stopped; the same command goes on from here.')
 
+    def show(self, todo: Sequence[Run], records: List[dict]) -> None:
+        """What is to do, and the records to estimate its time from."""
+        first = not self.records and not self.todo
+        self.todo, self.records = list(todo), list(records)
+        if first:
+            self._say(f'{len(todo)} runs to do, {self._left()}.')
+        self._bars.update(
+            self._grid,
+            completed=self._total - len(todo),
+            description=f'all, {self._left()}')
+
     def start(self, run: Run) -> None:
         """A run begins."""
+        self.run = run
         self._started = time.monotonic()
         self._bars.reset(self._run, total=None, description=run.name)
 
@@ -59,18 +67,13 @@ class GridProgress:
 
     def finish(self, record: dict) -> None:
         """The run has given its record."""
-        run = self.todo.pop(0)
+        self.todo.remove(self.run)
         self.records.append(record)
-        self._bars.advance(self._grid)
-        self._describe()
         tops = ', '.join(f'{name} {record[f"{name}_top1"]:.2f}'
                          for name in ('gen', 'probe', 'refit', 'shipped')
                          if record[f'{name}_top1'] is not None)
         took = _clock(time.monotonic() - self._started)
-        self._say(f'{run.name}: {tops}; {took}, {self._left()}')
-
-    def _describe(self) -> None:
-        self._bars.update(self._grid, description=f'all, {self._left()}')
+        self._say(f'{self.run.name}: {tops}; {took}, {self._left()}')
 
     def _left(self) -> str:
         seconds = estimate(self.todo, self.records)

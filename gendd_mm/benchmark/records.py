@@ -69,15 +69,9 @@ def exclusive(path: PathLike, wait: bool = True) -> Iterator[None]:
     """Hold a lock file, which falls with the process.
 
     Raises:
-        RuntimeError: If another process holds it and ``wait`` is false.
+        BlockingIOError: If another holds it and ``wait`` is false.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with open(path, 'w') as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            raise RuntimeError(
-                f'another process holds {path}: one benchmark at a time in a '
-                'work dir. Wait for it, or choose another work_dir.'
-            ) from error
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield

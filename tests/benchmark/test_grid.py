@@ -1,5 +1,8 @@
 """A grid of a few hundred images: stopped, gone on with, and reported."""
 
+import multiprocessing
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,9 @@ import torch
 import yaml
 from small_models import CONFIGS
 
-from gendd_mm.benchmark import Recipe, read_records, run_grid
+from gendd_mm.benchmark import (Recipe, Run, configs, grid, latest_records,
+                                read_records, run_grid)
+from gendd_mm.benchmark.cost import multiply_adds
 from gendd_mm.benchmark.progress import GridProgress
 
 FOLDER = CONFIGS / 'fashion_mnist'
@@ -73,7 +78,7 @@ def epochs(monkeypatch) -> list:
 
     def epoch(self, finished: int, total: int) -> None:
         original(self, finished, total)
-        told.append((self.todo[0].method, finished))
+        told.append((self.run.method, finished))
         if told[-2:] == told.stop:
             raise KeyboardInterrupt
 
@@ -119,25 +124,29 @@ def test_a_stopped_grid_goes_on_where_it_was(recipe, epochs):
     assert len(read_records(recipe.results)) == 4
 
 
+def record_of(recipe: Recipe, run: Run) -> dict:
+    """A record as if the run had been performed."""
+    fields = run._asdict()
+    del fields['retrain']
+    return dict(
+        fields,
+        fingerprint=configs.fingerprint(recipe, run),
+        seconds=1,
+        measure_seconds=1,
+        **{
+            f'{name}_top1': None
+            for name in ('gen', 'probe', 'refit', 'shipped')
+        })
+
+
 def test_only_what_was_changed_runs_again(recipe, tmp_path, monkeypatch):
     performed = []
 
     def perform(recipe, run, on_epoch) -> dict:
         performed.append(run.method)
-        from gendd_mm.benchmark import configs
-        fields = run._asdict()
-        del fields['retrain']
-        return dict(
-            fields,
-            fingerprint=configs.fingerprint(recipe, run),
-            seconds=1,
-            measure_seconds=1,
-            **{
-                f'{name}_top1': None
-                for name in ('gen', 'probe', 'refit', 'shipped')
-            })
+        return record_of(recipe, run)
 
-    monkeypatch.setattr('gendd_mm.benchmark.grid.perform', perform)
+    monkeypatch.setattr(grid, 'perform', perform)
     run_grid(recipe, seeds=[0, 1])
     assert performed == [
         'teacher', 'student', 'gendd', 'student', 'gendd', 'gendd', 'gendd'
@@ -149,15 +158,42 @@ def test_only_what_was_changed_runs_again(recipe, tmp_path, monkeypatch):
     config = tmp_path / 'student_fashion_mnist.py'
     (tmp_path /
      'other.py').write_text(config.read_text() +
-                            "optim_wrapper = dict(optimizer=dict(lr=1.))\n")
+                            'optim_wrapper = dict(optimizer=dict(lr=1.))\n')
     recipe.settings['supervised'].methods['student'] = str(tmp_path /
                                                            'other.py')
     run_grid(recipe, seeds=[0])
     assert performed == ['student']
 
 
+def test_processes_share_a_grid(recipe, monkeypatch):
+    """Each run once, and each process does some."""
+
+    def perform(recipe, run, on_epoch) -> dict:
+        time.sleep(0.1)
+        return dict(record_of(recipe, run), process=os.getpid())
+
+    monkeypatch.setattr(grid, 'perform', perform)
+    monkeypatch.setattr(grid, 'PAUSE_SECONDS', 0.02)
+    context = multiprocessing.get_context('fork')
+    seeds = [0, 1, 2]
+    processes = [
+        context.Process(target=run_grid, args=(recipe, None, seeds))
+        for _ in range(2)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    records = read_records(recipe.results)
+    assert len(records) == len(recipe.runs(seeds=seeds))
+    assert len(latest_records(records)) == len(records)
+    assert {record['process']
+            for record in records} == {process.pid
+                                       for process in processes}
+
+
 def test_the_cost_of_a_convolution_is_known():
-    from gendd_mm.benchmark.cost import multiply_adds
 
     class Model(torch.nn.Conv2d):
 
