@@ -1,0 +1,134 @@
+"""Where the time of a training step goes: teacher, student, head, backward.
+
+    python tools/benchmarks/step.py \
+        configs/imagenet/gendd_resnet34_resnet18_8xb64_in1k.py --image-size 64
+
+The networks are those of the config, with random weights, and so are images and
+labels: no data is read. The median of three steps; on CUDA it waits between the
+parts.
+"""
+import argparse
+import tempfile
+import time
+from collections import defaultdict
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List
+
+import gendd_mm  # noqa: F401  the shims come first
+import torch
+from measure import synchronize
+from mmengine.config import Config, DictAction
+from mmengine.logging import MMLogger
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmpretrain.structures import DataSample
+from rich.console import Console
+from rich.table import Table
+
+from gendd_mm.models import GenDD
+from gendd_mm.registry import MODELS
+
+
+class Stopwatch:
+    """Seconds of each part of the present step."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.seconds: Dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        synchronize(self.device)
+        start = time.perf_counter()
+        yield
+        synchronize(self.device)
+        self.seconds[name] += time.perf_counter() - start
+
+    def watch(self, name: str, owner: object, method: str) -> None:
+        """Time a method of an object under a name."""
+        original: Callable = getattr(owner, method)
+
+        def timed(*args, **kwargs):
+            with self.part(name):
+                return original(*args, **kwargs)
+
+        setattr(owner, method, timed)
+
+
+def build(cfg: Config, device: torch.device) -> GenDD:
+    """The model of a config, its teacher with random weights."""
+    init_default_scope(cfg.get('default_scope', 'mmpretrain'))
+    model_cfg = cfg.model
+    if cfg.get('data_preprocessor') is not None:
+        model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
+    teacher = MODELS.build(dict(model_cfg.teacher, _scope_='mmpretrain'))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / 'teacher.pth'
+        torch.save(teacher.state_dict(), path)
+        model_cfg.teacher_ckpt = str(path)
+        return MODELS.build(model_cfg).to(device).train()
+
+
+def measure(model: GenDD, cfg: Config, batch_size: int, image_size: int,
+            rounds: int, device: torch.device) -> Dict[str, float]:
+    """Seconds of each part of the median step, and of the whole."""
+    num_classes = model.teacher.classifier.out_features
+    images = torch.randint(0, 256, (batch_size, 3, image_size, image_size))
+    samples = [
+        DataSample().set_gt_label(label)
+        for label in torch.randint(num_classes, (batch_size, ))
+    ]
+    batch = dict(inputs=list(images.byte()), data_samples=samples)
+    optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
+    watch = Stopwatch(device)
+    watch.watch('data preprocessor', model.data_preprocessor, 'forward')
+    watch.watch('teacher', model.teacher, 'extract_feat')
+    watch.watch('student', model.student, 'forward')
+    # The backward pass of all of its chunks but a last one included.
+    watch.watch('generative head', model.distiller.gendd_loss.head, 'loss')
+    watch.watch('backward pass', optimizer, 'backward')
+    watch.watch('optimizer', optimizer, 'step')
+    steps: List[Dict[str, float]] = []
+    for round_number in range(rounds + 1):
+        watch.seconds.clear()
+        with watch.part('whole step'):
+            model.train_step(batch, optimizer)
+        if round_number > 0:  # the first warms up
+            steps.append(dict(watch.seconds))
+    steps.sort(key=lambda step: step['whole step'])
+    return steps[len(steps) // 2]
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config')
+    parser.add_argument('--batch-size', type=int, default=64)
+    parser.add_argument('--image-size', type=int, default=224)
+    parser.add_argument('--rounds', type=int, default=3)
+    parser.add_argument(
+        '--device',
+        type=torch.device,
+        default=torch.device('cuda' if torch.cuda.is_available() else 'cpu'))
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    MMLogger.get_instance('step', log_level='WARNING')
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    model = build(cfg, args.device)
+    times = measure(model, cfg, args.batch_size, args.image_size, args.rounds,
+                    args.device)
+    whole = times['whole step']
+    times['the rest'] = 2 * whole - sum(times.values())
+    table = Table('part', 'seconds', 'share', title=args.config)
+    for name, value in times.items():
+        table.add_row(name, f'{value:.3f}', f'{100 * value / whole:.1f} %')
+    Console().print(table)
+
+
+if __name__ == '__main__':
+    main()
