@@ -91,9 +91,13 @@ def plot_sweep(records: List[dict], sweep: str, folder: Path) -> List[Path]:
 
 def _axes():
     # Without a screen, and without a global figure to close.
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
     figure = Figure(figsize=(6.4, 4.4), layout='constrained')
-    return figure, figure.subplots()
+    axes = figure.subplots()
+    # A setting has more methods than the ten colours of the default.
+    axes.set_prop_cycle('color', colormaps['tab20'].colors)
+    return figure, axes
 
 
 def _save(figure, stem: Path) -> List[Path]:

@@ -80,7 +80,7 @@ class GridProgress:
         return 'time unknown' if seconds is None else f'{_clock(seconds)} left'
 
     def _say(self, line: str) -> None:
-        self.console.print(line, highlight=False)
+        self.console.print(line, highlight=False, soft_wrap=True)
 
 
 def _clock(seconds: float) -> str:
