@@ -38,8 +38,9 @@ def read(name: str, folder: Path, batch_size: int = 2) -> Config:
     if 'loss_gendd' in cfg.model.get('distiller',
                                      {}).get('distill_losses', {}):
         head = small_models.head_of(cfg)
-        head.repeats = 1
-        head.sampling.num_steps = 2
+        if not head.type.endswith('RegressionHead'):
+            head.repeats = 1
+            head.sampling.num_steps = 2
     cfg.train_dataloader.batch_size = batch_size
     cfg.train_cfg.update(max_epochs=1, val_interval=1)
     # Large, and of no interest here.
@@ -106,6 +107,8 @@ def save_teacher(model: Config, path: Path) -> None:
         teacher = MODELS.build(
             dict(copy.deepcopy(model.teacher), _scope_='mmpretrain'))
         model.teacher_ckpt = synthetic_imagenet.save_random(teacher, path)
+        if 'teacher_ckpt' in model.architecture.head:  # SimKD
+            model.architecture.head.teacher_ckpt = model.teacher_ckpt
     elif 'teacher_ckpt' in model.head:
         head = model.head
         torch.save(
