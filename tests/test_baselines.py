@@ -1,4 +1,4 @@
-"""KD, KL, DKD and the teacher of the recipes: their numbers and losses."""
+"""The baselines and the teacher of the recipes: their numbers and losses."""
 
 import copy
 
@@ -11,8 +11,9 @@ from small_models import CONFIGS
 
 BASELINES = [
     path for folder in ('imagenet', 'cc3m', 'cifar100')
-    for path in sorted((CONFIGS / folder).glob('k[dl]_*.py'))
-] + sorted((CONFIGS / 'imagenet').glob('dkd_*.py'))
+    for method in ('k[dl]', 'dkd', 'lskd', 'mgd', 'simkd', 'regression')
+    for path in sorted((CONFIGS / folder).glob(f'{method}_*.py'))
+]
 RIVALS = {  # of the same data, optimiser and epochs
     'kd_beitv2-large_resnet50_8xb64-a2-300e_in1k': 'a2-300e',
     'dkd_beitv2-large_resnet50_8xb64-a2-300e_in1k': 'a2-300e',
@@ -99,6 +100,60 @@ def test_kl_of_cifar_is_that_of_the_benchmark():
         reduction='batchmean')
     torch.testing.assert_close(ours(student, teacher), reference)
     assert read(name).model.architecture.head.loss.loss_weight == 0.1
+
+
+@pytest.mark.parametrize('name, tau, weights', [
+    ('imagenet/lskd_resnet34_resnet18_8xb64_in1k', 2, (1, 9)),
+    ('cifar100/lskd_resnet32x4_resnet8x4_1xb64_cifar100', 2, (0.1, 9)),
+    ('cifar100/lskd_vgg13_vgg8_1xb64_cifar100', 3, (0.1, 9)),
+])
+def test_the_numbers_of_lskd(name, tau, weights):
+    """Temperature, and the weights of cross-entropy and KL."""
+    loss = loss_of(name, 'loss_kl')
+    head = read(name).model.architecture.head
+    assert loss.tau == tau
+    assert (head.loss.get('loss_weight', 1), loss.loss_weight) == weights
+
+
+@pytest.mark.parametrize('name, shape', [
+    ('imagenet/mgd_resnet34_resnet18_8xb64_in1k', (512, 7, 7)),
+    ('cifar100/mgd_resnet32x4_resnet8x4_1xb64_cifar100', (256, 8, 8)),
+    ('cifar100/mgd_resnet56_resnet20_1xb64_cifar100', (64, 8, 8)),
+    ('cifar100/mgd_vgg13_vgg8_1xb64_cifar100', (512, 4, 4)),
+])
+def test_mgd_has_one_weight_of_the_mean_over_the_map(name, shape):
+    """Its authors' 7e-5 of the sum over 512x7x7, also on the maps of CIFAR."""
+    ours = loss_of(name, 'loss_mgd')
+    student, teacher = torch.randn(2, 2, *shape)
+    torch.testing.assert_close(
+        ours(student, teacher),
+        7e-5 * 512 * 7 * 7 * F.mse_loss(student, teacher))
+    connector = read(name).model.distiller.connectors.generator
+    assert connector.teacher_channels == shape[0]
+    assert connector.lambda_mgd == 0.15
+
+
+MAPS = [
+    path for folder in ('imagenet', 'cifar100')
+    for path in sorted((CONFIGS / folder).glob('simkd_*.py'))
+]
+
+
+@pytest.mark.parametrize('path', MAPS, ids=lambda path: path.stem)
+def test_maps_of_teacher_and_student_have_one_size(path):
+    """As MGD and SimKD of the pair need; SimKD's projector sets channels."""
+    model = Config.fromfile(path).model
+    images = torch.zeros(2, 3, *[32 if 'cifar' in path.stem else 64] * 2)
+    shapes = {}
+    for part in ('teacher', 'architecture'):
+        backbone = MODELS.build(
+            dict(model[part].backbone.to_dict(), _scope_='mmpretrain'))
+        with torch.no_grad():
+            shapes[part] = backbone(images)[-1].shape
+    head = model.architecture.head
+    assert shapes['teacher'][1] == head.teacher_dim
+    assert shapes['architecture'][1] == head.in_channels
+    assert shapes['teacher'][2:] == shapes['architecture'][2:]
 
 
 def test_dkd_is_a_mean_over_the_batch_also_of_mixed_labels():

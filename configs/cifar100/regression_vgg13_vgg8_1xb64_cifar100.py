@@ -1,0 +1,22 @@
+"""GenDD's network as a regression: vgg13 -> vgg8 on CIFAR-100.
+
+    python tools/train.py \\
+        configs/cifar100/regression_vgg13_vgg8_1xb64_cifar100.py --resume
+
+``RegressionHead``, the same network, for the generative one; all else is of
+GenDD's config, stage 1 too.
+
+Hardware: one GPU. Cost: unknown, not run by us; two steps of it have been, on
+small synthetic images.
+"""
+_base_ = ['gendd_vgg13_vgg8_1xb64_cifar100.py']
+
+model = dict(
+    distiller=dict(
+        distill_losses=dict(
+            loss_gendd=dict(
+                head=dict(
+                    _delete_=True,
+                    type='RegressionHead',
+                    condition_dim={{_base_.student_dim}},
+                    target_dim={{_base_.teacher_dim}})))))
