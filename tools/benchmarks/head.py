@@ -30,8 +30,8 @@ from reference_head import ReferenceHead, randomize  # noqa: E402
 PAPER = dict(type='ancestral', num_steps=64, start_t=999, guidance_scale=2.)
 PAPER_DRAWS, DEFAULT_DRAWS = 5, 2
 REPEATS = 10
-# So many antithetic rows have no more gradient variance than REPEATS
-# independent ones; the benchmark measures that too.
+# Whether so many antithetic rows have no more gradient variance than REPEATS
+# independent ones depends on the head; the benchmark measures it.
 ANTITHETIC_REPEATS = 6
 
 
