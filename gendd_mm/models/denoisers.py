@@ -196,4 +196,4 @@ class ResidualBlock(nn.Module):
     def forward(self, hidden: Tensor, modulation: Modulation) -> Tensor:
         """``h + gate * MLP(LN(h) * (1 + scale) + shift)``, shape (..., w)."""
         branch = self.mlp(modulation.apply(self.norm(hidden)))
-        return torch.addcmul(hidden, modulation.gate, branch)
+        return modulation.add_gated(hidden, branch)

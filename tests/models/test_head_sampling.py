@@ -51,11 +51,14 @@ def test_guidance_1_is_the_conditional_model_alone(float64):
 
 
 @pytest.mark.parametrize('num_draws', [1, 2])
-def test_guidance_evaluates_the_denoiser_twice_a_step(num_draws):
+def test_both_halves_of_guidance_are_one_product(num_draws):
     head = small_head()
-    rows = rows_into(head.denoiser.input)
+    entering = rows_into(head.denoiser.input)
+    rows = rows_into(head.denoiser.blocks[0].mlp)
     head.sample(torch.randn(4, 6), num_draws=num_draws)
-    assert rows == 12 * [num_draws * 4 * 3]
+    # What enters is the same for both.
+    assert entering == 6 * [num_draws * 4 * 3]
+    assert rows == 6 * [2 * num_draws * 4 * 3]
 
 
 @pytest.mark.parametrize('num_draws', [1, 5])
@@ -65,7 +68,7 @@ def test_modulations_are_shared(num_draws):
     rows = rows_into(head.denoiser.modulation)
     steps = rows_into(head.denoiser.time_embedding.mlp)
     head.sample(torch.randn(4, 6), num_draws=num_draws)
-    assert rows == 6 * [4 * 3, 3]
+    assert rows == 6 * [4 * 3 + 3]
     assert steps == 6 * [1]
 
 
@@ -82,10 +85,10 @@ def test_a_variance_that_nobody_reads_is_not_computed(type, evaluations):
 
     head.denoiser.denoise = spied
     head.sample(torch.randn(4, 6))
-    assert channels == 2 * evaluations * [4]
+    assert channels == evaluations * [4]
 
 
-def test_only_the_conditional_variance_is_computed():
+def test_the_variance_of_a_guided_output_is_there_once():
     head = small_head()
     outputs = seen_by_sampler(head)
     head.sample(torch.randn(4, 6))

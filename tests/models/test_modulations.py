@@ -20,6 +20,25 @@ def test_modulated_input_is_scaled_then_shifted(float64):
         Modulation(shift, scale).apply(normed), normed * (1 + scale) + shift)
 
 
+@pytest.mark.parametrize('copies', [(), (1, ), (2, )], ids=str)
+def test_gradients_of_the_short_passes_are_exact(float64, copies):
+    """Also where several copies share a modulation, by finite differences."""
+    shape = (4, 3)
+    inputs = [
+        torch.randn(*axes, *shape, requires_grad=True)
+        for axes in (copies, (), (), (), copies)
+    ]
+
+    def both(normed, shift, scale, gate, branch):
+        modulation = Modulation(shift, scale, gate)
+        return modulation.add_gated(modulation.apply(normed), branch)
+
+    assert torch.autograd.gradcheck(both, inputs)
+    normed, shift, scale, gate, branch = inputs
+    torch.testing.assert_close(
+        both(*inputs), normed * (1 + scale) + shift + gate * branch)
+
+
 def test_block_modulation_equals_the_plain_implementation(float64):
     modulation, e = randomize(BlockModulation(16, 3)), torch.randn(5, 16)
     *blocks, output = modulation(e)

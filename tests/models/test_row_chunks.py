@@ -85,6 +85,22 @@ def test_gradients_accumulate(problem, expected, chunk):
     close(problem.gradients(), [3 * gradient for gradient in expected])
 
 
+def test_gradients_that_share_memory_are_kept_apart(float64):
+    """Autograd hands one and the same to both terms of a sum, or a view."""
+    one, other, scalar = (
+        torch.randn(size, requires_grad=True) for size in (3, 3, 1))
+    rows = torch.randn(ROWS, 3)
+
+    def losses(part: slice, inputs: Tensor) -> Tensor:
+        return ((one + other + inputs) * rows[part]).sum(1) + scalar.sum()
+
+    inputs = torch.zeros(3, requires_grad=True)
+    chunked_sum(losses, ROWS, 2, inputs, (one, other, scalar)).backward()
+    for tensor in (one, other, inputs):
+        torch.testing.assert_close(tensor.grad, rows.sum(0))
+    assert scalar.grad.item() == pytest.approx(ROWS)
+
+
 @pytest.mark.parametrize('chunk', [3, ROWS])
 def test_what_is_frozen_gets_no_gradient(problem, expected, chunk):
     problem.weight.requires_grad_(False)

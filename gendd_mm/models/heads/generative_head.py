@@ -16,7 +16,7 @@ from .target_scale import TargetScale
 
 # Rows of width 1024 that are trained at a time by default: enough for matrix
 # products at full speed, few enough for the cache of a CPU.
-ROW_CHUNK = {'cpu': 1280, 'cuda': 16384}
+ROW_CHUNK = {'cpu': 850, 'cuda': 16384}
 
 
 @MODELS.register_module()
@@ -204,33 +204,37 @@ class GenerativeHead(BaseModule):
             raise ValueError(f'num_draws={num_draws} must be at least 1 (the '
                              'paper uses 1 in validation, 5 for the result).')
         denoiser, scale = self.denoiser, self.sampler.guidance_scale
+        guided = scale != 1
         token_dim = self.tokenizer.token_dim
         num_outputs = None if self.sampler.uses_variance else token_dim
         linear, positions = denoiser.embed_condition(condition)
-        conditional = linear[:, None] + positions
+        embedding = linear[:, None] + positions
         noise = torch.randn(
             num_draws,
-            *conditional.shape[:2],
+            *embedding.shape[:2],
             token_dim,
             dtype=widened(condition).dtype,
             device=condition.device,
             generator=generator)
+        if guided:
+            # One more image, without a condition, for all of them.
+            embedding = torch.cat([embedding, positions[None]])
 
         def denoise(x_t: Tensor, t: float) -> Tensor:
             time = denoiser.time_embedding(
                 torch.full((1, ), t, device=x_t.device))
-            # Per image and token for all draws; without the condition, per
-            # token for all images.
-            output = denoiser.denoise(
-                x_t, denoiser.modulation(conditional + time), num_outputs)
+            # Per image and token, for all draws.
+            modulations = denoiser.modulation(embedding + time)
+            if guided:
+                modulations = [m.map(_halves) for m in modulations]
             # In half precision the network runs, not the sampler: guidance
             # and steps amplify rounding errors.
-            output = output.to(x_t.dtype)
-            if scale == 1:
+            output = denoiser.denoise(x_t, modulations,
+                                      num_outputs).to(x_t.dtype)
+            if not guided:
                 return output
-            null = denoiser.denoise(
-                x_t, denoiser.modulation(positions + time), token_dim)
-            return guide(output, null.to(x_t.dtype), scale)
+            conditional, null = output
+            return guide(conditional, null[..., :token_dim], scale)
 
         tokens = self.sampler(self.process, denoise, noise, generator)
         return self.target_scale.undo(self.tokenizer.detokenize(tokens))
@@ -275,3 +279,12 @@ class GenerativeHead(BaseModule):
                 f'a head built for condition_dim={self.condition_dim}; record '
                 'the pooled student feature, shape (B, condition_dim).')
 
+
+
+def _halves(part: Tensor) -> Tensor:
+    """From images and none, (B + 1, L, w), to both for each, (2, 1, B, L, w).
+
+    The second axis is that of the draws.
+    """
+    conditional, null = part[:-1], part[-1:]
+    return torch.stack([conditional, null.expand_as(conditional)])[:, None]

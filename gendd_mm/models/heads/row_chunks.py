@@ -4,7 +4,8 @@ Autograd would keep the activations of all rows until the backward pass. Here
 a chunk's backward follows its forward, so that the memory is that of one
 chunk, which also stays in the cache; only gradients are accumulated.
 """
-from typing import Callable, List, Sequence, Tuple
+from functools import partial
+from typing import Callable, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from torch.autograd.function import once_differentiable
 
 # Factor on the loss inside a float16 autocast, whose gradients would
 # underflow: the scale of a GradScaler comes too late for them. The loss of a
-# row is a mean over channels, so a sum over 1,280 rows stays far below 65,504.
+# row is a mean over channels, so a sum over 850 rows stays far below 65,504.
 HALF_SCALE = 64.
 
 # (rows, inputs) -> loss of each row
@@ -76,24 +77,71 @@ def _sum_and_gradients(losses: RowLosses, rows: List[slice], inputs: Tensor,
     The gradient by what is not used is None.
     """
     inputs = inputs.detach().requires_grad_()
-    wanted = (inputs, *parameters)
     scale = HALF_SCALE if _is_half_autocast(inputs.device.type) else 1.
-    total, gradients = 0., None
-    for part in rows:
-        with torch.enable_grad():
-            subtotal = losses(part, inputs).sum()
-            new = torch.autograd.grad(
-                subtotal * scale, wanted, allow_unused=True)
-        total = total + subtotal.detach()
-        if gradients is None:
-            gradients = new
-            continue
-        for gradient, addend in zip(gradients, new):
-            if gradient is not None:
-                gradient += addend
+    total = 0.
+    with _Totals((inputs, *parameters)) as totals:
+        for part in rows:
+            with torch.enable_grad():
+                subtotal = losses(part, inputs).sum()
+                totals.add(subtotal * scale)
+            total = total + subtotal.detach()
     if scale != 1:
-        gradients = [g if g is None else g / scale for g in gradients]
-    return total, gradients
+        for gradient in totals.gradients:
+            if gradient is not None:
+                gradient /= scale
+    return total, totals.gradients
+
+
+class _Totals:
+    """Gradients summed as they arise, one tensor at a time.
+
+    ``torch.autograd.grad`` alone would return a second set of them, as large
+    as the model, to be added to the first. The hooks of the tensors add each
+    gradient and let a zero of its shape, without memory, stand in for it.
+    ``backward()`` would sum in place, too, but into ``.grad`` and past the
+    hooks of DistributedDataParallel.
+
+    Attributes:
+        gradients: One for each tensor, None if it was never used.
+    """
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self.gradients: List[Optional[Tensor]] = [None] * len(tensors)
+        self._tensors = tensors
+        self._handles = []
+        # Two tensors may be handed the same gradient.
+        self._storages = set()
+
+    def __enter__(self) -> '_Totals':
+        for i, tensor in enumerate(self._tensors):
+            self._handles.append(
+                tensor.register_hook(partial(self._take, i)))
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def add(self, value: Tensor) -> None:
+        """Add the gradients of a scalar."""
+        torch.autograd.grad(value, self._tensors, allow_unused=True)
+
+    def _take(self, i: int, gradient: Tensor) -> Tensor:
+        if self.gradients[i] is None:
+            self.gradients[i] = self._owned(gradient)
+        else:
+            self.gradients[i] += gradient
+        return gradient.new_zeros(()).expand_as(gradient)
+
+    def _owned(self, gradient: Tensor) -> Tensor:
+        """A gradient that may be added to: itself, unless it is a view."""
+        storage = gradient.untyped_storage()
+        taken = storage.data_ptr() in self._storages
+        if taken or storage.nbytes() != gradient.nbytes:
+            gradient = gradient.clone()
+            storage = gradient.untyped_storage()
+        self._storages.add(storage.data_ptr())
+        return gradient
 
 
 def _is_half_autocast(device_type: str) -> bool:
