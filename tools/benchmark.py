@@ -6,14 +6,20 @@
     python tools/benchmark.py configs/fashion_mnist/benchmark.yml --report
 
 Stopped, the same command goes on from the last checkpoint. A run that has a
-line of results is not run again unless its config has changed.
+line of results is not run again unless its config has changed. By default two
+processes share the grid, after the teachers have had all cores.
 """
 
 import argparse
+import os
+import subprocess
 import sys
 from pathlib import Path
 
-from gendd_mm.benchmark import Recipe, read_records, run_grid, write_report
+import torch
+
+from gendd_mm.benchmark import (TEACHER, Recipe, read_records, run_grid,
+                                write_report)
 
 
 def parse_args() -> argparse.Namespace:
@@ -24,10 +30,41 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--seeds', type=int, nargs='+', help='default: those of the recipe')
     parser.add_argument(
+        '--methods', nargs='+', metavar='METHOD', help='default: all')
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        default=2,
+        help='processes that share the grid and the cores (default: 2)')
+    parser.add_argument(
         '--report',
         action='store_true',
         help='write the tables and plots of what there is; run nothing')
+    parser.add_argument(
+        '--no-report',
+        action='store_true',
+        help='run, and write no tables and plots')
     return parser.parse_args()
+
+
+def run(args: argparse.Namespace, recipe: Recipe) -> None:
+    """The grid, in this process or in several after the teachers."""
+    if args.jobs == 1:
+        run_grid(recipe, args.only, args.seeds, args.methods)
+        return
+    recipe.runs(args.only, args.seeds, args.methods)  # raises before training
+    run_grid(recipe, args.only, args.seeds, [TEACHER])
+    threads = max(1, torch.get_num_threads() // args.jobs)
+    # An option given twice has its last value.
+    command = [sys.executable, *sys.argv, '--jobs', '1', '--no-report']
+    workers = [
+        subprocess.Popen(
+            command, env=dict(os.environ, OMP_NUM_THREADS=str(threads)))
+        for _ in range(args.jobs)
+    ]
+    codes = [worker.wait() for worker in workers]
+    if any(codes):
+        sys.exit(max(codes))
 
 
 def main() -> None:
@@ -35,9 +72,11 @@ def main() -> None:
     recipe = Recipe.read(args.recipe)
     if not args.report:
         try:
-            run_grid(recipe, args.only, args.seeds)
+            run(args, recipe)
         except KeyboardInterrupt:
             sys.exit(130)
+    if args.no_report:
+        return
     written = write_report(
         read_records(recipe.results), recipe.comparisons,
         Path(recipe.results).parent)

@@ -4,4 +4,4 @@
 """
 _base_ = ['_base_/gendd_naive.py', '_base_/long_tailed.py']
 
-model = dict(teacher_ckpt='work_dirs/teacher_fashion_mnist_lt/epoch_12.pth')
+model = dict(teacher_ckpt='work_dirs/teacher_fashion_mnist_lt/epoch_8.pth')

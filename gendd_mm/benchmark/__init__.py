@@ -1,9 +1,9 @@
 from .grid import run_grid
-from .recipe import Comparison, Recipe, Run, Sweep
+from .recipe import TEACHER, Comparison, Recipe, Run, Sweep
 from .records import append_record, latest_records, read_records
 from .report import write_report
 
 __all__ = [
-    'Comparison', 'Recipe', 'Run', 'Sweep', 'append_record', 'latest_records',
-    'read_records', 'run_grid', 'write_report'
+    'TEACHER', 'Comparison', 'Recipe', 'Run', 'Sweep', 'append_record',
+    'latest_records', 'read_records', 'run_grid', 'write_report'
 ]

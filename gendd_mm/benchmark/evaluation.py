@@ -16,6 +16,7 @@ from gendd_mm.models import GenDD, ReusedClassifierHead
 
 from .cost import multiply_adds
 from .features import extract, plain
+from .probes import probe_study
 from .refit import refit_top1
 
 # The paths of a record and the metric's.
@@ -37,7 +38,9 @@ def evaluate(cfg: Config, checkpoint: str, refit: Config) -> dict:
         Percent, each None where there is no such path: ``gen_top1`` through
         the teacher's classifier, ``probe_top1`` by the student's own as it
         was trained, ``refit_top1`` by one fitted to convergence on the frozen
-        features, ``shipped_top1`` of the exported student. ``groups`` by
+        features, ``shipped_top1`` of the exported student. ``probes`` of a
+        distillation by GenDD: :func:`gendd_mm.benchmark.probes.probe_study`,
+        on its own training images. ``groups`` by
         number of training images, if the evaluator has them. ``gmacs`` of
         the method's own output and ``student_gmacs`` of the student's, per
         image of a batch of 64.
@@ -52,6 +55,11 @@ def evaluate(cfg: Config, checkpoint: str, refit: Config) -> dict:
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         test = extract(student, preprocessor, test_set)
         train = extract(student, preprocessor, train_set)
+        probes = {}
+        if isinstance(runner.model, GenDD):
+            own = plain(cfg.train_dataloader.dataset.to_dict(),
+                        test_set['pipeline'])
+            probes = probe_study(runner.model, own, test_set)
     images = _images(runner)
     result: Dict[str, Optional[float]] = dict(
         gen_top1=metrics.pop(f'{GEN}/top1', None),
@@ -59,7 +67,8 @@ def evaluate(cfg: Config, checkpoint: str, refit: Config) -> dict:
         refit_top1=refit_top1(train, test, student.head.num_classes),
         gmacs=multiply_adds(runner.model, images) / 1e9,
         student_gmacs=multiply_adds(student, images) / 1e9,
-        groups=metrics)
+        groups=metrics,
+        probes=probes)
     result['shipped_top1'] = _shipped(cfg, checkpoint, result['probe_top1'])
     return result
 

@@ -1,5 +1,5 @@
 """The pooled features of a student, for the refitted probe."""
-from typing import Tuple
+from typing import Iterator, Tuple
 
 import torch
 from mmengine.runner import Runner
@@ -18,6 +18,19 @@ def plain(dataset: dict, pipeline: list) -> dict:
     return dataset
 
 
+def batches(dataset: dict, preprocessor: nn.Module) -> Iterator[dict]:
+    """A dataset's images, preprocessed, in its order."""
+    loader = Runner.build_dataloader(
+        dict(
+            dataset=dataset,
+            batch_size=500,
+            num_workers=0,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            collate_fn=dict(type='default_collate')))
+    for batch in loader:
+        yield preprocessor(batch, False)
+
+
 @torch.no_grad()
 def extract(student: nn.Module, preprocessor: nn.Module,
             dataset: dict) -> Tuple[Tensor, Tensor]:
@@ -31,17 +44,9 @@ def extract(student: nn.Module, preprocessor: nn.Module,
     Returns:
         Features, shape (N, S), maps averaged; labels, shape (N, ).
     """
-    loader = Runner.build_dataloader(
-        dict(
-            dataset=dataset,
-            batch_size=500,
-            num_workers=0,
-            sampler=dict(type='DefaultSampler', shuffle=False),
-            collate_fn=dict(type='default_collate')))
     student.eval()
     features, labels = [], []
-    for batch in loader:
-        data = preprocessor(batch, False)
+    for data in batches(dataset, preprocessor):
         feature = student.extract_feat(data['inputs'])
         feature = feature[-1] if isinstance(feature, tuple) else feature
         features.append(

@@ -21,7 +21,8 @@ PAUSE_SECONDS = 5
 
 def run_grid(recipe: Recipe,
              only: Optional[Sequence[str]] = None,
-             seeds: Optional[Sequence[int]] = None) -> List[dict]:
+             seeds: Optional[Sequence[int]] = None,
+             methods: Optional[Sequence[str]] = None) -> List[dict]:
     """Run what has no record yet, and go on with what was stopped.
 
     A run whose settings have changed since its record is run again. Several
@@ -32,6 +33,7 @@ def run_grid(recipe: Recipe,
         recipe: The benchmark.
         only: Settings to run. None runs all.
         seeds: Seeds to run. None means those of the recipe.
+        methods: Methods to run. None runs all.
 
     Returns:
         The new records of this process.
@@ -39,7 +41,7 @@ def run_grid(recipe: Recipe,
     new: List[dict] = []
     keys = {
         run: (*key_of(run._asdict()), configs.fingerprint(recipe, run))
-        for run in recipe.runs(only, seeds)
+        for run in recipe.runs(only, seeds, methods)
     }
     with GridProgress(len(keys)) as progress:
         while True:

@@ -111,17 +111,20 @@ class Recipe:
 
     def runs(self,
              only: Optional[Sequence[str]] = None,
-             seeds: Optional[Sequence[int]] = None) -> List[Run]:
+             seeds: Optional[Sequence[int]] = None,
+             methods: Optional[Sequence[str]] = None) -> List[Run]:
         """All runs in their order: teachers, methods seed by seed, sweeps.
 
         Args:
             only: Settings to keep. None keeps all.
             seeds: Seeds to keep. None means those of the recipe.
+            methods: Methods to keep, ``'teacher'`` among them. None keeps all.
 
         Raises:
-            ValueError: If there is no such setting.
+            ValueError: If there is no such setting or method.
         """
         only = self._known(only)
+        self._check_methods(only, methods)
         seeds = self.seeds if seeds is None else list(seeds)
         runs = [Run(name, TEACHER, self.teacher_seed) for name in only]
         # Every method once before any twice: early tables are complete.
@@ -136,7 +139,9 @@ class Recipe:
                     sweep.retrain) for sweep in self.sweeps
                 if sweep.setting in only for value in sweep.values
             ]
-        return runs
+        return [
+            run for run in runs if methods is None or run.method in methods
+        ]
 
     def config(self, run: Run) -> str:
         """The config file of a run."""
@@ -158,6 +163,17 @@ class Recipe:
             raise ValueError(f'there is no setting {unknown}; choose from '
                              f'{sorted(self.settings)}.')
         return list(self.settings if only is None else only)
+
+    def _check_methods(self, only: Sequence[str],
+                       methods: Optional[Sequence[str]]) -> None:
+        known = {
+            TEACHER, *(method for name in only
+                       for method in self.settings[name].methods)
+        }
+        unknown = sorted(set(methods or ()) - known)
+        if unknown:
+            raise ValueError(f'no setting of {list(only)} has a method '
+                             f'{unknown}; choose from {sorted(known)}.')
 
     def _check_names(self) -> None:
         for entry in (*self.sweeps, *self.comparisons):

@@ -16,7 +16,7 @@ def fit_linear(features: Tensor,
 
     Args:
         features: Features, shape (N, S).
-        labels: Class indices, shape (N, ).
+        labels: Class indices, shape (N, ), or probabilities, (N, C).
         num_classes: C.
         max_iterations: Where to give up. Defaults to 500.
 

@@ -70,6 +70,12 @@ def test_it_is_measured(run, images, teacher, tmp_path):
     if has['shipped']:
         assert result['shipped_top1'] == result[f'{own}_top1']
     assert result['gmacs'] >= result['student_gmacs'] > 0
+    ways = set()
+    if run.method.startswith(('gendd', 'regression')):
+        ways |= {'generated', 'teacher', 'folded'}
+    if run.method.startswith('gendd'):
+        ways |= {'one_step'}
+    assert set(result['probes']) == ways
     shots = {name.partition('/')[2] for name in result['groups']}
     assert shots == ({'many', 'medium', 'few'}
                      if run.setting == 'long_tailed' else set())

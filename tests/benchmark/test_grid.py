@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -191,6 +193,23 @@ def test_processes_share_a_grid(recipe, monkeypatch):
     assert {record['process']
             for record in records} == {process.pid
                                        for process in processes}
+
+
+def test_the_tool_runs_a_grid_in_two_processes(recipe, tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable, 'tools/benchmark.py',
+            str(tmp_path / 'recipe.yml'), '--no-report'
+        ],
+        cwd=CONFIGS.parent,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True)
+    records = latest_records(read_records(recipe.results))
+    assert [record['method'] for record in records].count('gendd') == 2
+    # The teacher, the student, GenDD and one value of its sweep, each once.
+    assert len(read_records(recipe.results)) == len(records) == 4
+    assert done.stdout.count('teacher/seed0') >= 1
 
 
 def test_the_cost_of_a_convolution_is_known():

@@ -71,6 +71,18 @@ def test_runs_are_distinct_and_one_seed_comes_first(recipe):
                                                      for run in plain[4:])
 
 
+def test_settings_seeds_and_methods_can_be_chosen(recipe):
+    runs = recipe.runs(['unlabeled'], [1], ['kl', 'gendd'])
+    assert runs == [
+        Run('unlabeled', 'kl', 1), Run('unlabeled', 'gendd', 1)
+    ]
+    assert recipe.runs(['unlabeled'], [1], ['teacher']) == [
+        Run('unlabeled', 'teacher', 0)
+    ]
+    with pytest.raises(ValueError, match=r"no setting of .* \['kd'\]"):
+        recipe.runs(['unlabeled'], [1], ['kd'])
+
+
 def test_an_option_of_a_sweep_reaches_the_config(recipe):
     for sweep in recipe.sweeps:
         run = Run(sweep.setting, sweep.method, 1, sweep.name, sweep.values[0],

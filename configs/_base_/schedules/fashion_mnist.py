@@ -1,5 +1,5 @@
 """AdamW, one epoch of warm-up, cosine; beta2 rises; the head has no decay."""
-epochs = 12
+epochs = 8
 
 optim_wrapper = dict(
     optimizer=dict(

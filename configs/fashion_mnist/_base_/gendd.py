@@ -28,7 +28,7 @@ model = dict(
                 head=dict(
                     condition_dim={{_base_.student_dim}},
                     target_dim={{_base_.teacher_dim}},
-                    # Eight tokens: a feature of 256 is short for 64.
+                    # Six tokens: a feature of 192 is short for 64.
                     tokenizer=dict(type='SplitTokenizer', token_dim=32),
                     denoiser=dict(type='TokenDenoiser', width=128, depth=3),
                     repeats=4),

@@ -1,6 +1,6 @@
 """Naive GenDD: one token, the whole feature.
 
-The head is as wide as that token, 256: through a narrower one its noise cannot
+The head is as wide as that token, 192: through a narrower one its noise cannot
 pass, and what failed would be that bottleneck, not the missing split.
 """
 _base_ = ['gendd.py']

@@ -1,4 +1,4 @@
-"""A long tail of 2,974 labelled images, 12 epochs of four times each."""
+"""A long tail of 2,974 labelled images, 8 epochs of four times each."""
 _base_ = [
     '../../_base_/datasets/fashion_mnist_lt.py',
     '../../_base_/schedules/fashion_mnist.py',

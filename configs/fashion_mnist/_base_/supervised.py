@@ -1,4 +1,4 @@
-"""12,000 labelled images, 12 epochs."""
+"""12,000 labelled images, 8 epochs."""
 _base_ = [
     '../../_base_/datasets/fashion_mnist_12k.py',
     '../../_base_/schedules/fashion_mnist.py',

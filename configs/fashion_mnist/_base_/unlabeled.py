@@ -1,4 +1,4 @@
-"""12,000 shifted images without labels, 12 epochs."""
+"""12,000 shifted images without labels, 8 epochs."""
 _base_ = [
     '../../_base_/datasets/fashion_mnist_shifted.py',
     '../../_base_/schedules/fashion_mnist.py',

@@ -4,9 +4,9 @@
 """
 _base_ = ['../kd_fashion_mnist.py']
 
-student_dim = 48
+student_dim = 36
 
 model = dict(
     architecture=dict(
-        backbone=dict(stem_channels=12, base_channels=12),
+        backbone=dict(stem_channels=9, base_channels=9),
         head=dict(in_channels=student_dim)))

@@ -5,11 +5,11 @@
 """
 _base_ = ['../regression_fashion_mnist.py']
 
-student_dim = 48
+student_dim = 36
 
 model = dict(
     architecture=dict(
-        backbone=dict(stem_channels=12, base_channels=12),
+        backbone=dict(stem_channels=9, base_channels=9),
         head=dict(in_channels=student_dim)),
     distiller=dict(
         connectors=dict(condition=dict(normalized_shape=student_dim)),

@@ -1,0 +1,86 @@
+"""The probes of a student that ships alone."""
+
+import pytest
+import synthetic_fashion_mnist
+import torch
+from mmengine.registry import MODELS, DefaultScope
+from small_models import CONFIGS
+
+from gendd_mm.benchmark import Recipe, Run, configs
+from gendd_mm.benchmark.features import batches, plain
+from gendd_mm.benchmark.probes import probe_study
+
+RECIPE = Recipe.read(str(CONFIGS / 'fashion_mnist' / 'benchmark.yml'))
+
+
+@pytest.fixture
+def cfg(tmp_path):
+    """GenDD on synthetic images, some thirty of each class."""
+    data = synthetic_fashion_mnist.write(
+        tmp_path / 'data', train=300, test=100)
+    teacher = configs.read(RECIPE, Run('supervised', 'teacher', 0)).model
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        torch.manual_seed(0)
+        torch.save(
+            dict(state_dict=MODELS.build(teacher).state_dict()),
+            tmp_path / 'teacher.pth')
+    run = Run('supervised', 'gendd', 0)
+    cfg = configs.prepared(RECIPE, run, str(tmp_path / 'teacher.pth'))
+    text = cfg.pretty_text.replace(cfg.data_root, data)
+    text = text.replace('most=1200', 'most=30')
+    return cfg.fromstring(text, '.py')
+
+
+def study(cfg, change=lambda model: None) -> dict:
+    test = cfg.test_dataloader.dataset.to_dict()
+    train = plain(cfg.train_dataloader.dataset.to_dict(), test['pipeline'])
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        torch.manual_seed(0)
+        model = MODELS.build(
+            dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
+        change(model)
+        return probe_study(model, train, test)
+
+
+def test_a_student_that_holds_the_teachers_feature_is_as_good(cfg):
+    """Its layer learns the teacher's scores, or is the teacher's."""
+    cfg.model.architecture.backbone = cfg.model.teacher.backbone
+    size = cfg.model.teacher.head.in_channels
+    cfg.model.architecture.head.in_channels = size
+    cfg.model.distiller.connectors.condition.normalized_shape = size
+    loss = cfg.model.distiller.distill_losses.loss_gendd
+    loss.head.condition_dim = size
+
+    models = []
+
+    def same(model) -> None:
+        model.student.backbone.load_state_dict(
+            model.teacher.model.backbone.state_dict())
+        models.append(model)
+
+    result = study(cfg, same)
+    assert set(result) == {'generated', 'teacher', 'folded', 'one_step'}
+    model, = models
+    correct = []
+    test = cfg.test_dataloader.dataset.to_dict()
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        for data in batches(test, model.data_preprocessor):
+            features = model.teacher.extract_feat(data['inputs'])[-1]
+            predicted = model.teacher.classify(features).argmax(1)
+            labels = [sample.gt_label for sample in data['data_samples']]
+            correct += (predicted == torch.cat(labels)).tolist()
+    expected = 100 * sum(correct) / len(correct)
+    assert result['folded'] == pytest.approx(expected)
+    # The penalty of the fit moves the border a little.
+    assert result['teacher'] == pytest.approx(expected, abs=6)
+
+
+def test_the_sampler_of_the_model_is_left_as_it_was(cfg):
+    before = []
+
+    def remember(model) -> None:
+        before.append(model.distiller.gendd_loss.head)
+        before.append(before[0].sampler)
+
+    study(cfg, remember)
+    assert before[0].sampler is before[1]
