@@ -12,6 +12,7 @@ from mmpretrain.registry import MODELS as MMPRETRAIN_MODELS
 
 from gendd_mm.checkpoint import read_state_dict
 from gendd_mm.deploy.needed_packages import needed_packages
+from gendd_mm.models.heads.standardizer import fold_standardizer
 
 STUDENT = 'architecture.'
 # Heads of ours that are a LinearClsHead once training is over.
@@ -59,6 +60,8 @@ def export_student(cfg: Config, checkpoint: str,
         raise ValueError(
             f'checkpoint {checkpoint!r} holds no student (no key starts with '
             f'{STUDENT!r}); give a checkpoint that a distillation run wrote.')
+    # Of the probe.
+    weights = fold_standardizer(weights, 'head.standardizer', 'head.fc')
     built = MMPRETRAIN_MODELS.build(copy.deepcopy(model))
     try:
         built.load_state_dict(weights, strict=True)
@@ -113,6 +116,7 @@ def _plain_model(cfg: Config) -> dict:
                          'classifier; train one on the backbone first.')
     if head['type'].rpartition('.')[2] in PLAIN_HEADS:
         head['type'] = 'LinearClsHead'
+        head.pop('standardize', None)
     preprocessor = (
         cfg.model.get('data_preprocessor') or student.get('data_preprocessor')
         or cfg.get('data_preprocessor') or {})

@@ -7,6 +7,7 @@ from mmpretrain.models import LinearClsHead
 from mmpretrain.structures import DataSample
 
 from gendd_mm.models import LinearProbeHead
+from gendd_mm.models.heads.standardizer import fold_standardizer
 
 NUM_CLASSES, IN_CHANNELS = 3, 5
 
@@ -50,6 +51,29 @@ def test_soft_labels_give_their_cross_entropy(feature):
     loss = head.loss((feature, ), samples)['loss']
     log_probability = head((feature, )).log_softmax(1)
     torch.testing.assert_close(loss, -(scores * log_probability).sum(1).mean())
+
+
+def test_standardised_it_is_still_a_linear_head(feature):
+    """The layer that is exported gives the same scores."""
+    head = probe(standardize=True)
+    for _ in range(3):
+        head.loss((2 + 5 * feature, ), hard_samples())
+    head.eval()
+    plain = LinearClsHead(NUM_CLASSES, IN_CHANNELS)
+    plain.load_state_dict(
+        fold_standardizer(head.state_dict(), 'standardizer', 'fc'),
+        strict=True)
+    torch.testing.assert_close(head((feature, )), plain((feature, )))
+
+
+def test_a_standardised_probe_learns_whatever_the_scale(feature):
+    losses = []
+    for scale in (1e-3, 1e3):
+        torch.manual_seed(0)
+        head = probe(standardize=True)
+        losses.append(
+            head.loss((scale * feature, ), hard_samples())['loss'])
+    torch.testing.assert_close(*losses)
 
 
 def test_untrainable_it_reads_no_labels_and_is_frozen(feature):

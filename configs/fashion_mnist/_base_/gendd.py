@@ -17,6 +17,7 @@ model = dict(
             type='gendd_mm.LinearProbeHead',
             num_classes=10,
             in_channels={{_base_.student_dim}},
+            standardize=True,
             loss=dict(type='CrossEntropyLoss'))),
     teacher={{_base_.teacher}},
     teacher_ckpt={{_base_.teacher_ckpt}},

@@ -3,9 +3,11 @@ from typing import List, Tuple
 
 from mmpretrain.models import LinearClsHead
 from mmpretrain.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from gendd_mm.registry import MODELS
+
+from .standardizer import Standardizer
 
 
 @MODELS.register_module()
@@ -20,18 +22,29 @@ class LinearProbeHead(LinearClsHead):
         trainable: False freezes it and makes it label-free: ``loss`` reads no
             labels and returns nothing, for unsupervised training. Defaults
             to True.
+        standardize: Give the linear layer features of zero mean and unit
+            variance, by running statistics. Still a linear classifier, and
+            exported as a single layer, but one that learns at the rate of
+            the others whatever the scale of the features. Defaults to False,
+            as in the paper.
         kwargs: Arguments of :class:`mmpretrain.models.LinearClsHead`:
             ``num_classes``, ``in_channels``, ``loss``, ``topk``, ``cal_acc``,
             ``init_cfg``.
     """
 
-    def __init__(self, *args, trainable: bool = True, **kwargs) -> None:
+    def __init__(self,
+                 *args,
+                 trainable: bool = True,
+                 standardize: bool = False,
+                 **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.trainable = trainable
+        self.standardizer = (
+            Standardizer(self.in_channels) if standardize else nn.Identity())
         self.fc.requires_grad_(trainable)
 
     def pre_logits(self, feats: Tuple[Tensor, ...]) -> Tensor:
-        """The last stage's feature, detached, shape (B, S).
+        """The last stage's feature, detached, perhaps standardised, (B, S).
 
         Raises:
             ValueError: If the feature is not of size ``in_channels``.
@@ -44,7 +57,7 @@ class LinearProbeHead(LinearClsHead):
                 'condition_dim and the condition\'s normalized_shape to '
                 f'{feature.size(-1)}.')
         # Detached: the probe measures the features; it must not shape them.
-        return feature.detach()
+        return self.standardizer(feature.detach())
 
     def loss(self, feats: Tuple[Tensor, ...], data_samples: List[DataSample],
              **kwargs) -> dict:

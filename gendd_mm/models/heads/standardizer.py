@@ -1,0 +1,80 @@
+"""Features of zero mean and unit variance, by running statistics."""
+from typing import Dict
+
+import torch
+from mmengine.dist import all_reduce
+from torch import Tensor, nn
+
+# Each batch replaces at least this share of the running statistics.
+MIN_SHARE = 0.05
+MIN_VARIANCE = 1e-12
+
+
+class Standardizer(nn.Module):
+    """``(f - mean) / std`` of each channel, without gradient.
+
+    Batch normalization without parameters, except that training normalises
+    by the same running statistics as testing. They are those of all ranks,
+    and saved.
+
+    Args:
+        num_channels: Feature size S.
+    """
+
+    def __init__(self, num_channels: int) -> None:
+        super().__init__()
+        self.register_buffer('num_batches', torch.zeros(()))
+        self.register_buffer('mean', torch.zeros(num_channels))
+        self.register_buffer('square', torch.ones(num_channels))
+
+    @torch.no_grad()
+    def forward(self, feature: Tensor) -> Tensor:
+        """Standardise features, shape (B, S).
+
+        While training, the statistics heed them first.
+        """
+        if self.training:
+            self._update(feature)
+        return (feature - self.mean) * _inverse_std(self.mean, self.square)
+
+    def _update(self, feature: Tensor) -> None:
+        feature = feature.to(self.mean)
+        moments = torch.stack([feature.mean(0), feature.square().mean(0)])
+        all_reduce(moments, op='mean')
+        self.num_batches += 1
+        share = (1 / self.num_batches).clamp(min=MIN_SHARE)
+        for running, moment in zip((self.mean, self.square), moments):
+            running.lerp_(moment, share)
+
+
+def fold_standardizer(weights: Dict[str, Tensor], standardizer: str,
+                      linear: str) -> Dict[str, Tensor]:
+    """Weights of a linear layer that does what both did, without the first.
+
+    Args:
+        weights: State dict of a model that may have a standardizer.
+        standardizer: Its name in the model.
+        linear: Name of the linear layer behind it.
+
+    Returns:
+        A state dict without the standardizer.
+    """
+    names = {
+        part: f'{standardizer}.{part}'
+        for part in ('num_batches', 'mean', 'square')
+    }
+    if names['mean'] not in weights:
+        return weights
+    weights = dict(weights)
+    _, mean, square = (weights.pop(name).double() for name in names.values())
+    weight, bias = (weights[f'{linear}.{part}'] for part in ('weight', 'bias'))
+    folded = weight.double() * _inverse_std(mean, square)
+    weights[f'{linear}.weight'] = folded.to(weight)
+    weights[f'{linear}.bias'] = (bias.double() - folded @ mean).to(bias)
+    return weights
+
+
+def _inverse_std(mean: Tensor, square: Tensor) -> Tensor:
+    """Of a channel that never changes, 0: it tells nothing."""
+    variance = square - mean.square()
+    return torch.where(variance > MIN_VARIANCE, variance, torch.inf).rsqrt()
