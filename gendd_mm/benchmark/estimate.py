@@ -2,7 +2,7 @@
 from statistics import mean
 from typing import List, Optional, Sequence
 
-from .recipe import Run
+from .recipe import TEACHER, Run
 
 
 def seconds_of(record: dict, trains: bool = True) -> float:
@@ -13,19 +13,21 @@ def seconds_of(record: dict, trains: bool = True) -> float:
 def estimate(runs: Sequence[Run], records: List[dict]) -> Optional[float]:
     """Seconds that runs will take; None while nothing is known.
 
-    A run takes the mean of those of its method in its setting, else of its
-    setting, else of all.
+    A run takes the mean of those of its method in its setting, else of the
+    students of its setting, else of all students, else of all.
     """
     if not records:
         return None
     total = 0.
     for run in runs:
-        alike = [
-            record for record in records
-            if (record['setting'], record['method']) == (run.setting,
-                                                         run.method)
-        ] or [
-            record for record in records if record['setting'] == run.setting
-        ] or records
+        here = [each for each in records if each['setting'] == run.setting]
+        # First what says most; a teacher says little of its students.
+        alike = (
+            [each for each in here if each['method'] == run.method]
+            or _students(here) or _students(records) or records)
         total += mean(seconds_of(each, run.retrain) for each in alike)
     return total
+
+
+def _students(records: List[dict]) -> List[dict]:
+    return [each for each in records if each['method'] != TEACHER]

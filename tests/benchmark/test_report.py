@@ -114,4 +114,9 @@ def test_the_time_left_is_that_of_similar_runs(records):
     # Prediction alone takes no training.
     draws = Run('long_tailed', 'gendd', 0, 'draws', 5, retrain=False)
     assert estimate([draws], records) == pytest.approx(20)
+    # A teacher says little of its students.
+    slow = dict(records[0], method='teacher', seconds=5000.)
+    new = Run('supervised', 'new', 0)
+    assert estimate([new], [*records, slow]) == estimate([new], records)
+    assert estimate([new], [slow]) > 5000
     assert estimate([kd], []) is None
