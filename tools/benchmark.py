@@ -44,7 +44,11 @@ def parse_args() -> argparse.Namespace:
         '--no-report',
         action='store_true',
         help='run, and write no tables and plots')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.jobs < 1:
+        parser.error(f'--jobs {args.jobs} must be at least 1; 1 runs the grid '
+                     'in this process.')
+    return args
 
 
 def run(args: argparse.Namespace, recipe: Recipe) -> None:
@@ -63,8 +67,9 @@ def run(args: argparse.Namespace, recipe: Recipe) -> None:
         for _ in range(args.jobs)
     ]
     codes = [worker.wait() for worker in workers]
-    if any(codes):
-        sys.exit(max(codes))
+    if any(codes):  # negative after a signal
+        sys.exit(f'workers ended with {codes}; the same command goes on from '
+                 'here.')
 
 
 def main() -> None:

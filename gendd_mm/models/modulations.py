@@ -74,7 +74,7 @@ class _GatedSum(torch.autograd.Function):
 def _summed_to(gradient: Tensor, shape: torch.Size) -> Tensor:
     """Undo broadcasting; no pass over memory where there was none."""
     if gradient.numel() == shape.numel():
-        return gradient.view(shape)
+        return gradient.reshape(shape)
     return gradient.sum_to_size(shape)
 
 

@@ -1,11 +1,13 @@
 """A grid of a few hundred images: stopped, gone on with, and reported."""
 
+import importlib.util
 import multiprocessing
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import small_models
@@ -210,6 +212,23 @@ def test_the_tool_runs_a_grid_in_two_processes(recipe, tmp_path):
     # The teacher, the student, GenDD and one value of its sweep, each once.
     assert len(read_records(recipe.results)) == len(records) == 4
     assert done.stdout.count('teacher/seed0') >= 1
+
+
+def test_a_worker_that_was_killed_is_no_success(recipe, monkeypatch):
+    spec = importlib.util.spec_from_file_location(
+        'benchmark_tool', CONFIGS.parent / 'tools' / 'benchmark.py')
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    # The teachers in this process, then two workers.
+    here, codes = [], iter([0, -9])
+    monkeypatch.setattr(tool, 'run_grid', lambda *args: here.append(args[-1]))
+    monkeypatch.setattr(
+        tool.subprocess, 'Popen', lambda *args, **kwargs: SimpleNamespace(
+            wait=lambda: next(codes)))
+    args = SimpleNamespace(jobs=2, only=None, seeds=None, methods=None)
+    with pytest.raises(SystemExit, match=r'\[0, -9\]'):
+        tool.run(args, recipe)
+    assert here == [['teacher']]
 
 
 def test_the_cost_of_a_convolution_is_known():
