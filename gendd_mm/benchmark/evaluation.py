@@ -11,13 +11,13 @@ from mmengine.runner import Runner
 from torch import nn
 
 from gendd_mm.deploy import export_student
+from gendd_mm.deploy.features import extract, plain
+from gendd_mm.deploy.linear_fit import fit_linear
 from gendd_mm.engine.launch import build_runner
 from gendd_mm.models import GenDD, ReusedClassifierHead
 
 from .cost import multiply_adds
-from .features import extract, plain
 from .probes import probe_study
-from .refit import refit_top1
 
 # The paths of a record and the metric's.
 GEN, PROBE = 'gen', 'probe'
@@ -39,8 +39,8 @@ def evaluate(cfg: Config, checkpoint: str, refit: Config) -> dict:
         the teacher's classifier, ``probe_top1`` by the student's own as it
         was trained, ``refit_top1`` by one fitted to convergence on the frozen
         features, ``shipped_top1`` of the exported student. ``probes`` of a
-        distillation by GenDD: :func:`gendd_mm.benchmark.probes.probe_study`,
-        on its own training images. ``groups`` by
+        distillation: :func:`gendd_mm.benchmark.probes.probe_study`, on its
+        own training images. ``groups`` by
         number of training images, if the evaluator has them. ``gmacs`` of
         the method's own output and ``student_gmacs`` of the student's, per
         image of a batch of 64.
@@ -56,7 +56,7 @@ def evaluate(cfg: Config, checkpoint: str, refit: Config) -> dict:
         test = extract(student, preprocessor, test_set)
         train = extract(student, preprocessor, train_set)
         probes = {}
-        if isinstance(runner.model, GenDD):
+        if hasattr(runner.model, 'teacher'):
             own = plain(cfg.train_dataloader.dataset.to_dict(),
                         test_set['pipeline'])
             probes = probe_study(runner.model, own, test_set)
@@ -64,7 +64,7 @@ def evaluate(cfg: Config, checkpoint: str, refit: Config) -> dict:
     result: Dict[str, Optional[float]] = dict(
         gen_top1=metrics.pop(f'{GEN}/top1', None),
         probe_top1=metrics.pop(f'{PROBE}/top1', None),
-        refit_top1=refit_top1(train, test, student.head.num_classes),
+        refit_top1=_refit_top1(train, test, student.head.num_classes),
         gmacs=multiply_adds(runner.model, images) / 1e9,
         student_gmacs=multiply_adds(student, images) / 1e9,
         groups=metrics,
@@ -99,6 +99,14 @@ def _by_path(model: nn.Module, metrics: Dict[str, float]) -> Dict[str, float]:
         f'{PROBE}/{name.partition("/")[2]}': value
         for name, value in metrics.items()
     }
+
+
+def _refit_top1(train: tuple, test: tuple, num_classes: int) -> float:
+    """Top-1 in percent, of (features, labels) after fitting to others."""
+    layer = fit_linear(*train, num_classes)
+    features, labels = test
+    predicted = layer(features.double()).argmax(1)
+    return 100 * (predicted == labels).double().mean().item()
 
 
 def _shipped(cfg: Config, checkpoint: str,

@@ -6,16 +6,18 @@ run may use: its own training images, and no labels but those it has.
 from typing import Dict, List
 
 import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModel
 from torch import Tensor
 
+from gendd_mm.deploy.features import batches, student_feature
+from gendd_mm.deploy.linear_fit import fit_linear
+from gendd_mm.deploy.teacher_scores import teacher_logits
 from gendd_mm.models import GenDD, GenerativeHead
 from gendd_mm.registry import TASK_UTILS
 
-from .features import batches
-from .refit import fit_linear
 
-
-def probe_study(model: GenDD, train_set: dict,
+def probe_study(model: BaseModel, train_set: dict,
                 test_set: dict) -> Dict[str, float]:
     """Top-1 of the student by each way, in percent.
 
@@ -25,29 +27,36 @@ def probe_study(model: GenDD, train_set: dict,
         test_set: Config of labelled test images.
 
     Returns:
-        ``generated``: logistic regression on the scores of the generative
-        path. ``teacher``: on the teacher's scores. ``folded``: the teacher's
-        classifier after the least-squares map from student to teacher
-        features. ``one_step``, of a generative head alone: not linear, but
-        its estimate in a single step without guidance.
+        ``teacher``: logistic regression on the teacher's probabilities.
+        ``both``, of labelled training images alone: on the mean of those and
+        the labels. Of GenDD alone, ``generated``: on the probabilities of the
+        generative path; ``folded``: the teacher's classifier after the
+        least-squares map from student to teacher features; ``one_step``,
+        of a generative head: not linear, but its estimate in a single step
+        without guidance.
     """
     model.eval()
     train = _collect(model, train_set)
     test = _collect(model, test_set)
-    classify = model.teacher.classify
 
     def top1(logits: Tensor) -> float:
         return 100 * (logits.argmax(1) == test['label']).double().mean().item()
 
-    def fitted(features: Tensor) -> float:
-        scores = classify(features).softmax(1).double()
-        layer = fit_linear(train['student'], scores, scores.size(1))
+    def fitted(targets: Tensor) -> float:
+        layer = fit_linear(train['student'], targets, targets.size(1))
         return top1(layer(test['student'].double()))
 
-    result = dict(
-        generated=fitted(train['generated']),
-        teacher=fitted(train['teacher']),
-        folded=top1(classify(_least_squares(train, test['student']))))
+    scores = train['logits'].double().softmax(1)
+    result = dict(teacher=fitted(scores))
+    if 'label' in train:
+        labels = F.one_hot(train['label'], scores.size(1))
+        result['both'] = fitted((scores + labels) / 2)
+    if not isinstance(model, GenDD):
+        return result
+    classify = model.teacher.classify
+    result['generated'] = fitted(
+        classify(train['generated']).double().softmax(1))
+    result['folded'] = top1(classify(_least_squares(train, test['student'])))
     head = model.distiller.gendd_loss.head
     if isinstance(head, GenerativeHead):
         usual = head.sampler
@@ -60,18 +69,24 @@ def probe_study(model: GenDD, train_set: dict,
 
 
 @torch.no_grad()
-def _collect(model: GenDD, dataset: dict) -> Dict[str, Tensor]:
-    """Student, teacher and generated features; labels, where there are any."""
+def _collect(model: BaseModel, dataset: dict) -> Dict[str, Tensor]:
+    """Student features and teacher scores; labels, where there are any.
+
+    Of GenDD, teacher and generated features too.
+    """
     parts: Dict[str, List[Tensor]] = {}
     generator = torch.Generator().manual_seed(0)
     for data in batches(dataset, model.data_preprocessor):
-        with model.distiller.student_recorders:
-            student = model.student.extract_feat(data['inputs'])[-1]
-        row = dict(
-            student=student,
-            teacher=model.teacher.extract_feat(data['inputs'])[-1],
-            generated=model.distiller.generate(model.test_num_draws,
-                                               generator))
+        inputs = data['inputs']
+        row = dict(logits=teacher_logits(model, inputs))
+        if isinstance(model, GenDD):
+            with model.distiller.student_recorders:
+                row['student'] = student_feature(model.student, inputs)
+            row['teacher'] = model.teacher.extract_feat(inputs)[-1]
+            row['generated'] = model.distiller.generate(
+                model.test_num_draws, generator)
+        else:
+            row['student'] = student_feature(model.student, inputs)
         if 'gt_label' in data['data_samples'][0]:
             row['label'] = torch.cat(
                 [sample.gt_label for sample in data['data_samples']])

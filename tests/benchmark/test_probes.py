@@ -7,7 +7,7 @@ from mmengine.registry import MODELS, DefaultScope
 from small_models import CONFIGS
 
 from gendd_mm.benchmark import Recipe, Run, configs
-from gendd_mm.benchmark.features import batches, plain
+from gendd_mm.deploy.features import batches, plain
 from gendd_mm.benchmark.probes import probe_study
 
 RECIPE = Recipe.read(str(CONFIGS / 'fashion_mnist' / 'benchmark.yml'))
@@ -59,7 +59,9 @@ def test_a_student_that_holds_the_teachers_feature_is_as_good(cfg):
         models.append(model)
 
     result = study(cfg, same)
-    assert set(result) == {'generated', 'teacher', 'folded', 'one_step'}
+    assert set(result) == {
+        'generated', 'teacher', 'both', 'folded', 'one_step'
+    }
     model, = models
     correct = []
     test = cfg.test_dataloader.dataset.to_dict()

@@ -1,4 +1,4 @@
-"""The pooled features of a student, for the refitted probe."""
+"""The pooled features of a student, for a layer fitted to them."""
 from typing import Iterator, Tuple
 
 import torch
@@ -32,6 +32,17 @@ def batches(dataset: dict, preprocessor: nn.Module) -> Iterator[dict]:
 
 
 @torch.no_grad()
+def student_feature(student: nn.Module, inputs: Tensor) -> Tensor:
+    """What a classifier's head sees of preprocessed images, shape (B, S).
+
+    Maps are averaged.
+    """
+    feature = student.extract_feat(inputs)
+    feature = feature[-1] if isinstance(feature, tuple) else feature
+    return feature.flatten(2).mean(2) if feature.dim() == 4 else feature
+
+
+@torch.no_grad()
 def extract(student: nn.Module, preprocessor: nn.Module,
             dataset: dict) -> Tuple[Tensor, Tensor]:
     """Features of a labelled dataset.
@@ -42,14 +53,11 @@ def extract(student: nn.Module, preprocessor: nn.Module,
         dataset: Config of the dataset, with the test pipeline.
 
     Returns:
-        Features, shape (N, S), maps averaged; labels, shape (N, ).
+        Features, shape (N, S); labels, shape (N, ).
     """
     student.eval()
     features, labels = [], []
     for data in batches(dataset, preprocessor):
-        feature = student.extract_feat(data['inputs'])
-        feature = feature[-1] if isinstance(feature, tuple) else feature
-        features.append(
-            feature.flatten(2).mean(2) if feature.dim() == 4 else feature)
+        features.append(student_feature(student, data['inputs']))
         labels += [sample.gt_label for sample in data['data_samples']]
     return torch.cat(features).cpu(), torch.cat(labels).cpu()

@@ -1,4 +1,4 @@
-"""The linear-evaluation protocol: a probe fitted to its optimum."""
+"""A linear layer fitted to frozen features, to its optimum."""
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -54,11 +54,3 @@ def fit_linear(features: Tensor,
         layer.weight /= std
         layer.bias -= layer.weight @ mean
     return layer.requires_grad_(False)
-
-
-def refit_top1(train: tuple, test: tuple, num_classes: int) -> float:
-    """Top-1 in percent, of (features, labels) after fitting on others."""
-    layer = fit_linear(*train, num_classes)
-    features, labels = test
-    predicted = layer(features.double()).argmax(1)
-    return 100 * (predicted == labels).double().mean().item()

@@ -1,13 +1,12 @@
-"""The refitted probe is logistic regression at its optimum."""
+"""A fitted layer is logistic regression at its optimum."""
 
 import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from gendd_mm.benchmark.refit import fit_linear, refit_top1
+from gendd_mm.deploy.linear_fit import fit_linear
 
 
 def clusters(count: int, spread: float = 1.5) -> tuple:
@@ -52,15 +51,15 @@ def test_it_cannot_be_improved():
 
 def test_scale_and_shift_of_the_features_do_not_matter():
     features, labels = clusters(200)
-    train, test = (features[:100], labels[:100]), (features[100:],
-                                                   labels[100:])
-    moved = [(100 * x.double() - 3, y) for x, y in (train, test)]
-    assert refit_top1(train, test, 4) == pytest.approx(refit_top1(*moved, 4))
+    scores = fit_linear(features, labels, 4)(features.double())
+    moved = 100 * features.double() - 3
+    torch.testing.assert_close(
+        fit_linear(moved, labels, 4)(moved), scores, rtol=0, atol=1e-4)
 
 
 def test_a_constant_feature_is_no_trouble():
     features, labels = clusters(100, spread=0.1)
     features[:, 0] = 7
-    assert fit_linear(features, labels, 4).weight.isfinite().all()
-    train = (features, labels)
-    assert refit_top1(train, train, 4) == 100
+    layer = fit_linear(features, labels, 4)
+    assert layer.weight.isfinite().all()
+    assert (layer(features.double()).argmax(1) == labels).all()
