@@ -5,13 +5,17 @@
 writes OUT_DIR/student.py and OUT_DIR/student.pth: the student with its probe
 as classifier, without teacher or generative head. It loads in mmpretrain alone
 unless its backbone is of another package, which is then said.
+
+    python tools/export_student.py CONFIG CHECKPOINT OUT_DIR --probe teacher
+
+gives it a classifier fitted to the teacher's scores of the training images.
 """
 
 import argparse
 
 from mmengine.config import DictAction
 
-from gendd_mm.deploy import export_student
+from gendd_mm.deploy import PROBES, export_student
 from gendd_mm.engine.options import read_config
 
 
@@ -20,6 +24,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file of the run')
     parser.add_argument('checkpoint', help='checkpoint of the run')
     parser.add_argument('out_dir', help='folder to write to')
+    parser.add_argument(
+        '--probe',
+        choices=PROBES,
+        default='trained',
+        help='classifier: the one trained with it (default), or one fitted '
+        'now to the teacher or the labels of the training images')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -33,7 +43,8 @@ def main() -> None:
     args = parse_args()
     cfg = read_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
-    exported = export_student(cfg, args.checkpoint, args.out_dir)
+    exported = export_student(cfg, args.checkpoint, args.out_dir,
+                              args.probe)
     print(f'wrote {exported.config}')
     print(f'wrote {exported.weights}')
     print('needs ' + ' and '.join(['mmpretrain', *exported.needs]))

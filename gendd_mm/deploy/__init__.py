@@ -1,3 +1,3 @@
-from .export import export_student
+from .export import PROBES, export_student
 
-__all__ = ['export_student']
+__all__ = ['PROBES', 'export_student']

@@ -11,10 +11,12 @@ from mmpretrain.registry import DATASETS as MMPRETRAIN_DATASETS
 from mmpretrain.registry import MODELS as MMPRETRAIN_MODELS
 
 from gendd_mm.checkpoint import read_state_dict
+from gendd_mm.deploy.fitted_probe import TARGETS, fitted_probe
 from gendd_mm.deploy.needed_packages import needed_packages
 from gendd_mm.models.heads.standardizer import fold_standardizer
 
 STUDENT = 'architecture.'
+PROBES = ('trained', *TARGETS)
 # Heads of ours that are a LinearClsHead once training is over.
 PLAIN_HEADS = ('LinearProbeHead', 'UnlabeledClsHead')
 
@@ -27,8 +29,10 @@ class ExportedStudent(NamedTuple):
     needs: List[str]
 
 
-def export_student(cfg: Config, checkpoint: str,
-                   out_dir: str) -> ExportedStudent:
+def export_student(cfg: Config,
+                   checkpoint: str,
+                   out_dir: str,
+                   probe: str = 'trained') -> ExportedStudent:
     """Write the student of a distillation as config and weights.
 
     The result is an ``ImageClassifier`` whose head is the probe as a
@@ -41,15 +45,23 @@ def export_student(cfg: Config, checkpoint: str,
         cfg: Config of the run. Its ``model.architecture`` is the student.
         checkpoint: Checkpoint of the run.
         out_dir: Folder to write ``student.py`` and ``student.pth`` to.
+        probe: Which classifier it gets: the one that was ``'trained'`` with
+            it, or one fitted to convergence on the frozen student and the
+            run's training images, to the ``'teacher'`` (no labels needed) or
+            to their ``'labels'``; docs/benchmark.md compares them. Defaults
+            to ``'trained'``.
 
     Returns:
         Paths of the config and of the weights, and the packages needed.
 
     Raises:
-        ValueError: If there is no student, its probe was not trained, or the
-            weights do not fit.
+        ValueError: If ``probe`` is unknown, there is no student, the probe
+            that is asked for was not trained or has no images or labels, or
+            the weights do not fit.
     """
-    model = _plain_model(cfg)
+    if probe not in PROBES:
+        raise ValueError(f'probe={probe!r} is unknown; choose from {PROBES}.')
+    model = _plain_model(cfg, probe)
     dataset = _plain_dataset(cfg)
     weights = {
         key[len(STUDENT):]: value
@@ -62,6 +74,10 @@ def export_student(cfg: Config, checkpoint: str,
             f'{STUDENT!r}); give a checkpoint that a distillation run wrote.')
     # Of the probe.
     weights = fold_standardizer(weights, 'head.standardizer', 'head.fc')
+    if probe != 'trained':
+        layer = fitted_probe(cfg, checkpoint, probe)
+        for name, value in layer.state_dict().items():
+            weights[f'head.fc.{name}'] = value.to(weights[f'head.fc.{name}'])
     built = MMPRETRAIN_MODELS.build(copy.deepcopy(model))
     try:
         built.load_state_dict(weights, strict=True)
@@ -98,7 +114,7 @@ def _config_text(model: dict, dataset: dict, needs: List[str]) -> str:
             f'{Config(settings).pretty_text}')
 
 
-def _plain_model(cfg: Config) -> dict:
+def _plain_model(cfg: Config, probe: str) -> dict:
     """The student's config in mmpretrain's own terms."""
     if 'architecture' not in cfg.model:
         raise ValueError(f'model.type={cfg.model.get("type")!r} has no '
@@ -110,10 +126,11 @@ def _plain_model(cfg: Config) -> dict:
                          'turned into a plain student; write backbone, neck '
                          'and head out in the config (also with cfg_path).')
     head = student['head']
-    if not head.pop('trainable', True):
+    if not head.pop('trainable', True) and probe == 'trained':
         raise ValueError('the probe of this run was not trained '
                          '(trainable=False), so the student has no '
-                         'classifier; train one on the backbone first.')
+                         'classifier; fit one to the teacher with '
+                         'probe=\'teacher\' (--probe teacher).')
     if head['type'].rpartition('.')[2] in PLAIN_HEADS:
         head['type'] = 'LinearClsHead'
         head.pop('standardize', None)

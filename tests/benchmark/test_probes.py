@@ -1,44 +1,25 @@
 """The probes of a student that ships alone."""
 
 import pytest
-import synthetic_fashion_mnist
+import small_fashion_mnist
 import torch
-from mmengine.registry import MODELS, DefaultScope
-from small_models import CONFIGS
+from mmengine.registry import DefaultScope
 
-from gendd_mm.benchmark import Recipe, Run, configs
-from gendd_mm.deploy.features import batches, plain
 from gendd_mm.benchmark.probes import probe_study
-
-RECIPE = Recipe.read(str(CONFIGS / 'fashion_mnist' / 'benchmark.yml'))
+from gendd_mm.deploy.features import batches, plain
 
 
 @pytest.fixture
 def cfg(tmp_path):
-    """GenDD on synthetic images, some thirty of each class."""
-    data = synthetic_fashion_mnist.write(
-        tmp_path / 'data', train=300, test=100)
-    teacher = configs.read(RECIPE, Run('supervised', 'teacher', 0)).model
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        torch.manual_seed(0)
-        torch.save(
-            dict(state_dict=MODELS.build(teacher).state_dict()),
-            tmp_path / 'teacher.pth')
-    run = Run('supervised', 'gendd', 0)
-    cfg = configs.prepared(RECIPE, run, str(tmp_path / 'teacher.pth'))
-    text = cfg.pretty_text.replace(cfg.data_root, data)
-    text = text.replace('most=1200', 'most=30')
-    return cfg.fromstring(text, '.py')
+    return small_fashion_mnist.run_config(tmp_path, 'supervised', 'gendd')
 
 
 def study(cfg, change=lambda model: None) -> dict:
     test = cfg.test_dataloader.dataset.to_dict()
     train = plain(cfg.train_dataloader.dataset.to_dict(), test['pipeline'])
+    model = small_fashion_mnist.build(cfg)
+    change(model)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        torch.manual_seed(0)
-        model = MODELS.build(
-            dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
-        change(model)
         return probe_study(model, train, test)
 
 

@@ -1,0 +1,89 @@
+"""The classifier of a student that ships alone, fitted after training."""
+from typing import List
+
+import torch
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS, DefaultScope
+from torch import Tensor, nn
+
+from gendd_mm.checkpoint import load_all, read_state_dict
+
+from .features import batches, plain, student_feature
+from .linear_fit import fit_linear
+from .teacher_scores import teacher_logits
+
+TARGETS = ('teacher', 'labels')
+
+
+@torch.no_grad()
+def fitted_probe(cfg: Config, checkpoint: str, targets: str) -> nn.Linear:
+    """A linear layer on the frozen student, fitted to convergence.
+
+    On all training images of the run, without augmentation; their features
+    and targets are in memory together. The GPU is used if there is one.
+
+    Args:
+        cfg: Config of the run.
+        checkpoint: Checkpoint of the run.
+        targets: What it is fitted to: ``'teacher'``, the teacher's
+            probabilities, which takes no labels, or ``'labels'``.
+
+    Returns:
+        The layer, on the student's features as they are, float64.
+
+    Raises:
+        ValueError: If ``targets`` is unknown, the weights do not fit, there
+            are no training images, or labels are asked for that are not there.
+    """
+    if targets not in TARGETS:
+        raise ValueError(f'targets={targets!r} is unknown; choose from '
+                         f'{TARGETS}.')
+    datasets = [(cfg.get(f'{name}_dataloader') or {}).get('dataset')
+                for name in ('train', 'test')]
+    if None in datasets:
+        raise ValueError('a probe is fitted to the training images as the '
+                         'test pipeline prepares them, but the config has no '
+                         'train_dataloader or no test_dataloader.')
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+        model = _trained_model(cfg, checkpoint)
+        train, test = (dataset.to_dict() for dataset in datasets)
+        features, wanted = _collect(model, plain(train, test['pipeline']),
+                                    targets)
+    num_classes = model.student.head.num_classes
+    return fit_linear(features, wanted, num_classes)
+
+
+def _trained_model(cfg: Config, checkpoint: str) -> BaseModel:
+    settings = cfg.model.to_dict()
+    if cfg.get('data_preprocessor'):
+        settings.setdefault('data_preprocessor',
+                            cfg.data_preprocessor.to_dict())
+    model = MODELS.build(settings)
+    misfit = load_all(model, dict(read_state_dict(checkpoint)))
+    if misfit:
+        raise ValueError(f'checkpoint {checkpoint!r} does not fit the model '
+                         f'of the config: {misfit}; give the two of one run.')
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    model = model.to(device)
+    model.eval()  # MMRazor's algorithms return nothing
+    return model
+
+
+def _collect(model: BaseModel, dataset: dict, targets: str) -> tuple:
+    features: List[Tensor] = []
+    wanted: List[Tensor] = []
+    for data in batches(dataset, model.data_preprocessor):
+        inputs = data['inputs']
+        features.append(student_feature(model.student, inputs).cpu())
+        if targets == 'teacher':
+            logits = teacher_logits(model, inputs)
+            wanted.append(logits.double().softmax(1).cpu())
+            continue
+        samples = data['data_samples']
+        if 'gt_label' not in samples[0]:
+            raise ValueError('the training images of this run have no labels '
+                             'to fit a probe to; fit it to the teacher: '
+                             'probe=\'teacher\'.')
+        wanted += [sample.gt_label.cpu() for sample in samples]
+    return torch.cat(features), torch.cat(wanted)

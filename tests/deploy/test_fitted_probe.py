@@ -1,0 +1,95 @@
+"""The exported student with a classifier fitted after training."""
+
+import pytest
+import small_fashion_mnist
+import torch
+from mmengine.registry import DefaultScope
+from mmpretrain.apis import get_model
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from gendd_mm.benchmark.probes import probe_study
+from gendd_mm.deploy import export_student
+from gendd_mm.deploy.features import batches, extract, plain
+
+
+def prepare(tmp_path, setting: str, method: str) -> tuple:
+    """Config, model and checkpoint of a run that has not trained a step."""
+    cfg = small_fashion_mnist.run_config(tmp_path, setting, method)
+    model = small_fashion_mnist.build(cfg)
+    model.eval()
+    checkpoint = tmp_path / 'epoch_1.pth'
+    torch.save(dict(state_dict=model.state_dict()), checkpoint)
+    return cfg, model, str(checkpoint)
+
+
+def images_of(cfg, model):
+    """Labels and preprocessed images of the test set."""
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        for data in batches(cfg.test_dataloader.dataset.to_dict(),
+                            model.data_preprocessor):
+            samples = data['data_samples']
+            yield data['inputs'], torch.cat([x.gt_label for x in samples])
+
+
+def top1(cfg, model, classifier) -> float:
+    correct = [(classifier(images, mode='tensor').argmax(1) == labels)
+               for images, labels in images_of(cfg, model)]
+    return 100 * torch.cat(correct).double().mean().item()
+
+
+@pytest.mark.parametrize('setting, method', [('unlabeled', 'gendd'),
+                                             ('unlabeled', 'kl'),
+                                             ('supervised', 'gendd')])
+def test_fitted_to_the_teacher_it_ships_what_the_benchmark_measured(
+        tmp_path, setting, method):
+    cfg, model, checkpoint = prepare(tmp_path, setting, method)
+    exported = export_student(cfg, checkpoint, str(tmp_path / 'out'),
+                              'teacher')
+    shipped = get_model(exported.config, pretrained=exported.weights)
+    test = cfg.test_dataloader.dataset.to_dict()
+    own = plain(cfg.train_dataloader.dataset.to_dict(), test['pipeline'])
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        measured = probe_study(model, own, test)['teacher']
+    assert top1(cfg, model, shipped) == pytest.approx(measured)
+
+
+def test_fitted_to_labels_it_is_scikit_learns(tmp_path):
+    cfg, model, checkpoint = prepare(tmp_path, 'supervised', 'gendd')
+    exported = export_student(cfg, checkpoint, str(tmp_path / 'out'), 'labels')
+    shipped = get_model(exported.config, pretrained=exported.weights)
+    test = cfg.test_dataloader.dataset.to_dict()
+    own = plain(cfg.train_dataloader.dataset.to_dict(), test['pipeline'])
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        features, labels = extract(model.student, model.data_preprocessor, own)
+    scaler = StandardScaler().fit(features.double().numpy())
+    reference = LogisticRegression(
+        tol=1e-10, max_iter=10000).fit(
+            scaler.transform(features.double().numpy()), labels.numpy())
+    images, _ = next(images_of(cfg, model))
+    with torch.no_grad():
+        scores = shipped(images, mode='tensor').softmax(1)
+        seen = model.student.extract_feat(images)[-1]
+    expected = torch.from_numpy(
+        reference.predict_proba(scaler.transform(seen.double().numpy())))
+    torch.testing.assert_close(scores.double(), expected, rtol=0, atol=1e-3)
+
+
+def test_labels_that_are_not_there_are_asked_for(tmp_path):
+    cfg, _, checkpoint = prepare(tmp_path, 'unlabeled', 'gendd')
+    with pytest.raises(ValueError, match="no labels .* probe='teacher'"):
+        export_student(cfg, checkpoint, str(tmp_path / 'out'), 'labels')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_an_unknown_probe_is_refused(tmp_path):
+    cfg, _, checkpoint = prepare(tmp_path, 'unlabeled', 'gendd')
+    with pytest.raises(ValueError, match="probe='best' .* 'teacher'"):
+        export_student(cfg, checkpoint, str(tmp_path / 'out'), 'best')
+
+
+def test_without_training_images_it_says_so(tmp_path):
+    cfg, _, checkpoint = prepare(tmp_path, 'unlabeled', 'gendd')
+    cfg.pop('train_dataloader')
+    with pytest.raises(ValueError, match='no train_dataloader'):
+        export_student(cfg, checkpoint, str(tmp_path / 'out'), 'teacher')
