@@ -10,6 +10,9 @@ from .tables import comparison_table, setting_table, sweep_table
 INTRODUCTION = """\
 Top-1 in percent, mean ± standard deviation over seeds. Own output: the
 generative path through the teacher's classifier, or a method's own classifier.
+Refitted: a linear layer fitted to labels on the frozen student; fitted to the
+teacher: to its scores of the run's own training images, `export_student.py
+--probe teacher`. Shipped: exported with the probe as it was trained.
 Test cost: million multiply-adds per image of the own output. Made by
 `tools/benchmark.py` from the JSON lines beside this file.
 """

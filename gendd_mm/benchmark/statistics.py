@@ -31,15 +31,18 @@ def metric(name: str) -> Metric:
     """How to read a metric of a record.
 
     Args:
-        name: A field such as ``'refit_top1'`` or a group such as
-            ``'gen/few'``; ``own`` in place of ``gen`` or ``probe`` takes that
-            of the method's own output.
+        name: A field such as ``'refit_top1'``, a group such as
+            ``'gen/few'`` or a way to a probe such as ``'probes/teacher'``;
+            ``own`` in place of ``gen`` or ``probe`` takes that of the
+            method's own output.
     """
 
     def read(record: dict) -> Optional[float]:
         key = name
         if name.startswith('own'):
             key = own_path(record) + name[len('own'):]
+        if key.startswith('probes/'):
+            return record.get('probes', {}).get(key.partition('/')[2])
         if '/' in key:
             return record.get('groups', {}).get(key)
         return record.get(key)

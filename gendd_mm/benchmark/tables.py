@@ -9,6 +9,7 @@ COLUMNS = {
     'own output': ('own_top1', 1, 2),
     'probe as trained': ('probe_top1', 1, 2),
     'probe refitted': ('refit_top1', 1, 2),
+    'fitted to the teacher': ('probes/teacher', 1, 2),
     'shipped': ('shipped_top1', 1, 2),
     'training seconds': ('seconds', 1, 0),
     'test cost': ('gmacs', 1e3, 2),

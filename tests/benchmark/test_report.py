@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from small_models import CONFIGS
 
-from gendd_mm.benchmark import (Comparison, Run, latest_records, read_records,
-                                write_report)
+from gendd_mm.benchmark import (Comparison, Recipe, Run, latest_records,
+                                read_records, write_report)
 from gendd_mm.benchmark.estimate import estimate
 from gendd_mm.benchmark.plots import pareto_front
 from gendd_mm.benchmark.report import report
@@ -36,7 +37,7 @@ def test_a_cell_is_the_mean_and_deviation_of_the_latest_of_each_seed(records):
     text = report(records, [PLAIN])
     supervised = text.partition('## supervised')[2].partition('##')[0]
     assert row(supervised, 'kd') == [
-        'kd', '2', '80.50 ± 0.71', '80.50 ± 0.71', '81.50 ± 0.71',
+        'kd', '2', '80.50 ± 0.71', '80.50 ± 0.71', '81.50 ± 0.71', '-',
         '80.50 ± 0.71', '105 ± 7', '0.60'
     ]
     # Its own output is generative, of 83 and 86.
@@ -54,6 +55,21 @@ def test_differences_are_taken_seed_by_seed(records):
     missing = PLAIN._replace(against='dkd')
     assert difference(records, missing) is None
     assert '| own_top1 | - | - |' in report(records, [missing])
+
+
+def test_the_ways_to_a_probe_are_read(records):
+    for index, record in enumerate(records):
+        record['probes'] = dict(teacher=70. + index)
+    first = [records[0]]
+    assert over_seeds(first, 'probes/teacher') == pytest.approx((70, None, 1))
+    assert over_seeds(first, 'probes/folded') is None
+
+
+def test_the_committed_tables_are_those_of_the_committed_lines():
+    recipe = Recipe.read(str(CONFIGS / 'fashion_mnist' / 'benchmark.yml'))
+    tables = Path(recipe.results).with_name('tables.md').read_text()
+    records = latest_records(read_records(recipe.results))
+    assert tables == report(records, recipe.comparisons)
 
 
 def test_shot_groups_are_of_the_own_output(records):
