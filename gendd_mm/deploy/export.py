@@ -75,6 +75,10 @@ def export_student(cfg: Config,
     # Of the probe.
     weights = fold_standardizer(weights, 'head.standardizer', 'head.fc')
     if probe != 'trained':
+        if 'head.fc.weight' not in weights:
+            raise ValueError(f'probe={probe!r} replaces the linear layer '
+                             f'head.fc, which {model["head"]["type"]} has '
+                             'not; use probe=\'trained\'.')
         layer = fitted_probe(cfg, checkpoint, probe)
         for name, value in layer.state_dict().items():
             weights[f'head.fc.{name}'] = value.to(weights[f'head.fc.{name}'])
