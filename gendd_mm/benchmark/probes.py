@@ -36,7 +36,7 @@ def probe_study(model: BaseModel, train_set: dict,
         without guidance.
     """
     model.eval()
-    train = _collect(model, train_set)
+    train = _collect(model, train_set, with_teacher=True)
     test = _collect(model, test_set)
 
     def top1(logits: Tensor) -> float:
@@ -69,24 +69,30 @@ def probe_study(model: BaseModel, train_set: dict,
 
 
 @torch.no_grad()
-def _collect(model: BaseModel, dataset: dict) -> Dict[str, Tensor]:
-    """Student features and teacher scores; labels, where there are any.
+def _collect(model: BaseModel,
+             dataset: dict,
+             with_teacher: bool = False) -> Dict[str, Tensor]:
+    """Student features, of GenDD generated ones too; labels, if any.
 
-    Of GenDD, teacher and generated features too.
+    With the teacher, many times as large, its scores and, of GenDD, features.
     """
     parts: Dict[str, List[Tensor]] = {}
     generator = torch.Generator().manual_seed(0)
     for data in batches(dataset, model.data_preprocessor):
         inputs = data['inputs']
-        row = dict(logits=teacher_logits(model, inputs))
+        row = {}
         if isinstance(model, GenDD):
             with model.distiller.student_recorders:
                 row['student'] = student_feature(model.student, inputs)
-            row['teacher'] = model.teacher.extract_feat(inputs)[-1]
             row['generated'] = model.distiller.generate(
                 model.test_num_draws, generator)
+            if with_teacher:
+                row['teacher'] = model.teacher.extract_feat(inputs)[-1]
+                row['logits'] = model.teacher.classify(row['teacher'])
         else:
             row['student'] = student_feature(model.student, inputs)
+            if with_teacher:
+                row['logits'] = teacher_logits(model, inputs)
         if 'gt_label' in data['data_samples'][0]:
             row['label'] = torch.cat(
                 [sample.gt_label for sample in data['data_samples']])

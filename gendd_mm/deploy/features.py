@@ -23,7 +23,8 @@ def batches(dataset: dict, preprocessor: nn.Module) -> Iterator[dict]:
     loader = Runner.build_dataloader(
         dict(
             dataset=dataset,
-            batch_size=500,
+            # Their activations fit a CPU's caches, unlike those of 500.
+            batch_size=64,
             num_workers=0,
             sampler=dict(type='DefaultSampler', shuffle=False),
             collate_fn=dict(type='default_collate')))
