@@ -17,6 +17,7 @@ from gendd_mm.engine.launch import build_runner
 from gendd_mm.models import GenDD, ReusedClassifierHead
 
 from .cost import multiply_adds
+from .noise_levels import has_generative_head, noise_levels
 from .probes import probe_study
 
 # The paths of a record and the metric's.
@@ -43,7 +44,8 @@ def evaluate(cfg: Config, checkpoint: str, refit: Config) -> dict:
         own training images. ``groups`` by
         number of training images, if the evaluator has them. ``gmacs`` of
         the method's own output and ``student_gmacs`` of the student's, per
-        image of a batch of 64.
+        image of a batch of 64. ``noise_levels`` of a generative head:
+        :func:`gendd_mm.benchmark.noise_levels.noise_levels`.
     """
     runner = _tester(cfg, checkpoint)
     metrics = _by_path(runner.model, runner.test())
@@ -69,6 +71,10 @@ def evaluate(cfg: Config, checkpoint: str, refit: Config) -> dict:
         student_gmacs=multiply_adds(student, images) / 1e9,
         groups=metrics,
         probes=probes)
+    if has_generative_head(runner.model):
+        # Last, as it trains the batch norm.
+        result['noise_levels'] = noise_levels(runner.model,
+                                              cfg.train_dataloader)
     result['shipped_top1'] = _shipped(cfg, checkpoint, result['probe_top1'])
     return result
 

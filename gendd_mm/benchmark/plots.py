@@ -27,7 +27,7 @@ def plot_cost(records: List[dict], setting: str, folder: Path) -> List[Path]:
         record for record in records if record['setting'] == setting
         and record['sweep'] is None and record['method'] != 'teacher'
     ]
-    figure, axes = _axes()
+    figure, axes = axes_of()
     points = []
     for method in dict.fromkeys(record['method'] for record in mine):
         runs = [record for record in mine if record['method'] == method]
@@ -56,13 +56,13 @@ def plot_cost(records: List[dict], setting: str, folder: Path) -> List[Path]:
         ylabel='top-1, %',
         title=f'{setting}: own output (round), shipped student (square)')
     axes.legend(fontsize='small')
-    return _save(figure, folder / f'cost_{setting}')
+    return save(figure, folder / f'cost_{setting}')
 
 
 def plot_sweep(records: List[dict], sweep: str, folder: Path) -> List[Path]:
     """Top-1 at each value of a sweep, mean and standard deviation."""
     mine = [record for record in records if record['sweep'] == sweep]
-    figure, axes = _axes()
+    figure, axes = axes_of()
     values = sorted({record['value'] for record in mine})
     for metric, label in (('own_top1', 'own output'),
                           ('refit_top1', 'probe refitted'), ('shipped_top1',
@@ -86,10 +86,11 @@ def plot_sweep(records: List[dict], sweep: str, folder: Path) -> List[Path]:
         ylabel='top-1, %',
         title=f'{mine[0]["method"]}, {mine[0]["setting"]}')
     axes.legend(fontsize='small')
-    return _save(figure, folder / f'sweep_{sweep}')
+    return save(figure, folder / f'sweep_{sweep}')
 
 
-def _axes():
+def axes_of():
+    """A new figure and its axes."""
     # Without a screen, and without a global figure to close.
     from matplotlib import colormaps
     from matplotlib.figure import Figure
@@ -100,7 +101,8 @@ def _axes():
     return figure, axes
 
 
-def _save(figure, stem: Path) -> List[Path]:
+def save(figure, stem: Path) -> List[Path]:
+    """Write ``stem.png`` and ``stem.svg``."""
     import matplotlib
     paths = []
     # The same file for the same records, so that a commit shows changes.

@@ -2,6 +2,8 @@
 from pathlib import Path
 from typing import List, Sequence
 
+from .noise_report import (noise_table, plot_noise_levels,
+                           with_noise_levels)
 from .plots import plot_cost, plot_sweep
 from .recipe import Comparison
 from .records import latest_records
@@ -15,6 +17,15 @@ teacher: to its scores of the run's own training images, `export_student.py
 --probe teacher`. Shipped: exported with the probe as it was trained.
 Test cost: million multiply-adds per image of the own output. Made by
 `tools/benchmark.py` from the JSON lines beside this file.
+"""
+
+NOISE_LEVELS = """\
+1000 x the mean gradient of an image's loss by the normalised student feature
+(root mean square over images) where the noise level is in the tenth of the
+scale that begins there, 0 clean and 1 pure noise, and over the levels that the
+run trains at. Signal share: of the squared gradient of one draw as trained;
+the rest varies with the noise. Compare within a row: losses of different
+processes have different units.
 """
 
 
@@ -45,6 +56,8 @@ def write_report(records: List[dict], comparisons: Sequence[Comparison],
         if any(record['setting'] == setting and record['method'] != 'teacher'
                and record['sweep'] is None for record in records):
             written += plot_cost(records, setting, folder)
+        if with_noise_levels(records, setting):
+            written += plot_noise_levels(records, setting, folder)
     for sweep in _names(records, 'sweep'):
         written += plot_sweep(records, sweep, folder)
     return written
@@ -57,6 +70,13 @@ def report(records: List[dict], comparisons: Sequence[Comparison]) -> str:
         parts += [f'## {setting}\n', setting_table(records, setting)]
     if comparisons:
         parts += ['## Differences\n', comparison_table(records, comparisons)]
+    levels = [
+        f'### {setting}\n\n{noise_table(records, setting)}'
+        for setting in _names(records, 'setting')
+        if with_noise_levels(records, setting)
+    ]
+    if levels:
+        parts += ['## Gradient by noise level\n', NOISE_LEVELS, *levels]
     for sweep in _names(records, 'sweep'):
         parts += [f'## Sensitivity: {sweep}\n', sweep_table(records, sweep)]
     parts += ['## Made with\n', _origin(records)]

@@ -65,6 +65,31 @@ def test_the_ways_to_a_probe_are_read(records):
     assert over_seeds(first, 'probes/folded') is None
 
 
+def test_noise_levels_are_means_over_seeds(records, tmp_path):
+    """1000 x (0.010 and 0.014), (0.2 and 0.4); 50 and 70 percent."""
+    assert 'noise level' not in report(records, [])
+    runs = [
+        record for record in records
+        if record['setting'] == 'supervised' and record['method'] == 'gendd'
+    ]
+    for record, low, high, share in zip(runs, (.01, .014), (.2, .4), (.5, .7)):
+        record['noise_levels'] = [
+            dict(low=0., high=.5, signal=low, signal_share=1.),
+            dict(low=.5, high=1., signal=high, signal_share=1.),
+            dict(low=None, high=None, signal=.1, signal_share=share),
+        ]
+    text = report(records, []).partition('## Gradient by noise level')[2]
+    assert row(text, 'method')[2:] == [
+        '0.0', '0.5', 'as trained', 'signal share, %'
+    ]
+    assert row(text, 'gendd')[1:] == [
+        '2', '12.0 ± 2.8', '300.0 ± 141.4', '100.0', '60 ± 14'
+    ]
+    names = {path.name for path in write_report(records, [], tmp_path)}
+    assert {'noise_supervised.png', 'noise_supervised.svg'} <= names
+    assert 'noise_long_tailed.png' not in names
+
+
 def test_the_committed_tables_are_those_of_the_committed_lines():
     recipe = Recipe.read(str(CONFIGS / 'fashion_mnist' / 'benchmark.yml'))
     tables = Path(recipe.results).with_name('tables.md').read_text()

@@ -1,5 +1,5 @@
 """The GenDD objective: contraction, feature mixup, generative loss."""
-from typing import Optional
+from typing import Optional, Tuple
 
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -46,7 +46,18 @@ class GenDDLoss(BaseModule):
                 labels: Optional[Tensor] = None,
                 class_centers: Optional[Tensor] = None,
                 class_bias: Optional[Tensor] = None) -> Tensor:
-        """The loss of a batch.
+        """The loss of a batch, from what :meth:`prepare` takes."""
+        pair = self.prepare(condition, target, labels, class_centers,
+                            class_bias)
+        return self.loss_weight * self.head.loss(*pair)
+
+    def prepare(self,
+                condition: Tensor,
+                target: Tensor,
+                labels: Optional[Tensor] = None,
+                class_centers: Optional[Tensor] = None,
+                class_bias: Optional[Tensor] = None) -> Tuple[Tensor, Tensor]:
+        """Conditions and targets as the head gets them.
 
         Args:
             condition: Normalised student features, shape (B, S).
@@ -56,7 +67,7 @@ class GenDDLoss(BaseModule):
             class_bias: Bias of the teacher's classifier, shape (C,).
 
         Returns:
-            Scalar loss.
+            Conditions, mixed, (B, S); targets, contracted and mixed, (B, D).
         """
         # A teacher may run in half precision; contraction should not.
         target = widened(target.detach())
@@ -65,4 +76,4 @@ class GenDDLoss(BaseModule):
                                       class_bias)
         if self.feature_mixup:
             condition, target = self.feature_mixup(condition, target)
-        return self.loss_weight * self.head.loss(condition, target)
+        return condition, target
