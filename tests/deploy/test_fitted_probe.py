@@ -102,3 +102,15 @@ def test_without_training_images_it_says_so(tmp_path):
     cfg.pop('train_dataloader')
     with pytest.raises(ValueError, match='no train_dataloader'):
         export_student(cfg, checkpoint, str(tmp_path / 'out'), 'teacher')
+
+
+def test_a_head_without_one_linear_layer_is_refused(tmp_path):
+    cfg, model, checkpoint = prepare(tmp_path, 'supervised', 'kd')
+    weights = {
+        name: value
+        for name, value in model.state_dict().items() if 'head.fc' not in name
+    }
+    torch.save(dict(state_dict=weights), checkpoint)
+    cfg.model.architecture.head.type = 'StackedLinearClsHead'
+    with pytest.raises(ValueError, match='head.fc, which StackedLinearClsHead'):
+        export_student(cfg, checkpoint, str(tmp_path / 'out'), 'teacher')
