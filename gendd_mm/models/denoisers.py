@@ -3,11 +3,11 @@ import math
 from typing import List, Optional, Tuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gendd_mm.registry import MODELS
 
+from .linear import Linear, linear
 from .modulations import MODULATIONS, Modulation
 
 
@@ -57,15 +57,15 @@ class TokenDenoiser(nn.Module):
         if modulation not in MODULATIONS:
             raise ValueError(f'modulation={modulation!r} is unknown; choose '
                              f'from {sorted(MODULATIONS)}.')
-        self.input = nn.Linear(token_dim, width)
+        self.input = Linear(token_dim, width)
         self.time_embedding = TimeEmbedding(width)
-        self.condition_embedding = nn.Linear(condition_dim, width)
+        self.condition_embedding = Linear(condition_dim, width)
         self.token_embedding = nn.Embedding(num_tokens, width)
         self.modulation = MODULATIONS[modulation](width, depth)
         self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(depth))
         self.output_norm = nn.LayerNorm(
             width, eps=1e-6, elementwise_affine=False)
-        self.output = nn.Linear(width, output_dim)
+        self.output = Linear(width, output_dim)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -114,9 +114,9 @@ class TokenDenoiser(nn.Module):
             The linear part of each condition, shape (B, w), and the
             embedding of each position without one, shape (L, w).
         """
-        linear = self.condition_embedding
-        return (F.linear(condition, linear.weight),
-                self.token_embedding.weight + linear.bias)
+        layer = self.condition_embedding
+        return (linear(condition,
+                       layer.weight), self.token_embedding.weight + layer.bias)
 
     def denoise(self,
                 noisy: Tensor,
@@ -143,8 +143,8 @@ class TokenDenoiser(nn.Module):
         hidden = of_output.apply(self.output_norm(hidden))
         if num_outputs is None:
             return self.output(hidden)
-        return F.linear(hidden, self.output.weight[:num_outputs],
-                        self.output.bias[:num_outputs])
+        return linear(hidden, self.output.weight[:num_outputs],
+                      self.output.bias[:num_outputs])
 
 
 class TimeEmbedding(nn.Module):
@@ -160,8 +160,8 @@ class TimeEmbedding(nn.Module):
         super().__init__()
         self.num_frequencies = num_frequencies
         self.mlp = nn.Sequential(
-            nn.Linear(2 * num_frequencies, width), nn.SiLU(),
-            nn.Linear(width, width))
+            Linear(2 * num_frequencies, width), nn.SiLU(),
+            Linear(width, width))
 
     @property
     def linears(self) -> Tuple[nn.Linear, nn.Linear]:
@@ -191,7 +191,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.mlp = nn.Sequential(
-            nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+            Linear(width, width), nn.SiLU(), Linear(width, width))
 
     def forward(self, hidden: Tensor, modulation: Modulation) -> Tensor:
         """``h + gate * MLP(LN(h) * (1 + scale) + shift)``, shape (..., w)."""

@@ -5,6 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .linear import Linear
+
 
 class Modulation(NamedTuple):
     """What one layer is modulated with, each (..., w).
@@ -50,8 +52,8 @@ class _Affine(torch.autograd.Function):
         normed, scale = ctx.saved_tensors
         of_normed = torch.addcmul(gradient, gradient, scale.to(gradient))
         return (_summed_to(of_normed, normed.shape),
-                _summed_to(gradient * normed, scale.shape),
-                _summed_to(gradient, ctx.shift_shape))
+                _summed_to(gradient * normed,
+                           scale.shape), _summed_to(gradient, ctx.shift_shape))
 
 
 class _GatedSum(torch.autograd.Function):
@@ -92,8 +94,8 @@ class BlockModulation(nn.Module):
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
-            nn.Linear(width, 3 * width) for _ in range(depth))
-        self.output = nn.Linear(width, 2 * width)
+            Linear(width, 3 * width) for _ in range(depth))
+        self.output = Linear(width, 2 * width)
 
     def forward(self, embedding: Tensor) -> List[Modulation]:
         """Modulations of the blocks and of the output layer.
@@ -123,7 +125,7 @@ class SharedModulation(nn.Module):
 
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(width, 3 * width)
+        self.linear = Linear(width, 3 * width)
         self.offsets = nn.Parameter(torch.zeros(depth + 1, 3, width))
 
     def forward(self, embedding: Tensor) -> List[Modulation]:
