@@ -16,7 +16,7 @@ from .target_scale import TargetScale
 
 # Rows of width 1024 that are trained at a time by default: enough for matrix
 # products at full speed, few enough for the cache of a CPU.
-ROW_CHUNK = {'cpu': 850, 'cuda': 16384}
+ROW_CHUNK = {'cpu': 512, 'cuda': 16384}
 
 
 @MODELS.register_module()
