@@ -15,6 +15,7 @@ import sys
 from functools import partial
 from pathlib import Path
 from typing import Callable, Dict, Iterator, NamedTuple, Tuple
+from unittest import mock
 
 import torch
 from rich.console import Console
@@ -25,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tests'))
 
 import gendd_mm  # noqa: E402, F401  the shims come first
 from gendd_mm.models import GenerativeHead  # noqa: E402
+from gendd_mm.models.linear import linear  # noqa: E402
 from measure import (MatrixProduct, gradient_variances,  # noqa: E402
                      multiply_adds, peak_bytes, seconds)
 from reference_head import ReferenceHead, randomize  # noqa: E402
@@ -34,7 +36,7 @@ PAPER_DRAWS, DEFAULT_DRAWS = 5, 2
 REPEATS = 10
 # Whether so many antithetic rows have no more gradient variance than REPEATS
 # independent ones depends on the head; the benchmark measures it.
-ANTITHETIC_REPEATS = 6
+ANTITHETIC_REPEATS = 8
 
 
 class Case(NamedTuple):
@@ -126,21 +128,38 @@ def plain_sample(case: Case, num_draws: int,
 
 def training(case: Case, rounds: int, device: torch.device) -> Dict:
     """Speed of training, exact and antithetic, and share of the peak rate."""
-    step, product = train_step(case), MatrixProduct()
+    step = train_step(case)
+    products = dict(torch=MatrixProduct(), head=MatrixProduct(linear))
     times = seconds(
         dict(
             plain=plain_train_step(case),
             exact=step,
+            same_products=with_torch_products(train_step(case)),
             antithetic=train_step(
                 case,
                 repeats=ANTITHETIC_REPEATS,
                 noise_sampling='antithetic'),
-            product=product), rounds, device)
-    rate = product.multiply_adds / times['product']
+            **products), rounds, device)
+    rates = {
+        name: product.multiply_adds / times[name]
+        for name, product in products.items()
+    }
     return dict(
         exact=times['plain'] / times['exact'],
+        same_products=times['plain'] / times['same_products'],
         antithetic=times['plain'] / times['antithetic'],
-        share=multiply_adds(step) / times['exact'] / rate)
+        products=rates['head'] / rates['torch'],
+        share=multiply_adds(step) / times['exact'] / max(rates.values()))
+
+
+def with_torch_products(run: Callable[[], None]) -> Callable[[], None]:
+    """The run with the products of the plain head, not those of oneDNN."""
+
+    def run_so() -> None:
+        with mock.patch('gendd_mm.models.linear.ONEDNN', False):
+            run()
+
+    return run_so
 
 
 def variance(case: Case, steps: int = 100, draws: int = 20) -> float:
@@ -205,6 +224,8 @@ def headline(rounds: int, device: torch.device,
     return dict(
         train_exact_small=small['exact'],
         train_exact_large=large['exact'],
+        train_same_products_small=small['same_products'],
+        train_same_products_large=large['same_products'],
         memory_large=memory,
         train_antithetic_small=small['antithetic'],
         train_antithetic_large=large['antithetic'],
@@ -213,6 +234,7 @@ def headline(rounds: int, device: torch.device,
         **sampling(rounds, device, num_steps),
         gmacs_default=multiply_adds(sample(SMALL, DEFAULT_DRAWS)) /
         SMALL.batch_size / 1e9,
+        gemm_rate=small['products'],
         gemm_share=small['share'])
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 # Factor on the loss inside a float16 autocast, whose gradients would
-# underflow: the scale of a GradScaler comes too late for them. The loss of a
-# row is a mean over channels, so a sum over 16,384 rows of 1 stays below 65,504.
+# underflow: the scale of a GradScaler comes too late for them. Losses and
+# their sum are float32; what enters float16 is the gradient of a row.
 HALF_SCALE = 64.
 
 # (rows, inputs) -> loss of each row
