@@ -1,4 +1,5 @@
 """Linear layers whose matrix products are those of the fastest library."""
+from pathlib import Path
 from typing import Optional, Tuple
 
 import torch
@@ -7,14 +8,19 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.utils.flop_counter import register_flop_formula
 
+# From so many multiply-adds on oneDNN is ahead: measured, it loses at 0.6
+# million (64 rows of 64 x 128) and wins at 8 million (512 of 128 x 128).
+FEWEST_MULTIPLY_ADDS = 2**21
+
 
 class Linear(nn.Linear):
     """``nn.Linear``, with oneDNN's products where these are faster.
 
-    On a CPU torch multiplies float32 matrices by MKL, which uses AVX-512 on
-    Intel's processors alone; oneDNN uses it on all. Measured on an AMD EPYC
-    of family 26: twice the rate, in all three products of a training step.
-    Same parameters, same results but for rounding; differentiable once there.
+    On a CPU torch multiplies float32 matrices by MKL, which stays at the rate
+    of AVX2 on AMD's processors; oneDNN uses AVX-512 on those, too. Measured
+    on an EPYC of family 26: twice the rate, in all three products of a
+    training step. Same parameters, same results but for rounding;
+    differentiable once there.
     """
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -35,8 +41,9 @@ def linear(inputs: Tensor,
     Returns:
         ``inputs @ weight.T + bias``, shape (..., out_features).
     """
-    if _prefers_onednn(inputs, weight):
+    if _prefers_onednn(inputs, weight, bias):
         return _OneDNNLinear.apply(inputs, weight, bias)
+    # What does not fit has torch's own errors.
     return F.linear(inputs, weight, bias)
 
 
@@ -45,21 +52,22 @@ class _OneDNNLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx, inputs: Tensor, weight: Tensor,
                 bias: Optional[Tensor]) -> Tensor:
-        ctx.save_for_backward(inputs, weight)
+        of_inputs, of_weight, _ = ctx.needs_input_grad
+        ctx.save_for_backward(inputs if of_weight else None,
+                              weight if of_inputs else None)
         return _product(inputs, weight, bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> Tuple[Optional[Tensor], ...]:
         inputs, weight = ctx.saved_tensors
-        of_inputs, of_weight, of_bias = ctx.needs_input_grad
         rows = gradient.reshape(-1, gradient.size(-1))
         return (
-            _product(gradient, weight.t()) if of_inputs else None,
-            _product(rows.t(),
-                     inputs.reshape(-1, inputs.size(-1)).t())
-            if of_weight else None,
-            rows.sum(0) if of_bias else None,
+            None if weight is None else _product(gradient, weight.t()),
+            None if inputs is None else _product(
+                rows.t(),
+                inputs.reshape(-1, inputs.size(-1)).t()),
+            rows.sum(0) if ctx.needs_input_grad[2] else None,
         )
 
 
@@ -67,26 +75,60 @@ def _product(inputs: Tensor,
              weight: Tensor,
              bias: Optional[Tensor] = None) -> Tensor:
     """``inputs @ weight.T + bias`` by oneDNN."""
-    # What torch.compile makes of a linear layer; it has no public name.
-    return torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, 'none', [],
-                                              '')
+    return torch.ops.gendd_mm.onednn_linear(inputs, weight, bias)
 
 
-def _prefers_onednn(inputs: Tensor, weight: Tensor) -> bool:
-    return (ONEDNN and inputs.device.type == 'cpu'
-            and inputs.dtype == weight.dtype == torch.float32
-            and inputs.numel() > 0 and not torch.is_autocast_enabled('cpu')
-            and not torch.compiler.is_compiling())
+# An operator of our own: torch.compile takes it as it is, and torch's counter
+# of multiply-adds knows it.
+_library = torch.library.Library('gendd_mm', 'FRAGMENT')
+_library.define('onednn_linear(Tensor inputs, Tensor weight, Tensor? bias) '
+                '-> Tensor')
+
+
+@torch.library.impl(_library, 'onednn_linear', 'CPU')
+def _onednn_linear(inputs: Tensor, weight: Tensor,
+                   bias: Optional[Tensor]) -> Tensor:
+    # torch has no public name for it. It reads strides, but not the bias's.
+    return torch.ops.mkldnn._linear_pointwise(
+        inputs, weight, None if bias is None else bias.contiguous(), 'none',
+        [], '')
+
+
+@torch.library.register_fake('gendd_mm::onednn_linear')
+def _shape_of_linear(inputs: Tensor, weight: Tensor,
+                     bias: Optional[Tensor]) -> Tensor:
+    return inputs.new_empty(*inputs.shape[:-1], weight.size(0))
+
+
+@register_flop_formula(torch.ops.gendd_mm.onednn_linear)
+def _flops_of_linear(inputs: torch.Size, weight: torch.Size, *args,
+                     **kwargs) -> int:
+    return 2 * inputs.numel() * weight[0]
+
+
+def _prefers_onednn(inputs: Tensor, weight: Tensor,
+                    bias: Optional[Tensor]) -> bool:
+    tensors = (inputs, weight) if bias is None else (inputs, weight, bias)
+    return (ONEDNN and all(
+        tensor.device.type == 'cpu' and tensor.dtype == torch.float32
+        for tensor in tensors) and weight.dim() == 2 and inputs.dim() > 0
+            and inputs.size(-1) == weight.size(1)
+            and (bias is None or bias.shape == weight.shape[:1])
+            and inputs.numel() * weight.size(0) >= FEWEST_MULTIPLY_ADDS
+            and not torch.is_autocast_enabled('cpu'))
+
+
+def _gains_by_onednn() -> bool:
+    """Whether this is an AMD processor with AVX-512 and oneDNN is there."""
+    if not (HAS_ONEDNN
+            and torch.backends.cpu.get_cpu_capability().startswith('AVX512')):
+        return False
+    try:
+        return 'AuthenticAMD' in Path('/proc/cpuinfo').read_text()
+    except OSError:
+        return False
 
 
 HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(
     torch.ops.mkldnn, '_linear_pointwise')
-# Whether its products are taken. Measured with AVX-512 alone.
-ONEDNN = HAS_ONEDNN and (
-    torch.backends.cpu.get_cpu_capability().startswith('AVX512'))
-
-if HAS_ONEDNN:
-    # So that torch's counter sees these products too.
-    @register_flop_formula(torch.ops.mkldnn._linear_pointwise)
-    def _flops(inputs: torch.Size, weight: torch.Size, *args, **kwargs) -> int:
-        return 2 * inputs.numel() * weight[0]
+ONEDNN = _gains_by_onednn()

@@ -5,7 +5,7 @@ import torch
 from reference_head import ReferenceHead
 from small_head import fix_draws, rows_of, seeded, small_head
 
-from gendd_mm.models import GenerativeHead
+from gendd_mm.models import GenerativeHead, linear
 
 BOTH = pytest.mark.parametrize('noise_sampling', ['independent', 'antithetic'])
 
@@ -51,11 +51,20 @@ def test_loss_and_gradients_equal_the_reference(float64, noise_sampling,
     assert max(distances.values()) < 1e-8, distances
 
 
+@pytest.fixture(params=['torch', 'oneDNN'])
+def products(request, monkeypatch):
+    """Either library for the products, whatever this machine prefers."""
+    if request.param == 'oneDNN' and not linear.HAS_ONEDNN:
+        pytest.skip('this build of torch has no oneDNN')
+    monkeypatch.setattr(linear, 'ONEDNN', request.param == 'oneDNN')
+    monkeypatch.setattr(linear, 'FEWEST_MULTIPLY_ADDS', 1)
+
+
 @pytest.mark.parametrize('repeats, row_chunk', [(4, 7), (180, None),
                                                 (180, 101)])
 @BOTH
 def test_float32_loss_and_gradients_equal_the_reference(
-        noise_sampling, repeats, row_chunk):
+        products, noise_sampling, repeats, row_chunk):
     head = small_head(
         noise_sampling=noise_sampling, repeats=repeats, row_chunk=row_chunk)
     distances = distances_to_reference(head, torch.float32)
@@ -105,10 +114,9 @@ def test_samples_equal_the_reference(float64, scale, start_t):
     torch.testing.assert_close(samples, expected, rtol=1e-6, atol=1e-6)
 
 
-def test_float32_samples_equal_the_reference():
+def test_float32_samples_equal_the_reference(products):
     samples, expected = sampled(
-        small_head(
-            sampling=dict(type='ancestral', num_steps=6, start_t=950)))
+        small_head(sampling=dict(type='ancestral', num_steps=6, start_t=950)))
     assert samples.dtype == torch.float32
     assert (samples - expected).norm() < 1e-5 * expected.norm()
 
@@ -179,6 +187,13 @@ def test_a_condition_that_does_not_fit_is_an_error(shape):
 def test_a_target_that_does_not_fit_is_an_error():
     with pytest.raises(ValueError, match='size 16 does not fit .*dim=12'):
         small_head().loss(torch.randn(2, 6), torch.randn(2, 16))
+
+
+@pytest.mark.parametrize('row_chunk', [None, 7])
+def test_a_batch_without_images_is_an_error(row_chunk):
+    with pytest.raises(ValueError, match='no images'):
+        small_head(row_chunk=row_chunk).loss(
+            torch.randn(0, 6), torch.randn(0, 12))
 
 
 @pytest.mark.parametrize('num_draws', [0, -2])

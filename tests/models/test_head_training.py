@@ -4,6 +4,8 @@ import pytest
 import torch
 from small_head import fix_draws, rows_into, small_head
 from torch import Tensor
+from torch._subclasses.fake_tensor import (DataDependentOutputException,
+                                           FakeTensorMode)
 
 
 @pytest.mark.parametrize('noise_sampling', ['independent', 'antithetic'])
@@ -16,8 +18,7 @@ def test_a_head_under_autocast_trains_as_in_float32(dtype, noise_sampling):
 
     def loss_and_gradient() -> tuple:
         loss = head.loss(condition, target)
-        gradients = torch.autograd.grad(loss,
-                                        [condition, *head.parameters()])
+        gradients = torch.autograd.grad(loss, [condition, *head.parameters()])
         return loss.detach(), torch.cat([g.flatten() for g in gradients])
 
     loss, gradient = loss_and_gradient()
@@ -36,8 +37,9 @@ def test_a_loss_takes_one_row_per_image_token_and_repeat(
         noise_sampling, copies, row_chunk):
     head = small_head(
         repeats=8, noise_sampling=noise_sampling, row_chunk=row_chunk)
-    rows, modulations = (rows_into(module) for module in (
-        head.denoiser.input, head.denoiser.modulation))
+    rows, modulations = (
+        rows_into(module)
+        for module in (head.denoiser.input, head.denoiser.modulation))
     head.loss(torch.randn(2, 6), torch.randn(2, 12))
     assert sum(rows) == 2 * 3 * 8
     assert max(rows) <= (row_chunk or 48)
@@ -118,6 +120,37 @@ def test_a_compiled_training_step_is_the_same(row_chunk):
 
     for one, other in zip(step(torch.compile(head.loss)), step(head.loss)):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def without_values(module: torch.nn.Module, mode: FakeTensorMode) -> None:
+    """Give a module tensors that have shapes and nothing to read."""
+    for part in module.modules():
+        for tensors in (part._parameters, part._buffers):
+            for name, tensor in tensors.items():
+                if tensor is not None:
+                    tensors[name] = mode.from_tensor(tensor)
+
+
+@pytest.mark.parametrize('row_chunk', [None, 7])
+@pytest.mark.parametrize('noise_sampling', ['independent', 'antithetic'])
+@pytest.mark.parametrize('process', ['GaussianDiffusion', 'RectifiedFlow'])
+def test_a_loss_reads_no_value(process, noise_sampling, row_chunk):
+    """Reading one waits for the device; here it would be an error."""
+    head = small_head(
+        process=dict(type=process),
+        sampling=dict(type='ddim'),
+        noise_sampling=noise_sampling,
+        target_scale='auto',
+        row_chunk=row_chunk)
+    mode = FakeTensorMode()
+    without_values(head, mode)
+    with mode:
+        condition = torch.randn(4, 6, requires_grad=True)
+        loss = head.loss(condition, torch.randn(4, 12))
+        loss.backward()
+        assert condition.grad.shape == (4, 6)
+        with pytest.raises(DataDependentOutputException):
+            loss.item()
 
 
 @pytest.mark.gpu

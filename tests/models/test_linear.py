@@ -1,12 +1,16 @@
 """Linear layers by oneDNN: equal to torch's, and only where they hold."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._dynamo.backends.debugging import aot_eager
 from torch.utils.flop_counter import FlopCounterMode
 
 from gendd_mm.models import linear as module
+from gendd_mm.models.denoisers import TokenDenoiser
 from gendd_mm.models.linear import Linear, linear
 
 pytestmark = pytest.mark.skipif(
@@ -15,8 +19,9 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def onednn(monkeypatch):
-    """As on a CPU with AVX-512, whatever this one is."""
+    """As on an AMD CPU with AVX-512, whatever this one is, for any size."""
     monkeypatch.setattr(module, 'ONEDNN', True)
+    monkeypatch.setattr(module, 'FEWEST_MULTIPLY_ADDS', 1)
 
 
 def outcome(function, inputs: Tensor, weight: Tensor, bias: Tensor) -> list:
@@ -50,14 +55,17 @@ def test_products_and_gradients_equal_those_in_float64(axes, with_bias):
 
 
 @pytest.mark.parametrize('layout', ['transposed', 'expanded', 'sliced'])
-def test_any_layout_of_inputs_and_weight_will_do(layout):
-    inputs, weight = {
-        'transposed': (torch.randn(6, 9).t(), torch.randn(6, 4).t()),
-        'expanded': (torch.randn(1, 6).expand(9, 6), torch.randn(4, 6)),
-        'sliced': (torch.randn(9, 12)[:, ::2], torch.randn(8, 6)[:4]),
+def test_any_layout_will_do(layout):
+    inputs, weight, bias = {
+        'transposed':
+        (torch.randn(6, 9).t(), torch.randn(6, 4).t(), torch.randn(4)),
+        'expanded': (torch.randn(1, 6).expand(9, 6),
+                     torch.randn(4, 1).expand(4, 6), torch.randn(1).expand(4)),
+        'sliced': (torch.randn(9, 12)[:, ::2], torch.randn(8, 6)[:4],
+                   torch.randn(8)[::2]),
     }[layout]
     torch.testing.assert_close(
-        linear(inputs, weight), F.linear(inputs, weight))
+        linear(inputs, weight, bias), F.linear(inputs, weight, bias))
 
 
 def test_a_gradient_that_is_a_view_of_one_number_is_read_right():
@@ -67,12 +75,78 @@ def test_a_gradient_that_is_a_view_of_one_number_is_read_right():
     torch.testing.assert_close(weight.grad, inputs.sum(0).expand(4, 6))
 
 
-def test_what_is_frozen_gets_no_gradient():
-    layer, inputs = Linear(6, 4), torch.randn(5, 6)
-    layer.weight.requires_grad_(False)
-    layer(inputs).sum().backward()
-    assert layer.weight.grad is None
-    torch.testing.assert_close(layer.bias.grad, torch.full((4, ), 5.))
+@pytest.mark.parametrize('frozen', ['inputs', 'weight', 'bias'])
+def test_what_is_frozen_gets_no_gradient_and_costs_none(frozen, monkeypatch):
+    products, product = [], module._product
+    monkeypatch.setattr(module, '_product',
+                        lambda *args: products.append(args) or product(*args))
+    leaves = dict(
+        inputs=torch.randn(5, 6), weight=torch.randn(4, 6), bias=torch.ones(4))
+    for name, leaf in leaves.items():
+        leaf.requires_grad_(name != frozen)
+    held = []
+    with torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor: held.append(tensor) or tensor, lambda held: held):
+        output = linear(**leaves)
+    output.sum().backward()
+    given = {name for name, leaf in leaves.items() if leaf.grad is not None}
+    assert given == leaves.keys() - {frozen}
+    # Forward, and backward for each of inputs and weight.
+    assert len(products) == (3 if frozen == 'bias' else 2)
+    # The gradient of one needs the other, and no more is kept.
+    assert len(held) == (2 if frozen == 'bias' else 1)
+
+
+def test_a_second_derivative_is_refused():
+    weight = torch.randn(4, 6, requires_grad=True)
+    output = linear(torch.randn(5, 6), weight).square().sum()
+    gradient, = torch.autograd.grad(output, weight, create_graph=True)
+    with pytest.raises(RuntimeError, match='once_differentiable'):
+        gradient.sum().backward()
+
+
+@pytest.mark.parametrize('modulation', ['block', 'shared'])
+def test_all_layers_of_the_denoiser_are_of_this_kind(modulation):
+    denoiser = TokenDenoiser(4, 8, 6, 3, 16, 2, modulation)
+    layers = [
+        layer for layer in denoiser.modules() if isinstance(layer, nn.Linear)
+    ]
+    assert layers and all(isinstance(layer, Linear) for layer in layers)
+
+
+def test_a_compiled_layer_takes_the_same_products():
+    layer, inputs = Linear(6, 4), torch.randn(5, 6, requires_grad=True)
+    graphs = []
+
+    def backend(graph, examples):
+        graphs.append(graph)
+        return aot_eager(graph, examples)
+
+    compiled = torch.compile(layer, backend=backend, fullgraph=True)
+    results = []
+    for run in (compiled, layer):
+        run(inputs).square().sum().backward()
+        results.append([inputs.grad, *(p.grad for p in layer.parameters())])
+        inputs.grad = None
+        layer.zero_grad()
+    torch.testing.assert_close(*results)
+    names = {str(node.target) for node in graphs[0].graph.nodes}
+    assert any('autograd_function' in name or 'onednn' in name
+               for name in names)
+
+
+@pytest.mark.parametrize('capability, vendor, expected',
+                         [('AVX512', 'AuthenticAMD', True),
+                          ('AVX512_VNNI', 'AuthenticAMD', True),
+                          ('AVX2', 'AuthenticAMD', False),
+                          ('AVX512', 'GenuineIntel', False)])
+def test_it_is_taken_on_amd_with_avx512(monkeypatch, capability, vendor,
+                                        expected):
+    monkeypatch.setattr(torch.backends.cpu, 'get_cpu_capability',
+                        lambda: capability)
+    monkeypatch.setattr(Path, 'read_text',
+                        lambda self: f'vendor_id\t: {vendor}\n')
+    assert module._gains_by_onednn() is expected
 
 
 def test_the_layer_is_a_linear_layer():
@@ -84,12 +158,18 @@ def test_the_layer_is_a_linear_layer():
     assert isinstance(ours, nn.Linear)
     plain.load_state_dict(ours.state_dict())
     inputs = torch.randn(5, 6)
+    assert ours(inputs).grad_fn.name() == '_OneDNNLinearBackward'
     torch.testing.assert_close(ours(inputs), plain(inputs))
 
 
-@pytest.mark.parametrize('case', ['float64', 'no rows', 'autocast'])
-def test_the_rest_is_left_to_torch(case):
+@pytest.mark.parametrize(
+    'case', ['float64', 'no rows', 'autocast', 'few', 'another CPU'])
+def test_the_rest_is_left_to_torch(case, monkeypatch):
     inputs, weight = torch.randn(5, 6), torch.randn(4, 6)
+    if case == 'another CPU':
+        monkeypatch.setattr(module, 'ONEDNN', False)
+    if case == 'few':
+        monkeypatch.setattr(module, 'FEWEST_MULTIPLY_ADDS', 5 * 6 * 4 + 1)
     if case == 'no rows':
         inputs = inputs[:0]
     if case == 'float64':
@@ -100,6 +180,18 @@ def test_the_rest_is_left_to_torch(case):
     assert output.grad_fn.name() != '_OneDNNLinearBackward'
     assert output.dtype == expected.dtype
     torch.testing.assert_close(output, expected)
+
+
+@pytest.mark.parametrize('inputs, weight, bias', [((5, 7), (4, 6), (4, )),
+                                                  ((5, 6), (4, 6), (3, )),
+                                                  ((), (4, 6), (4, ))])
+def test_what_does_not_fit_has_the_errors_of_torch(inputs, weight, bias):
+    tensors = [torch.randn(shape) for shape in (inputs, weight, bias)]
+    with pytest.raises(RuntimeError) as theirs:
+        F.linear(*tensors)
+    with pytest.raises(RuntimeError) as ours:
+        linear(*tensors)
+    assert str(ours.value) == str(theirs.value)
 
 
 def test_multiply_adds_are_counted():

@@ -63,6 +63,11 @@ class AncestralSampler(Sampler):
         steps = self.steps(process)
         schedule = process.schedule.respace(steps[::-1])
         log_beta = schedule.betas.log()
+
+        def number(value: Tensor) -> Tensor:
+            # Filled in on the device: a copy to it would wait for it.
+            return torch.full((), float(value), dtype=x.dtype, device=x.device)
+
         x = noise
         for i, t in zip(reversed(range(len(steps))), steps):
             output = denoise(x, t)
@@ -75,14 +80,9 @@ class AncestralSampler(Sampler):
             mean = (x - noise_scale * noise_estimate) / (1 - beta)**0.5
             if i == 0:
                 return mean
-            log_variance = torch.full(
-                (),
-                float(schedule.posterior_log_variance[i]),
-                dtype=x.dtype,
-                device=x.device)
+            log_variance = number(schedule.posterior_log_variance[i])
             if process.learned_variance:
-                log_variance = torch.lerp(log_variance,
-                                          log_beta[i].to(x),
+                log_variance = torch.lerp(log_variance, number(log_beta[i]),
                                           (interpolation + 1) / 2)
             x = mean + (0.5 * log_variance).exp() * torch.randn(
                 x.shape, dtype=x.dtype, device=x.device, generator=generator)

@@ -133,9 +133,12 @@ class GenerativeHead(BaseModule):
             Scalar loss, float32 at least.
 
         Raises:
-            ValueError: If a size does not fit the head.
+            ValueError: If a size does not fit the head or there is no image.
         """
         self._check_condition(condition)
+        if len(condition) == 0:
+            raise ValueError('the batch has no images, so that its mean loss '
+                             'is undefined; leave out empty batches.')
         draws = self.draw(len(condition), condition.device, generator)
         target = self.target_scale(widened(target).to(widened(condition)))
         tokens = self.tokenizer.tokenize(target).flatten(0, 1)
@@ -150,10 +153,7 @@ class GenerativeHead(BaseModule):
             # Sums the rows of the table; the last one is that of a dropped
             # condition.
             embedding = F.embedding_bag(
-                index[groups],
-                table,
-                mode='sum',
-                padding_idx=len(table) - 1)
+                index[groups], table, mode='sum', padding_idx=len(table) - 1)
             if not in_table:
                 embedding = embedding + self.denoiser.time_embedding(steps)
             output = self.denoiser.denoise(
@@ -255,9 +255,11 @@ class GenerativeHead(BaseModule):
         dropped = len(positions) + len(linear)
         index = [
             position % len(positions),
-            torch.where(keep, len(positions) + image, dropped)
+            torch.where(keep,
+                        len(positions) + image, dropped)
         ]
-        in_table = not t.is_floating_point() and len(t) > self.process.num_steps
+        in_table = not t.is_floating_point() and len(
+            t) > self.process.num_steps
         if in_table:
             steps = torch.arange(self.process.num_steps, device=t.device)
             rows.insert(0, self.denoiser.time_embedding(steps))
@@ -278,7 +280,6 @@ class GenerativeHead(BaseModule):
                 f'a condition of shape {tuple(condition.shape)} does not fit '
                 f'a head built for condition_dim={self.condition_dim}; record '
                 'the pooled student feature, shape (B, condition_dim).')
-
 
 
 def _halves(part: Tensor) -> Tensor:

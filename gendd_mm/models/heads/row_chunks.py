@@ -25,7 +25,9 @@ def chunked_sum(losses: RowLosses, num_rows: int, chunk: int, inputs: Tensor,
     """Sum of the losses of all rows.
 
     Differentiable once with respect to ``inputs`` and ``parameters``; works
-    under autocast, gradient scaling and DistributedDataParallel.
+    under autocast, gradient scaling and DistributedDataParallel. Hooks that a
+    user has registered on a parameter (``Tensor.register_hook``) see the
+    gradient of every chunk before that of the sum.
 
     Args:
         losses: Gives the losses of a slice of rows. Gradient flows through
@@ -63,9 +65,9 @@ class _ChunkedSum(torch.autograd.Function):
                                'a second time; compute it again.')
         gradients, ctx.gradients = ctx.gradients, None
         # In place, as they are as large as the model.
-        return (None, None, *(None if gradient is None else
-                              gradient.mul_(grad_output)
-                              for gradient in gradients))
+        return (None, None,
+                *(None if gradient is None else gradient.mul_(grad_output)
+                  for gradient in gradients))
 
 
 # Dynamo cannot trace a backward pass inside a forward one.
@@ -114,8 +116,7 @@ class _Totals:
 
     def __enter__(self) -> '_Totals':
         for i, tensor in enumerate(self._tensors):
-            self._handles.append(
-                tensor.register_hook(partial(self._take, i)))
+            self._handles.append(tensor.register_hook(partial(self._take, i)))
         return self
 
     def __exit__(self, *exc_info) -> None:
@@ -126,6 +127,8 @@ class _Totals:
         """Add the gradients of a scalar."""
         torch.autograd.grad(value, self._tensors, allow_unused=True)
 
+    # Not for Dynamo, which would trace it as soon as a compiled step calls it.
+    @torch.compiler.disable
     def _take(self, i: int, gradient: Tensor) -> Tensor:
         if self.gradients[i] is None:
             self.gradients[i] = self._owned(gradient)
