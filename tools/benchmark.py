@@ -4,16 +4,20 @@
     python tools/benchmark.py configs/fashion_mnist/benchmark.yml \\
         --only unlabeled --seeds 0
     python tools/benchmark.py configs/fashion_mnist/benchmark.yml --report
+    python tools/benchmark.py configs/fashion_mnist/benchmark.yml \\
+        --results work_dirs/again/results.jsonl
 
 Stopped, the same command goes on from the last checkpoint. A run that has a
-line of results is not run again unless its config has changed. By default two
-processes share the grid, after the teachers have had all cores.
+line of results is not run again unless its config has changed; with a new file
+of ``--results`` all of them are. By default two processes share the grid, after
+the teachers have had all cores.
 """
 
 import argparse
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -36,6 +40,11 @@ def parse_args() -> argparse.Namespace:
         type=int,
         default=2,
         help='processes that share the grid and the cores (default: 2)')
+    parser.add_argument(
+        '--results',
+        metavar='FILE',
+        help='lines of JSON; checkpoints, tables and plots go beside it '
+        '(default: as the recipe says). A new file runs everything anew')
     parser.add_argument(
         '--report',
         action='store_true',
@@ -75,6 +84,11 @@ def run(args: argparse.Namespace, recipe: Recipe) -> None:
 def main() -> None:
     args = parse_args()
     recipe = Recipe.read(args.recipe)
+    if args.results:
+        recipe = replace(
+            recipe,
+            results=args.results,
+            work_dir=str(Path(args.results).parent))
     if not args.report:
         try:
             run(args, recipe)

@@ -198,19 +198,24 @@ def test_processes_share_a_grid(recipe, monkeypatch):
 
 
 def test_the_tool_runs_a_grid_in_two_processes(recipe, tmp_path):
+    results = tmp_path / 'anew' / 'results.jsonl'
     done = subprocess.run(
         [
             sys.executable, 'tools/benchmark.py',
-            str(tmp_path / 'recipe.yml'), '--no-report'
+            str(tmp_path / 'recipe.yml'), '--no-report', '--results',
+            str(results)
         ],
         cwd=CONFIGS.parent,
         stdout=subprocess.PIPE,
         text=True,
         check=True)
-    records = latest_records(read_records(recipe.results))
+    records = latest_records(read_records(results))
     assert [record['method'] for record in records].count('gendd') == 2
     # The teacher, the student, GenDD and one value of its sweep, each once.
-    assert len(read_records(recipe.results)) == len(records) == 4
+    assert len(read_records(results)) == len(records) == 4
+    # Anew: without the lines and the checkpoints of the recipe's own places.
+    assert not Path(recipe.results).exists()
+    assert not Path(recipe.work_dir).exists()
     assert done.stdout.count('teacher/seed0') >= 1
 
 
