@@ -34,9 +34,8 @@ class BuildWithMim(build_py):
                 (mim / name).symlink_to(Path('..', '..', name))
             elif source.is_dir():
                 shutil.copytree(
-                    source,
-                    mim / name,
-                    ignore=shutil.ignore_patterns('__pycache__', '*.pyc'))
+                    source, mim / name, ignore=shutil.ignore_patterns('__pycache__', '*.pyc')
+                )
             elif source.exists():
                 shutil.copy2(source, mim / name)
 

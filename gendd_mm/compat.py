@@ -17,14 +17,16 @@ from types import ModuleType
 from unittest import mock
 
 _missing = [
-    name for name in ('torch', 'mmengine', 'mmcv', 'mmpretrain', 'mmrazor',
-                      'joblib') if importlib.util.find_spec(name) is None
+    name
+    for name in ('torch', 'mmengine', 'mmcv', 'mmpretrain', 'mmrazor', 'joblib')
+    if importlib.util.find_spec(name) is None
 ]
 if _missing:
     raise ModuleNotFoundError(
         f'gendd_mm runs on the OpenMMLab stack, of which {_missing} is not '
         'installed here. Install the extra `mm` (the tested versions) or '
-        "`onedl` (the maintained forks): pip install -e '.[mm]'")
+        "`onedl` (the maintained forks): pip install -e '.[mm]'"
+    )
 
 import mmcv  # noqa: E402
 import mmengine.utils.package_utils as package_utils  # noqa: E402
@@ -38,8 +40,7 @@ from mmengine.utils import digit_version  # noqa: E402
 __all__ = ['apply', 'init_gloo']
 
 # Everything of MMRazor that a config can name.
-_MMRAZOR_PACKAGES = ('registry', 'structures', 'models', 'engine', 'datasets',
-                     'visualization')
+_MMRAZOR_PACKAGES = ('registry', 'structures', 'models', 'engine', 'datasets', 'visualization')
 
 
 def apply() -> None:
@@ -117,7 +118,9 @@ def allow_mmengine_checkpoints() -> None:
         warnings.warn(
             f'torch {torch.__version__} loads checkpoints without '
             'weights_only protection: a checkpoint can run any code. Load '
-            'only files that you trust, or install torch>=2.6.')
+            'only files that you trust, or install torch>=2.6.',
+            stacklevel=2,
+        )
         return
     torch.serialization.add_safe_globals(_checkpoint_globals())
 
@@ -128,26 +131,32 @@ def _checkpoint_globals() -> list:
     multiarray = (np._core if is_numpy_2 else np.core).multiarray
     # numpy 2 moved `numpy.core` to `numpy._core`: allowed under both names,
     # so that what one numpy wrote, the other can read.
-    arrays = [(getattr(multiarray, name), f'numpy.{core}.multiarray.{name}')
-              for core in ('core', '_core')
-              for name in ('_reconstruct', 'scalar')]
+    arrays = [
+        (getattr(multiarray, name), f'numpy.{core}.multiarray.{name}')
+        for core in ('core', '_core')
+        for name in ('_reconstruct', 'scalar')
+    ]
     # Histories hold float64 values and int64 counts; the best score of a run
     # is whatever number the metric returned.
     dtypes = [type(np.dtype(name)) for name in ('float64', 'float32', 'int64')]
     return [
-        HistoryBuffer, (_history_statistic, 'builtins.getattr'), np.ndarray,
-        np.dtype, *dtypes, *arrays
+        HistoryBuffer,
+        (_history_statistic, 'builtins.getattr'),
+        np.ndarray,
+        np.dtype,
+        *dtypes,
+        *arrays,
     ]
 
 
 def _history_statistic(owner: type, name: str):
     """Stand in for ``getattr`` while a checkpoint is read."""
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'current',
-                                                  'mean'):
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
         raise UnpicklingError(
             f'The checkpoint asks for getattr({owner!r}, {name!r}); only the '
             'statistics min, max, current and mean of HistoryBuffer are '
-            'allowed. Load it only where you trust it.')
+            'allowed. Load it only where you trust it.'
+        )
     return getattr(HistoryBuffer, name)
 
 
@@ -168,9 +177,8 @@ def keep_weights_only_on() -> None:
 def _protected_load(file, map_location=None, weights_only=None):
     """Take the place of onedl-mmengine's ``_safe_torch_load``."""
     return torch.load(
-        file,
-        map_location=map_location,
-        weights_only=True if weights_only is None else weights_only)
+        file, map_location=map_location, weights_only=True if weights_only is None else weights_only
+    )
 
 
 # 4 -------------------------------------------------------------------------
@@ -206,7 +214,8 @@ def import_mmrazor_packages() -> None:
     mmrazor = importlib.import_module('mmrazor')
     names = [f'mmrazor.{package}' for package in _MMRAZOR_PACKAGES]
     if digit_version(torch.__version__) < digit_version('2.0.0') or all(
-            name in sys.modules for name in names):
+        name in sys.modules for name in names
+    ):
         return
 
     true_digit_version = mmrazor.digit_version
@@ -223,9 +232,10 @@ def import_mmrazor_packages() -> None:
             importlib.import_module(name)
     finally:
         for name, module in list(sys.modules.items()):
-            if name.partition('.')[0] == 'mmrazor' and getattr(
-                    module, 'digit_version',
-                    None) is digit_version_of_old_torch:
+            if (
+                name.partition('.')[0] == 'mmrazor'
+                and getattr(module, 'digit_version', None) is digit_version_of_old_torch
+            ):
                 module.digit_version = true_digit_version
 
 
@@ -242,5 +252,5 @@ def init_gloo(launcher: str, dist_cfg: dict) -> None:
         dist_cfg: ``env_cfg.dist_cfg`` of the config; its backend is ignored.
     """
     options = {**dist_cfg, 'backend': 'gloo'}
-    with mock.patch.object(torch.cuda, 'set_device', lambda device: None):
+    with mock.patch.object(torch.cuda, 'set_device'):
         init_dist(launcher, **options)

@@ -17,56 +17,45 @@ from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
 
 __all__ = [
-    'DATASETS', 'DATA_SAMPLERS', 'HOOKS', 'METRICS', 'MODELS',
-    'PARAM_SCHEDULERS', 'TASK_UTILS', 'TRANSFORMS'
+    'DATASETS',
+    'DATA_SAMPLERS',
+    'HOOKS',
+    'METRICS',
+    'MODELS',
+    'PARAM_SCHEDULERS',
+    'TASK_UTILS',
+    'TRANSFORMS',
 ]
 
 # Heads, losses, tokenizers, denoisers, distillers, algorithms, backbones.
-MODELS = Registry(
-    'model',
-    parent=MMENGINE_MODELS,
-    scope='gendd_mm',
-    locations=['gendd_mm.models'])
+MODELS = Registry('model', parent=MMENGINE_MODELS, scope='gendd_mm', locations=['gendd_mm.models'])
 
 # Diffusion processes and samplers.
 TASK_UTILS = Registry(
-    'task util',
-    parent=MMENGINE_TASK_UTILS,
-    scope='gendd_mm',
-    locations=['gendd_mm.models'])
+    'task util', parent=MMENGINE_TASK_UTILS, scope='gendd_mm', locations=['gendd_mm.models']
+)
 
 DATASETS = Registry(
-    'dataset',
-    parent=MMENGINE_DATASETS,
-    scope='gendd_mm',
-    locations=['gendd_mm.datasets'])
+    'dataset', parent=MMENGINE_DATASETS, scope='gendd_mm', locations=['gendd_mm.datasets']
+)
 
 DATA_SAMPLERS = Registry(
-    'data sampler',
-    parent=MMENGINE_DATA_SAMPLERS,
-    scope='gendd_mm',
-    locations=['gendd_mm.datasets'])
+    'data sampler', parent=MMENGINE_DATA_SAMPLERS, scope='gendd_mm', locations=['gendd_mm.datasets']
+)
 
 TRANSFORMS = Registry(
-    'transform',
-    parent=MMENGINE_TRANSFORMS,
-    scope='gendd_mm',
-    locations=['gendd_mm.datasets'])
+    'transform', parent=MMENGINE_TRANSFORMS, scope='gendd_mm', locations=['gendd_mm.datasets']
+)
 
 METRICS = Registry(
-    'metric',
-    parent=MMENGINE_METRICS,
-    scope='gendd_mm',
-    locations=['gendd_mm.evaluation'])
+    'metric', parent=MMENGINE_METRICS, scope='gendd_mm', locations=['gendd_mm.evaluation']
+)
 
-HOOKS = Registry(
-    'hook',
-    parent=MMENGINE_HOOKS,
-    scope='gendd_mm',
-    locations=['gendd_mm.engine'])
+HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='gendd_mm', locations=['gendd_mm.engine'])
 
 PARAM_SCHEDULERS = Registry(
     'parameter scheduler',
     parent=MMENGINE_PARAM_SCHEDULERS,
     scope='gendd_mm',
-    locations=['gendd_mm.engine'])
+    locations=['gendd_mm.engine'],
+)

@@ -28,8 +28,7 @@ class Layout(dict):
 
 def conv(weights, name, x, stride=1):
     weight = weights[f'{name}.weight']
-    return F.conv2d(x, weight, weights.get(f'{name}.bias'), stride,
-                    weight.shape[-1] // 2)
+    return F.conv2d(x, weight, weights.get(f'{name}.bias'), stride, weight.shape[-1] // 2)
 
 
 def norm(weights, name, x):
@@ -38,8 +37,7 @@ def norm(weights, name, x):
 
 
 def classify(weights, name, x):
-    return F.linear(
-        x.mean((2, 3)), weights[f'{name}.weight'], weights[f'{name}.bias'])
+    return F.linear(x.mean((2, 3)), weights[f'{name}.weight'], weights[f'{name}.bias'])
 
 
 class ResNet:
@@ -166,8 +164,8 @@ class Bottlenecks:
             for i in range(num_blocks):
                 name = f'layer{stage}.{i}'
                 for j, (a, b, size) in enumerate(
-                    ((before, width, 1), (width, width, 3),
-                     (width, 4 * width, 1)), 1):
+                    ((before, width, 1), (width, width, 3), (width, 4 * width, 1)), 1
+                ):
                     keys.conv(f'{name}.conv{j}', a, b, size)
                     keys.norm(f'{name}.bn{j}', b)
                 if i == 0:

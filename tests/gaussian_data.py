@@ -1,5 +1,4 @@
 """Normal data, for which the best denoiser and its samples are formulas."""
-from typing import Tuple
 
 from torch import Tensor
 
@@ -20,21 +19,19 @@ class GaussianData:
         self.mean = mean
         self.std = std
 
-    def posterior_mean(self, x: Tensor, t: float) -> Tuple[Tensor, Tensor]:
+    def posterior_mean(self, x: Tensor, t: float) -> tuple[Tensor, Tensor]:
         """``E[x_0 | x_t]`` and ``E[noise | x_t]``."""
         signal, noise = self.process.level(t)
         variance = signal**2 * self.std**2 + noise**2
         innovation = (x - signal * self.mean) / variance
-        return (self.mean + signal * self.std**2 * innovation,
-                noise * innovation)
+        return (self.mean + signal * self.std**2 * innovation, noise * innovation)
 
     def denoise(self, x: Tensor, t: float) -> Tensor:
         """What a perfect network gives, without a variance."""
         x_0, noise = self.posterior_mean(x, t)
         signal, scale = self.process.level(t)
         of_gaussian = isinstance(self.process, GaussianDiffusion)
-        velocity = (
-            signal * noise - scale * x_0 if of_gaussian else noise - x_0)
+        velocity = signal * noise - scale * x_0 if of_gaussian else noise - x_0
         return dict(x0=x_0, epsilon=noise, v=velocity)[self.process.prediction]
 
     def end_of_flow(self, x: Tensor, t: float) -> Tensor:
@@ -44,5 +41,5 @@ class GaussianData:
         deviations.
         """
         signal, noise = self.process.level(t)
-        std = (signal**2 * self.std**2 + noise**2)**0.5
+        std = (signal**2 * self.std**2 + noise**2) ** 0.5
         return self.mean + self.std * (x - signal * self.mean) / std

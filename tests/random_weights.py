@@ -1,6 +1,6 @@
 """Random weights for which no two entries can be mistaken for each other."""
 
-from typing import Mapping
+from collections.abc import Mapping
 
 from torch import Tensor
 
@@ -13,6 +13,6 @@ def randomize(weights: Mapping[str, Tensor]) -> None:
         if name.endswith('running_var'):
             value.uniform_(0.5, 2)
         elif value.dim() > 1:
-            value.normal_(std=value[0].numel()**-0.5)
+            value.normal_(std=value[0].numel() ** -0.5)
         else:
             value.normal_(mean=float(name.endswith('.weight')), std=0.2)

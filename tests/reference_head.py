@@ -24,9 +24,9 @@ def cosine_alpha_bar() -> list:
     """abar after each of the 1,000 steps."""
 
     def signal(s: float) -> float:
-        return math.cos((s + 0.008) / 1.008 * math.pi / 2)**2
+        return math.cos((s + 0.008) / 1.008 * math.pi / 2) ** 2
 
-    alpha_bar, product = [], 1.
+    alpha_bar, product = [], 1.0
     for i in range(NUM_STEPS):
         ratio = signal((i + 1) / NUM_STEPS) / signal(i / NUM_STEPS)
         product *= 1 - min(1 - ratio, 0.999)
@@ -37,30 +37,26 @@ def cosine_alpha_bar() -> list:
 class ReferenceDenoiser(nn.Module):
     """An MLP with adaptive layer norm; one condition per row."""
 
-    def __init__(self, token_dim: int, condition_dim: int, num_tokens: int,
-                 width: int, depth: int) -> None:
+    def __init__(
+        self, token_dim: int, condition_dim: int, num_tokens: int, width: int, depth: int
+    ) -> None:
         super().__init__()
         self.x_in = nn.Linear(token_dim, width)
         self.time_1 = nn.Linear(256, width)
         self.time_2 = nn.Linear(width, width)
         self.z_in = nn.Linear(condition_dim, width)
         self.position_in = nn.Embedding(num_tokens, width)
-        self.norm = nn.ModuleList(
-            nn.LayerNorm(width, eps=1e-6) for _ in range(depth))
-        self.mlp_1 = nn.ModuleList(
-            nn.Linear(width, width) for _ in range(depth))
-        self.mlp_2 = nn.ModuleList(
-            nn.Linear(width, width) for _ in range(depth))
-        self.modulation = nn.ModuleList(
-            nn.Linear(width, 3 * width) for _ in range(depth))
+        self.norm = nn.ModuleList(nn.LayerNorm(width, eps=1e-6) for _ in range(depth))
+        self.mlp_1 = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
+        self.mlp_2 = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
+        self.modulation = nn.ModuleList(nn.Linear(width, 3 * width) for _ in range(depth))
         self.out_modulation = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, 2 * token_dim)
 
-    def forward(self, x: Tensor, t: Tensor, z: Tensor,
-                position: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, z: Tensor, position: Tensor) -> Tensor:
         frequencies = torch.tensor(
-            [math.exp(-math.log(10000) * i / 128) for i in range(128)],
-            dtype=torch.float64)
+            [math.exp(-math.log(10000) * i / 128) for i in range(128)], dtype=torch.float64
+        )
         angles = t.double()[:, None] * frequencies
         sinusoids = torch.cat([torch.cos(angles), torch.sin(angles)], dim=1)
         sinusoids = sinusoids.to(x.dtype)
@@ -68,28 +64,34 @@ class ReferenceDenoiser(nn.Module):
         e = time + self.z_in(z) + self.position_in(position)
 
         h = self.x_in(x)
-        for norm, mlp_1, mlp_2, modulation in zip(self.norm, self.mlp_1,
-                                                  self.mlp_2, self.modulation):
+        for norm, mlp_1, mlp_2, modulation in zip(
+            self.norm, self.mlp_1, self.mlp_2, self.modulation
+        ):
             shift, scale, gate = modulation(F.silu(e)).chunk(3, dim=1)
             inner = norm(h) * (1 + scale) + shift
             h = h + gate * mlp_2(F.silu(mlp_1(inner)))
 
         shift, scale = self.out_modulation(F.silu(e)).chunk(2, dim=1)
-        return self.out(
-            F.layer_norm(h, h.shape[1:], eps=1e-6) * (1 + scale) + shift)
+        return self.out(F.layer_norm(h, h.shape[1:], eps=1e-6) * (1 + scale) + shift)
 
 
 class ReferenceHead(nn.Module):
     """Loss and samples of the generative head, all randomness given."""
 
-    def __init__(self, condition_dim: int, target_dim: int, token_dim: int,
-                 width: int, depth: int, repeats: int) -> None:
+    def __init__(
+        self,
+        condition_dim: int,
+        target_dim: int,
+        token_dim: int,
+        width: int,
+        depth: int,
+        repeats: int,
+    ) -> None:
         super().__init__()
         self.token_dim = token_dim
         self.num_tokens = target_dim // token_dim
         self.repeats = repeats
-        self.denoiser = ReferenceDenoiser(token_dim, condition_dim,
-                                          self.num_tokens, width, depth)
+        self.denoiser = ReferenceDenoiser(token_dim, condition_dim, self.num_tokens, width, depth)
         self.alpha_bar = torch.tensor(cosine_alpha_bar(), dtype=torch.float64)
         self.double()
 
@@ -102,14 +104,12 @@ class ReferenceHead(nn.Module):
             token_dim=head.tokenizer.token_dim,
             width=head.denoiser.input.out_features,
             depth=len(head.denoiser.blocks),
-            repeats=head.repeats)
+            repeats=head.repeats,
+        )
         theirs = head.state_dict()
         names = reference.names_in_head()
         assert sorted(names.values()) == sorted(theirs)
-        reference.load_state_dict({
-            mine: theirs[name]
-            for mine, name in names.items()
-        })
+        reference.load_state_dict({mine: theirs[name] for mine, name in names.items()})
         return reference
 
     def names_in_head(self) -> dict:
@@ -138,8 +138,9 @@ class ReferenceHead(nn.Module):
     def dtype(self) -> torch.dtype:
         return self.denoiser.out.weight.dtype
 
-    def loss(self, condition: Tensor, target: Tensor, t: Tensor, noise: Tensor,
-             keep: Tensor) -> Tensor:
+    def loss(
+        self, condition: Tensor, target: Tensor, t: Tensor, noise: Tensor, keep: Tensor
+    ) -> Tensor:
         """The mean over the rows (image, token, repeat).
 
         Args:
@@ -153,8 +154,9 @@ class ReferenceHead(nn.Module):
         z = torch.where(keep[:, None], z, torch.zeros_like(z))
         tokens = target.to(self.dtype).reshape(-1, self.token_dim)
         x_0 = tokens.repeat_interleave(self.repeats, 0)
-        position = torch.arange(self.num_tokens).repeat_interleave(
-            self.repeats).repeat(len(condition))
+        position = (
+            torch.arange(self.num_tokens).repeat_interleave(self.repeats).repeat(len(condition))
+        )
         noise = noise.to(self.dtype)
 
         abar = self.column(self.alpha_bar.to(t.device)[t])
@@ -167,8 +169,7 @@ class ReferenceHead(nn.Module):
     def column(self, values: Tensor) -> Tensor:
         return values[:, None].to(self.dtype)
 
-    def bound(self, x_0: Tensor, x_t: Tensor, t: Tensor, estimate: Tensor,
-              v: Tensor) -> Tensor:
+    def bound(self, x_0: Tensor, x_t: Tensor, t: Tensor, estimate: Tensor, v: Tensor) -> Tensor:
         """A term of the variational bound, in bits per dimension."""
         all_abar = self.alpha_bar.to(t.device)
         before = torch.cat([all_abar.new_ones(1), all_abar[:-1]])
@@ -184,20 +185,23 @@ class ReferenceHead(nn.Module):
         model = Normal(mean, (log_variance / 2).exp())
         true = Normal(
             posterior_mean(x_0, x_t, abar, before).to(self.dtype),
-            (smallest / 2).exp().expand_as(mean))
+            (smallest / 2).exp().expand_as(mean),
+        )
         divergence = kl_divergence(true, model)
         # Where only one of the two counts, the other must not be infinite.
         at_0 = (t == 0)[:, None]
         log_mass = log_bin_mass(
-            torch.where(at_0, x_0, 0), torch.where(at_0, mean, 0),
-            torch.where(at_0, model.stddev, 1))
-        nats = torch.where(at_0, -log_mass.clamp(min=math.log(1e-12)),
-                           divergence)
+            torch.where(at_0, x_0, 0),
+            torch.where(at_0, mean, 0),
+            torch.where(at_0, model.stddev, 1),
+        )
+        nats = torch.where(at_0, -log_mass.clamp(min=math.log(1e-12)), divergence)
         return nats.mean(1) / math.log(2)
 
     @torch.no_grad()
-    def sample(self, condition: Tensor, noise: list, num_steps: int,
-               start_t: int, guidance_scale: float) -> Tensor:
+    def sample(
+        self, condition: Tensor, noise: list, num_steps: int, start_t: int, guidance_scale: float
+    ) -> Tensor:
         """Ancestral samples, shape (K, B, D).
 
         Args:
@@ -210,33 +214,32 @@ class ReferenceHead(nn.Module):
         num_draws = len(noise[0]) // rows_per_draw
         z = condition.to(self.dtype).repeat_interleave(self.num_tokens, 0)
         z = z.repeat(num_draws, 1)
-        token = torch.arange(self.num_tokens).repeat(num_draws *
-                                                     len(condition))
-        steps = [
-            round(start_t * i / (num_steps - 1)) for i in range(num_steps)
-        ]
+        token = torch.arange(self.num_tokens).repeat(num_draws * len(condition))
+        steps = [round(start_t * i / (num_steps - 1)) for i in range(num_steps)]
         noise = list(noise)
         x = noise.pop(0).to(self.dtype)
         for i in reversed(range(num_steps)):
             # Both halves of guidance as one batch.
             both = self.denoiser(
-                torch.cat([x, x]), torch.full((2 * len(x), ), steps[i]),
-                torch.cat([z, torch.zeros_like(z)]), torch.cat([token, token]))
+                torch.cat([x, x]),
+                torch.full((2 * len(x),), steps[i]),
+                torch.cat([z, torch.zeros_like(z)]),
+                torch.cat([token, token]),
+            )
             with_z, without_z = both.chunk(2, dim=0)
             eps_cond, v = with_z.chunk(2, dim=1)
             eps_null, _ = without_z.chunk(2, dim=1)
             estimate = eps_null + guidance_scale * (eps_cond - eps_null)
 
             abar = float(self.alpha_bar[steps[i]])
-            before = float(self.alpha_bar[steps[i - 1]]) if i > 0 else 1.
-            predicted_x_0 = (x -
-                             math.sqrt(1 - abar) * estimate) / math.sqrt(abar)
+            before = float(self.alpha_bar[steps[i - 1]]) if i > 0 else 1.0
+            predicted_x_0 = (x - math.sqrt(1 - abar) * estimate) / math.sqrt(abar)
             x = posterior_mean(predicted_x_0, x, abar, before)
             if i > 0:
                 frac = (v + 1) / 2
-                log_variance = (
-                    frac * math.log(1 - abar / before) +
-                    (1 - frac) * math.log(posterior_variance(abar, before)))
+                log_variance = frac * math.log(1 - abar / before) + (1 - frac) * math.log(
+                    posterior_variance(abar, before)
+                )
                 x = x + (log_variance / 2).exp() * noise.pop(0).to(self.dtype)
         assert not noise
         return x.reshape(num_draws, len(condition), -1)
@@ -245,8 +248,9 @@ class ReferenceHead(nn.Module):
 def posterior_mean(x_0: Tensor, x_t: Tensor, abar, before) -> Tensor:
     """Mean of q(x_{t-1} | x_t, x_0); ``before`` is abar one step earlier."""
     alpha = abar / before
-    return (before**0.5 * (1 - alpha) / (1 - abar) * x_0 + alpha**0.5 *
-            (1 - before) / (1 - abar) * x_t)
+    return (
+        before**0.5 * (1 - alpha) / (1 - abar) * x_0 + alpha**0.5 * (1 - before) / (1 - abar) * x_t
+    )
 
 
 def posterior_variance(abar, before):

@@ -1,4 +1,5 @@
 """Runs of the Fashion-MNIST benchmark on a few synthetic images."""
+
 from pathlib import Path
 
 import synthetic_fashion_mnist
@@ -18,9 +19,7 @@ def run_config(folder: Path, setting: str, method: str) -> Config:
     teacher = configs.read(RECIPE, Run('supervised', 'teacher', 0)).model
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         torch.manual_seed(0)
-        torch.save(
-            dict(state_dict=MODELS.build(teacher).state_dict()),
-            folder / 'teacher.pth')
+        torch.save(dict(state_dict=MODELS.build(teacher).state_dict()), folder / 'teacher.pth')
     run = Run(setting, method, 0)
     cfg = configs.prepared(RECIPE, run, str(folder / 'teacher.pth'))
     text = cfg.pretty_text.replace(cfg.data_root, data)
@@ -32,5 +31,4 @@ def build(cfg: Config):
     """The model of a run, random but for the teacher."""
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         torch.manual_seed(0)
-        return MODELS.build(
-            dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
+        return MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor))

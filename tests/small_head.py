@@ -17,7 +17,8 @@ def small_head(**changes) -> GenerativeHead:
         tokenizer=dict(type='SplitTokenizer', token_dim=4),
         denoiser=dict(type='TokenDenoiser', width=16, depth=2),
         sampling=dict(type='ancestral', num_steps=6),
-        repeats=4)
+        repeats=4,
+    )
     return randomize(GenerativeHead(**{**settings, **changes}))
 
 
@@ -42,13 +43,15 @@ def rows_of(head: GenerativeHead, draws: Draws) -> tuple:
     """
     copies = len(draws.noise)
     t = head.process.steps_at(draws.uniform)
-    return (t.repeat_interleave(copies), draws.noise.transpose(0, 1).flatten(
-        0, 1), draws.keep.repeat_interleave(copies))
+    return (
+        t.repeat_interleave(copies),
+        draws.noise.transpose(0, 1).flatten(0, 1),
+        draws.keep.repeat_interleave(copies),
+    )
 
 
 def rows_into(module: torch.nn.Module) -> list:
     """The number of rows of every evaluation of a module, as it grows."""
     rows = []
-    module.register_forward_pre_hook(
-        lambda _, inputs: rows.append(inputs[0].shape[:-1].numel()))
+    module.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0].shape[:-1].numel()))
     return rows

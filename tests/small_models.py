@@ -5,7 +5,6 @@ import uuid
 from argparse import Namespace
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional
 from unittest import mock
 
 import torch
@@ -31,23 +30,23 @@ NUM_CLASSES, STUDENT_DIM, TEACHER_DIM = 3, 4, 8
 class SmallBackbone(BaseModule):
     """One convolution, and whatever behaves differently while training."""
 
-    def __init__(self,
-                 channels: int,
-                 norm: str = 'BN',
-                 dropout: float = 0.,
-                 drop_path: float = 0.,
-                 init_cfg=None) -> None:
+    def __init__(
+        self,
+        channels: int,
+        norm: str = 'BN',
+        dropout: float = 0.0,
+        drop_path: float = 0.0,
+        init_cfg=None,
+    ) -> None:
         super().__init__(init_cfg)
         self.conv = nn.Conv2d(3, channels, 3, padding=1)
-        self.norm = (
-            nn.BatchNorm2d(channels) if norm == 'BN' else nn.GroupNorm(
-                2, channels))
+        self.norm = nn.BatchNorm2d(channels) if norm == 'BN' else nn.GroupNorm(2, channels)
         self.dropout = nn.Dropout(dropout)
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x):
         x = self.norm(self.conv(x)).relu()
-        return (x + self.drop_path(self.dropout(x)), )
+        return (x + self.drop_path(self.dropout(x)),)
 
 
 @MODELS.register_module(force=True)
@@ -56,6 +55,7 @@ class SlicedHead(GenerativeHead):
 
     An image then has the same noise however many processes share a batch.
     """
+
     step = 0
 
     def draw(self, batch_size, device, generator=None) -> Draws:
@@ -69,9 +69,7 @@ class SlicedHead(GenerativeHead):
             by_image = groups.unflatten(0, (num_images, -1))
             return by_image[rank::world_size].flatten(0, 1)
 
-        return Draws(
-            mine(uniform),
-            mine(noise.transpose(0, 1)).transpose(0, 1), mine(keep))
+        return Draws(mine(uniform), mine(noise.transpose(0, 1)).transpose(0, 1), mine(keep))
 
 
 def classifier(dim: int, head: str = 'LinearClsHead', **settings) -> dict:
@@ -87,8 +85,10 @@ def classifier(dim: int, head: str = 'LinearClsHead', **settings) -> dict:
             num_classes=NUM_CLASSES,
             in_channels=dim,
             loss=dict(type='mmpretrain.CrossEntropyLoss'),
-            **settings.pop('head_settings', {})),
-        **settings)
+            **settings.pop('head_settings', {}),
+        ),
+        **settings,
+    )
 
 
 def teacher(**settings) -> dict:
@@ -97,10 +97,8 @@ def teacher(**settings) -> dict:
 
 def student(trainable: bool = True, **settings) -> dict:
     return classifier(
-        STUDENT_DIM,
-        'gendd_mm.LinearProbeHead',
-        head_settings=dict(trainable=trainable),
-        **settings)
+        STUDENT_DIM, 'gendd_mm.LinearProbeHead', head_settings=dict(trainable=trainable), **settings
+    )
 
 
 def built_teacher(**settings) -> nn.Module:
@@ -114,8 +112,7 @@ def built_teacher(**settings) -> nn.Module:
 
 
 def saved_teacher(path, **settings) -> str:
-    torch.save(
-        dict(state_dict=built_teacher(**settings).state_dict()), str(path))
+    torch.save(dict(state_dict=built_teacher(**settings).state_dict()), str(path))
     return str(path)
 
 
@@ -130,9 +127,9 @@ def gendd(supervised: bool = True, head: dict = {}, **settings) -> dict:
         target_dim=TEACHER_DIM,
         tokenizer=dict(type='SplitTokenizer', token_dim=4),
         denoiser=dict(type='TokenDenoiser', width=8, depth=1),
-        sampling=dict(
-            type='ancestral', num_steps=3, start_t=900, guidance_scale=2.),
-        repeats=2)
+        sampling=dict(type='ancestral', num_steps=3, start_t=900, guidance_scale=2.0),
+        repeats=2,
+    )
     loss.head.update(head)
     model.architecture = student(trainable=supervised)
     # A plain dict first: a ConfigDict would merge instead of replace.
@@ -150,13 +147,12 @@ def built(supervised: bool = True, **settings):
 def batch(size: int = 6, labels: bool = True) -> dict:
     """What a dataloader gives: raw images and samples."""
     from mmpretrain.structures import DataSample
+
     samples = [DataSample() for _ in range(size)]
     if labels:
         for index, sample in enumerate(samples):
             sample.set_gt_label(index % NUM_CLASSES)
-    return dict(
-        inputs=torch.randint(0, 256, (size, 3, 8, 8)).float(),
-        data_samples=samples)
+    return dict(inputs=torch.randint(0, 256, (size, 3, 8, 8)).float(), data_samples=samples)
 
 
 def losses_of(model, data: dict) -> dict:
@@ -183,8 +179,11 @@ def shrunk(config: str, work_dir, teacher_ckpt: str = '') -> Config:
             scheduler.end = 3
     cfg.log_level = 'ERROR'
     # Of the algorithm, or of a head that reuses the classifier.
-    for part in (cfg.model, cfg.model.get('head', {}),
-                 cfg.model.get('architecture', {}).get('head', {})):
+    for part in (
+        cfg.model,
+        cfg.model.get('head', {}),
+        cfg.model.get('architecture', {}).get('head', {}),
+    ):
         if 'teacher_ckpt' in part:
             part.teacher_ckpt = teacher_ckpt
     if cfg.model.type.endswith('GenDD'):
@@ -194,12 +193,8 @@ def shrunk(config: str, work_dir, teacher_ckpt: str = '') -> Config:
             head.repeats = 2
             # An ablation of the sampler keeps its own.
             head.setdefault(
-                'sampling',
-                dict(
-                    type='ancestral',
-                    num_steps=3,
-                    start_t=900,
-                    guidance_scale=2.))
+                'sampling', dict(type='ancestral', num_steps=3, start_t=900, guidance_scale=2.0)
+            )
     return cfg
 
 
@@ -227,11 +222,15 @@ def quickly():
     def unformatted(text: str, **kwargs) -> tuple:
         return text, True
 
-    with mock.patch('mmengine.runner.runner.collect_env', dict), mock.patch(
+    with (
+        mock.patch('mmengine.runner.runner.collect_env', dict),
+        mock.patch(
             # The OneDL fork imports it when it is used.
             'yapf.yapflib.yapf_api.FormatCode',
-            unformatted), mock.patch(
-                'mmengine.config.config.FormatCode', unformatted, create=True):
+            unformatted,
+        ),
+        mock.patch('mmengine.config.config.FormatCode', unformatted, create=True),
+    ):
         yield
 
 
@@ -258,9 +257,8 @@ class PauseHook(Hook):
     pause_in = None
 
     def after_train_iter(self, runner, batch_idx: int, **kwargs) -> None:
-        if (runner.epoch, batch_idx) == (1, 1):
-            if runner.work_dir == self.pause_in:
-                time.sleep(300)
+        if (runner.epoch, batch_idx) == (1, 1) and runner.work_dir == self.pause_in:
+            time.sleep(300)
 
 
 def train_arguments(config, **settings) -> Namespace:
@@ -276,11 +274,12 @@ def train_arguments(config, **settings) -> Namespace:
         no_pin_memory=False,
         cfg_options=None,
         launcher='none',
-        local_rank=0)
+        local_rank=0,
+    )
     return Namespace(config=str(config), **{**defaults, **settings})
 
 
-def train_in_stages(args: Namespace, pause_in: Optional[str] = None) -> None:
+def train_in_stages(args: Namespace, pause_in: str | None = None) -> None:
     """What ``tools/train.py`` does, for a process of its own."""
     torch.set_num_threads(1)
     PauseHook.pause_in = pause_in

@@ -35,8 +35,7 @@ def read(name: str, folder: Path, batch_size: int = 2) -> Config:
     else:
         read_imagenet(cfg, folder / 'images')
     save_teacher(cfg.model, folder / 'teacher.pth')
-    if 'loss_gendd' in cfg.model.get('distiller',
-                                     {}).get('distill_losses', {}):
+    if 'loss_gendd' in cfg.model.get('distiller', {}).get('distill_losses', {}):
         head = small_models.head_of(cfg)
         if not head.type.endswith('RegressionHead'):
             head.repeats = 1
@@ -58,10 +57,9 @@ def read_imagenet(cfg: Config, root: Path) -> None:
     train = cfg.train_dataloader
     if train.dataset.type == 'gendd_mm.UnlabeledShards':
         tar_shards.write_shard(
-            root / '00000.tar', {
-                f'{i:09}': tar_shards.jpeg(i, size=80)
-                for i in range(synthetic_imagenet.NUM_IMAGES)
-            })
+            root / '00000.tar',
+            {f'{i:09}': tar_shards.jpeg(i, size=80) for i in range(synthetic_imagenet.NUM_IMAGES)},
+        )
         train.sampler.length = synthetic_imagenet.NUM_IMAGES
     for loader in (train, cfg.val_dataloader, cfg.test_dataloader):
         if loader.dataset.type == 'CustomDataset' and loader.dataset.ann_file:
@@ -87,25 +85,21 @@ def read_cifar(cfg: Config, root: Path) -> None:
     names = [f'{i}.jpg' for i in range(synthetic_imagenet.NUM_IMAGES)]
     for i, name in enumerate(names):
         (root / name).write_bytes(tar_shards.jpeg(i, size=32))
-    (root / 'list.txt').write_text('\n'.join(f'{name} {99 - i}'
-                                             for i, name in enumerate(names)))
-    for loader in (cfg.train_dataloader, cfg.val_dataloader,
-                   cfg.test_dataloader):
+    (root / 'list.txt').write_text('\n'.join(f'{name} {99 - i}' for i, name in enumerate(names)))
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.num_workers = 0
         loader.dataset = dict(
             type='CustomDataset',
             data_root=str(root),
             ann_file='list.txt',
-            pipeline=[
-                dict(type='LoadImageFromFile'), *loader.dataset.pipeline
-            ])
+            pipeline=[dict(type='LoadImageFromFile'), *loader.dataset.pipeline],
+        )
 
 
 def save_teacher(model: Config, path: Path) -> None:
     """Random weights for the teacher, or for the classifier that is reused."""
     if 'teacher' in model:
-        teacher = MODELS.build(
-            dict(copy.deepcopy(model.teacher), _scope_='mmpretrain'))
+        teacher = MODELS.build(dict(copy.deepcopy(model.teacher), _scope_='mmpretrain'))
         model.teacher_ckpt = synthetic_imagenet.save_random(teacher, path)
         if 'teacher_ckpt' in model.architecture.head:  # SimKD
             model.architecture.head.teacher_ckpt = model.teacher_ckpt
@@ -113,10 +107,11 @@ def save_teacher(model: Config, path: Path) -> None:
         head = model.head
         torch.save(
             {
-                'head.fc.weight': torch.randn(head.num_classes,
-                                              head.teacher_dim),
-                'head.fc.bias': torch.randn(head.num_classes)
-            }, path)
+                'head.fc.weight': torch.randn(head.num_classes, head.teacher_dim),
+                'head.fc.bias': torch.randn(head.num_classes),
+            },
+            path,
+        )
         head.teacher_ckpt = str(path)
 
 
@@ -126,19 +121,13 @@ class NoteHook(Hook):
     priority = 'VERY_LOW'
 
     def before_train(self, runner) -> None:
-        self.first = {
-            name: parameter.detach().clone()
-            for name, parameter in parameters(runner)
-        }
+        self.first = {name: parameter.detach().clone() for name, parameter in parameters(runner)}
 
     def after_train(self, runner) -> None:
         last = dict(parameters(runner))
         assert all(value.isfinite().all() for value in last.values())
         self.iterations = runner.iter
-        self.moved = [
-            name for name, value in last.items()
-            if not value.equal(self.first[name])
-        ]
+        self.moved = [name for name, value in last.items() if not value.equal(self.first[name])]
 
     def after_val_epoch(self, runner, metrics=None) -> None:
         self.metrics = metrics
@@ -147,8 +136,7 @@ class NoteHook(Hook):
 def parameters(runner) -> list:
     """The trained parameters, without the wrapper of two processes."""
     model = getattr(runner.model, 'module', runner.model)
-    return [(name, p) for name, p in model.named_parameters()
-            if p.requires_grad]
+    return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
 
 
 def run(cfg: Config) -> dict:
@@ -158,8 +146,7 @@ def run(cfg: Config) -> dict:
         runner = build_runner(cfg)
         runner.register_hook(note)
         runner.train()
-    return dict(
-        iterations=note.iterations, moved=note.moved, metrics=note.metrics)
+    return dict(iterations=note.iterations, moved=note.moved, metrics=note.metrics)
 
 
 def run_as(rank: int, cfg: Config, port: int) -> None:
@@ -169,7 +156,8 @@ def run_as(rank: int, cfg: Config, port: int) -> None:
         LOCAL_RANK=str(rank),
         WORLD_SIZE='2',
         MASTER_ADDR='127.0.0.1',
-        MASTER_PORT=str(port))
+        MASTER_PORT=str(port),
+    )
     cfg.launcher = 'pytorch'
     result = run(cfg)
     if rank == 0:

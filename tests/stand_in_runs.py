@@ -8,7 +8,6 @@ import copy
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
 
 import small_models
 import torch
@@ -33,28 +32,29 @@ class Counted(Dataset):
 @dataclass
 class Run:
     """What a runner trains with, before its first step."""
+
     model: torch.nn.Module
     optimizer: torch.optim.Optimizer
     schedulers: list
 
     @property
-    def decays(self) -> Dict[str, float]:
+    def decays(self) -> dict[str, float]:
         """Weight decay of every parameter that the optimiser moves."""
         names = {id(p): name for name, p in self.model.named_parameters()}
         return {
             names[id(parameter)]: group['weight_decay']
             for group in self.optimizer.param_groups
-            for parameter in group['params'] if parameter.requires_grad
+            for parameter in group['params']
+            if parameter.requires_grad
         }
 
-    def follow(self, epochs: int) -> Tuple[List[float], List[tuple]]:
+    def follow(self, epochs: int) -> tuple[list[float], list[tuple]]:
         """Learning rate and betas of every iteration of a training."""
         groups = self.optimizer.param_groups
         lrs, betas = [], []
         for step in range(1, epochs * STEPS_PER_EPOCH + 1):
             # The same for all parameters.
-            (lr, beta), = {(g['lr'], tuple(g.get('betas', ())))
-                           for g in groups}
+            ((lr, beta),) = {(g['lr'], tuple(g.get('betas', ()))) for g in groups}
             lrs.append(lr)
             betas.append(beta)
             # As MMEngine's ParamSchedulerHook.
@@ -64,7 +64,7 @@ class Run:
         return lrs, betas
 
 
-def build(cfg: Config, folder: Path, student_dim: Optional[int] = None) -> Run:
+def build(cfg: Config, folder: Path, student_dim: int | None = None) -> Run:
     """Build the run of a config.
 
     Args:
@@ -76,8 +76,7 @@ def build(cfg: Config, folder: Path, student_dim: Optional[int] = None) -> Run:
     if student_dim is None:
         teacher = cfg.model.teacher.head
         small_backbone(cfg.model.teacher, teacher.in_channels)
-        small_backbone(cfg.model.architecture,
-                       cfg.model.architecture.head.in_channels)
+        small_backbone(cfg.model.architecture, cfg.model.architecture.head.in_channels)
         cfg.model.teacher_ckpt = saved(folder, cfg.model.teacher)
     else:
         head = cfg.model.head
@@ -89,7 +88,10 @@ def build(cfg: Config, folder: Path, student_dim: Optional[int] = None) -> Run:
                 head=dict(
                     type='mmpretrain.LinearClsHead',
                     num_classes=head.num_classes,
-                    in_channels=head.teacher_dim)))
+                    in_channels=head.teacher_dim,
+                ),
+            ),
+        )
     loader = cfg.train_dataloader
     length = STEPS_PER_EPOCH * loader.batch_size
     loader.num_workers = 0

@@ -21,6 +21,5 @@ def write(folder: Path, train: int = 12000, test: int = 100) -> str:
 
 def _write(path: Path, array: np.ndarray) -> None:
     # 8 means unsigned bytes; then the number of dimensions, and each of them.
-    header = struct.pack(f'>BBBB{array.ndim}I', 0, 0, 8, array.ndim,
-                         *array.shape)
+    header = struct.pack(f'>BBBB{array.ndim}I', 0, 0, 8, array.ndim, *array.shape)
     path.write_bytes(header + array.tobytes())

@@ -29,8 +29,7 @@ def write(root: Path) -> None:
 
 def shrink(cfg: Config, root: Path, size: int) -> None:
     """Read the images in ``root``, at a small size, two at a time."""
-    for loader in (cfg.train_dataloader, cfg.val_dataloader,
-                   cfg.test_dataloader):
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.batch_size = 2
         loader.num_workers = 0
         loader.persistent_workers = False
@@ -54,8 +53,7 @@ def train_and_evaluate(cfg: Config, work_dir: Path) -> Runner:
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
     runner = runner_of(cfg)
     runner.first = {
-        name: parameter.detach().clone()
-        for name, parameter in runner.model.named_parameters()
+        name: parameter.detach().clone() for name, parameter in runner.model.named_parameters()
     }
     runner.call_hook('before_run')
     with quickly():

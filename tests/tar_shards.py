@@ -44,16 +44,18 @@ def write_shards(folder: Path, good: int = 40) -> set:
     Returns:
         The keys of the good samples.
     """
-    shards = [{
-        f'{s:05}{i:04}': jpeg(100 * s + i)
-        for i in range(good // 4)
-    } for s in range(4)]
+    shards = [{f'{s:05}{i:04}': jpeg(100 * s + i) for i in range(good // 4)} for s in range(4)]
     keys = set().union(*shards)
     whole = jpeg(999, size=64)
     bad = [
-        None, None, b'', b'not an image', whole[:20], whole[:-2],
-        whole[:len(whole) // 2],
-        jpeg(999, size=64, progressive=True)[:-40]
+        None,
+        None,
+        b'',
+        b'not an image',
+        whole[:20],
+        whole[:-2],
+        whole[: len(whole) // 2],
+        jpeg(999, size=64, progressive=True)[:-40],
     ]
     for number, image in enumerate(bad):
         # In the middle, so that what follows must still be found.
@@ -72,7 +74,7 @@ def cut(path: Path, name: str) -> None:
     with tarfile.open(path) as tar:
         member = tar.getmember(name)
     data = path.read_bytes()
-    path.write_bytes(data[:member.offset_data + member.size // 2])
+    path.write_bytes(data[: member.offset_data + member.size // 2])
 
 
 # Reading them.
@@ -81,10 +83,7 @@ def key_of(address: str) -> str:
 
 
 def keys_of(dataset) -> list:
-    return [
-        key_of(dataset.get_data_info(i)['img_path'])
-        for i in range(len(dataset))
-    ]
+    return [key_of(dataset.get_data_info(i)['img_path']) for i in range(len(dataset))]
 
 
 def build_in(folder: Path, **options) -> UnlabeledShards:
@@ -92,7 +91,8 @@ def build_in(folder: Path, **options) -> UnlabeledShards:
         '*.tar',
         data_root=str(folder),
         pipeline=[dict(type='LoadImageFromFile', imdecode_backend='pillow')],
-        **options)
+        **options,
+    )
 
 
 def index_files(folder: Path) -> dict:

@@ -33,18 +33,17 @@ def built(cfg: Config, teacher):
         teacher=teacher,
         teacher_ckpt=None,
         data_preprocessor=cfg.data_preprocessor,
-        _scope_='mmpretrain')
+        _scope_='mmpretrain',
+    )
     return MODELS.build(model)
 
 
 @pytest.mark.parametrize('path', ABLATIONS, ids=lambda path: path.stem)
 def test_it_differs_in_the_model_alone_and_runs(path, teacher, default):
     cfg = Config.fromfile(path)
-    assert {
-        name
-        for name in cfg.keys() | default.keys()
-        if cfg.get(name) != default.get(name)
-    } == {'model'}
+    assert {name for name in cfg.keys() | default.keys() if cfg.get(name) != default.get(name)} == {
+        'model'
+    }
 
     model = built(cfg, teacher)
     images = torch.randn(2, 3, 8, 8)
@@ -61,16 +60,16 @@ def test_it_differs_in_the_model_alone_and_runs(path, teacher, default):
         model.load_state_dict(built(default, teacher).state_dict())
 
 
-@pytest.mark.parametrize('name, processes', [('lskd', 1), ('mgd', 1),
-                                             ('simkd', 1), ('simkd_linear', 1),
-                                             ('regression', 2)])
+@pytest.mark.parametrize(
+    ('name', 'processes'),
+    [('lskd', 1), ('mgd', 1), ('simkd', 1), ('simkd_linear', 1), ('regression', 2)],
+)
 def test_the_baselines_have_the_budget_of_the_student_alone(name, processes):
     cfg, student = (
-        Config.fromfile(CONFIGS / 'digits' / f'{each}_digits.py')
-        for each in (name, 'student'))
+        Config.fromfile(CONFIGS / 'digits' / f'{each}_digits.py') for each in (name, 'student')
+    )
     assert cfg.model.architecture.backbone == student.model.backbone
-    for part in ('train_cfg', 'param_scheduler', 'optim_wrapper',
-                 'randomness'):
+    for part in ('train_cfg', 'param_scheduler', 'optim_wrapper', 'randomness'):
         assert cfg[part] == student[part], part
     loader, alone = cfg.train_dataloader, student.train_dataloader
     assert loader.batch_size * processes == alone.batch_size

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import grimp
 import pytest
-
 from importlinter.cli import lint_imports
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,16 +27,17 @@ def test_a_module_imports_only_from_lower_layers(at_root, capsys):
 def test_every_module_has_a_layer(at_root):
     config = configparser.ConfigParser()
     config.read(SETTINGS)
-    layers = set(
-        re.findall(r'[\w.]+',
-                   config['importlinter:contract:layers']['layers']))
+    layers = set(re.findall(r'[\w.]+', config['importlinter:contract:layers']['layers']))
     modules = grimp.build_graph('gendd_mm', cache_dir=None).modules
 
     def is_in_a_layer(module: str) -> bool:
         return any(
-            module == layer or module.startswith(f'{layer}.')
+            module == layer
+            or module.startswith(f'{layer}.')
             # A package whose modules have layers, such as gendd_mm.models.
-            or layer.startswith(f'{module}.') for layer in layers)
+            or layer.startswith(f'{module}.')
+            for layer in layers
+        )
 
     lost = sorted(module for module in modules if not is_in_a_layer(module))
     assert not lost, f'{lost} have no layer; add them in {SETTINGS}.'

@@ -36,9 +36,8 @@ class MislabeledDigits(DigitsDataset):
 
 
 class Payload:
-
     def __reduce__(self):
-        return os.system, ('true', )
+        return os.system, ('true',)
 
 
 @pytest.fixture(scope='module')
@@ -48,10 +47,8 @@ def folder(tmp_path_factory):
     good = small_models.digits_teacher(folder / 'good.pth')
     state = torch.load(good)['state_dict']
     torch.save(
-        dict(state_dict={
-            k: v
-            for k, v in state.items() if 'layer4' not in k
-        }), folder / 'other.pth')
+        dict(state_dict={k: v for k, v in state.items() if 'layer4' not in k}), folder / 'other.pth'
+    )
     torch.save(dict(state_dict=state, meta=Payload()), folder / 'unsafe.pth')
     (folder / 'page.pth').write_text('<html>404</html>')
     return folder
@@ -158,7 +155,7 @@ def guidance_alone(cfg, folder):
 
 
 def drop_all(cfg, folder):
-    head_of(cfg).condition_drop = 1.
+    head_of(cfg).condition_drop = 1.0
 
 
 def start_t(cfg, folder):
@@ -166,8 +163,7 @@ def start_t(cfg, folder):
 
 
 def mixup_lost(cfg, folder):
-    cfg.model.architecture.train_cfg = dict(
-        augments=dict(type='Mixup', alpha=1.))
+    cfg.model.architecture.train_cfg = dict(augments=dict(type='Mixup', alpha=1.0))
 
 
 def centres_missing(cfg, folder):
@@ -193,13 +189,21 @@ test_draws.__test__ = False
 CASES = [
     (token_size, ValueError, 'token_dim=48 does not divide .*256.*32, 64'),
     (no_tokens, ValueError, 'token_dim=0 does not divide .*nearest divisors'),
-    (train_label, ValueError, r'1 labels .*\[0, 10\).*first is 10 at sample '
-     r'\d+. Check'),
+    (
+        train_label,
+        ValueError,
+        r'1 labels .*\[0, 10\).*first is 10 at sample '
+        r'\d+. Check',
+    ),
     (val_label, ValueError, r'1 labels .*\[0, 10\).*first is 10'),
     (teacher_missing, FileNotFoundError, 'gone.pth.*does not exist.*train it'),
     (teacher_unnamed, ValueError, 'no weights.*set teacher_ckpt'),
-    (teacher_of_another_shape, ValueError, r'other.pth.*missing keys .*layer4'
-     '.*give the checkpoint'),
+    (
+        teacher_of_another_shape,
+        ValueError,
+        r'other.pth.*missing keys .*layer4'
+        '.*give the checkpoint',
+    ),
     (teacher_unsafe, ValueError, 'unsafe.pth.*weights_only.*Get it anew'),
     (teacher_is_a_page, ValueError, 'page.pth.*no torch file or damaged'),
     (strength(1.5), ValueError, r'strength=1.5 is outside \[0, 1\]'),
@@ -228,13 +232,12 @@ CASES = [
 
 
 @pytest.mark.parametrize(
-    'change, error, message',
+    ('change', 'error', 'message'),
     CASES,
-    ids=[f'{change.__name__}-{i}' for i, (change, *_) in enumerate(CASES)])
-def test_it_is_one_clear_error_before_training(change, error, message, folder,
-                                               tmp_path):
-    cfg = small_models.shrunk('gendd_digits.py', tmp_path,
-                              str(folder / 'good.pth'))
+    ids=[f'{change.__name__}-{i}' for i, (change, *_) in enumerate(CASES)],
+)
+def test_it_is_one_clear_error_before_training(change, error, message, folder, tmp_path):
+    cfg = small_models.shrunk('gendd_digits.py', tmp_path, str(folder / 'good.pth'))
     cfg.custom_hooks.append(dict(type='NoStepHook'))
     change(cfg, folder)
     with pytest.raises(error, match=f'(?s){message}') as raised:
@@ -245,8 +248,7 @@ def test_it_is_one_clear_error_before_training(change, error, message, folder,
 
 
 def test_a_wrong_label_is_also_found_when_testing(folder, tmp_path):
-    cfg = small_models.shrunk('gendd_digits.py', tmp_path,
-                              str(folder / 'good.pth'))
+    cfg = small_models.shrunk('gendd_digits.py', tmp_path, str(folder / 'good.pth'))
     cfg.test_dataloader.dataset.type = 'MislabeledDigits'
     with pytest.raises(ValueError, match='first is 10'):
         small_models.runner_of(cfg).test()
@@ -254,8 +256,7 @@ def test_a_wrong_label_is_also_found_when_testing(folder, tmp_path):
 
 def test_the_good_config_trains(folder, tmp_path):
     """What the cases start from; without it they might fail for a reason."""
-    cfg = small_models.shrunk('gendd_digits.py', tmp_path,
-                              str(folder / 'good.pth'))
+    cfg = small_models.shrunk('gendd_digits.py', tmp_path, str(folder / 'good.pth'))
     cfg.custom_hooks.append(dict(type='NoStepHook'))
     with pytest.raises(pytest.fail.Exception, match='training began'):
         small_models.trained(cfg)
@@ -263,8 +264,7 @@ def test_the_good_config_trains(folder, tmp_path):
 
 def test_a_student_of_another_size_than_all_sizes_say(folder, tmp_path):
     """Nothing but a forward pass can tell, so it is the first step's."""
-    cfg = small_models.shrunk('gendd_digits.py', tmp_path,
-                              str(folder / 'good.pth'))
+    cfg = small_models.shrunk('gendd_digits.py', tmp_path, str(folder / 'good.pth'))
     cfg.model.architecture.head.in_channels = 12
     head_of(cfg).condition_dim = 12
     cfg.model.distiller.connectors.condition.normalized_shape = 12

@@ -8,7 +8,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from gendd_mm.checkpoint import read_state_dict
 
-WEIGHTS = {'fc.weight': torch.arange(6.).view(2, 3), 'fc.bias': torch.ones(2)}
+WEIGHTS = {'fc.weight': torch.arange(6.0).view(2, 3), 'fc.bias': torch.ones(2)}
 
 
 def save(path, content) -> str:
@@ -21,19 +21,25 @@ def assert_weights(state_dict) -> None:
     assert all(state_dict[name].equal(WEIGHTS[name]) for name in WEIGHTS)
 
 
-@pytest.mark.parametrize('content', [
-    WEIGHTS,
-    dict(state_dict=WEIGHTS),
-    dict(meta=dict(epoch=3), state_dict=WEIGHTS, optimizer=dict(lr=1.)),
-])
+@pytest.mark.parametrize(
+    'content',
+    [
+        WEIGHTS,
+        dict(state_dict=WEIGHTS),
+        dict(meta=dict(epoch=3), state_dict=WEIGHTS, optimizer=dict(lr=1.0)),
+    ],
+)
 def test_weights_are_found(tmp_path, content):
     assert_weights(read_state_dict(save(tmp_path / 'w.pth', content)))
 
 
 def test_weights_are_found_under_other_names(tmp_path):
     names = ('model', 'module')
-    for content in (dict(module=WEIGHTS, epoch=3), WEIGHTS,
-                    dict(module=dict(epoch=3), model=WEIGHTS)):
+    for content in (
+        dict(module=WEIGHTS, epoch=3),
+        WEIGHTS,
+        dict(module=dict(epoch=3), model=WEIGHTS),
+    ):
         path = save(tmp_path / 'w.pth', content)
         assert_weights(read_state_dict(path, names))
     path = save(tmp_path / 'w.pth', dict(state_dict=WEIGHTS))
@@ -73,7 +79,7 @@ class Trap:
         self.folder = str(folder)
 
     def __reduce__(self):
-        return os.mkdir, (self.folder, )
+        return os.mkdir, (self.folder,)
 
 
 def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path):
@@ -87,10 +93,10 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path):
     assert trap.exists()
 
 
-@pytest.mark.parametrize('content', [
-    b'', b'<html>404 Not Found</html>', b'hello world, no checkpoint',
-    bytes(range(256))
-])
+@pytest.mark.parametrize(
+    'content',
+    [b'', b'<html>404 Not Found</html>', b'hello world, no checkpoint', bytes(range(256))],
+)
 def test_a_file_of_something_else_is_an_error(tmp_path, content):
     path = tmp_path / 'w.pth'
     path.write_bytes(content)
@@ -107,13 +113,16 @@ def test_a_file_cut_short_is_an_error(tmp_path, new_format):
         read_state_dict(str(path))
 
 
-@pytest.mark.parametrize('content', [
-    dict(epoch=3),
-    dict(state_dict=dict(epoch=3)),
-    dict(state_dict=WEIGHTS['fc.bias']),
-    [WEIGHTS],
-    {},
-])
+@pytest.mark.parametrize(
+    'content',
+    [
+        dict(epoch=3),
+        dict(state_dict=dict(epoch=3)),
+        dict(state_dict=WEIGHTS['fc.bias']),
+        [WEIGHTS],
+        {},
+    ],
+)
 def test_a_file_without_weights_is_an_error(tmp_path, content):
     with pytest.raises(ValueError, match='w.pth.* holds no weights'):
         read_state_dict(save(tmp_path / 'w.pth', content))

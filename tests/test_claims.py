@@ -9,8 +9,8 @@ pytestmark = pytest.mark.slow
 SEEDS = (0, 1)
 # Percentage points of generative top-1, the mean over the seeds, by which
 # the first must win at least.
-NAIVE_MARGIN = 10.
-CONTRACTION_MARGIN = 1.
+NAIVE_MARGIN = 10.0
+CONTRACTION_MARGIN = 1.0
 
 
 @pytest.fixture(scope='module')
@@ -37,8 +37,7 @@ def top1(teacher, tmp_path_factory):
         key = repr(cfg.to_dict())
         if key not in known:
             scores = [
-                one_run(cfg.copy(), seed, teacher,
-                        tmp_path_factory.mktemp('run')) for seed in SEEDS
+                one_run(cfg.copy(), seed, teacher, tmp_path_factory.mktemp('run')) for seed in SEEDS
             ]
             print(f'{name} {options}: {scores}')
             known[key] = sum(scores) / len(scores)
@@ -72,5 +71,5 @@ def test_split_tokens_beat_one_token(top1):
 def test_contraction_beats_none(top1):
     """Distribution contraction: labels as a pull of the target."""
     contracted = top1('gendd_digits.py', **{STRENGTH: 0.9})
-    plain = top1('gendd_digits.py', **{STRENGTH: 0.})
+    plain = top1('gendd_digits.py', **{STRENGTH: 0.0})
     assert contracted >= plain + CONTRACTION_MARGIN

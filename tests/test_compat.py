@@ -26,11 +26,11 @@ from gendd_mm import compat
 
 protected = pytest.mark.skipif(
     compat.digit_version(torch.__version__) < compat.digit_version('2.6.0'),
-    reason='torch.load protects by default since torch 2.6')
+    reason='torch.load protects by default since torch 2.6',
+)
 
 
 class ToyModel(BaseModel):
-
     def __init__(self) -> None:
         super().__init__()
         self.linear = nn.Linear(2, 1)
@@ -58,19 +58,16 @@ def make_runner(work_dir, name: str, max_epochs: int, **settings) -> Runner:
         dataset=list(torch.randn(8, 2, generator=generator)),
         batch_size=4,
         num_workers=0,
-        collate_fn=lambda samples: dict(inputs=samples))
+        collate_fn=lambda samples: dict(inputs=samples),
+    )
     sampler = dict(type='DefaultSampler', shuffle=True)
     torch.manual_seed(0)
     return Runner(
         model=ToyModel(),
         work_dir=str(work_dir),
         experiment_name=f'{work_dir.parent.name}-{work_dir.name}-{name}',
-        train_dataloader={
-            **loader, 'sampler': sampler
-        },
-        val_dataloader={
-            **loader, 'sampler': dict(type='DefaultSampler', shuffle=False)
-        },
+        train_dataloader={**loader, 'sampler': sampler},
+        val_dataloader={**loader, 'sampler': dict(type='DefaultSampler', shuffle=False)},
         val_evaluator=[ToyMetric()],
         train_cfg=dict(by_epoch=True, max_epochs=max_epochs),
         val_cfg=dict(),
@@ -78,14 +75,12 @@ def make_runner(work_dir, name: str, max_epochs: int, **settings) -> Runner:
         param_scheduler=dict(type='CosineAnnealingLR', T_max=4),
         default_hooks=dict(
             logger=dict(type='LoggerHook', interval=1),
-            checkpoint=dict(
-                type='CheckpointHook',
-                interval=1,
-                save_best='score',
-                rule='greater')),
+            checkpoint=dict(type='CheckpointHook', interval=1, save_best='score', rule='greater'),
+        ),
         randomness=dict(seed=0),
         default_scope='mmengine',
-        **settings)
+        **settings,
+    )
 
 
 def pickle_bytes(value, protocol: int = 2) -> bytes:
@@ -95,6 +90,7 @@ def pickle_bytes(value, protocol: int = 2) -> bytes:
 def load_bytes(data: bytes):
     """Read a bare pickle as torch.load does under protection."""
     from torch import _weights_only_unpickler
+
     return _weights_only_unpickler.load(io.BytesIO(data))
 
 
@@ -108,6 +104,7 @@ def test_versions_read_as_what_they_are():
 def test_mmrazor_loads_and_knows_the_true_torch():
     from mmrazor.models.algorithms import FpnTeacherDistill  # noqa: F401
     from mmrazor.models.distillers import ConfigurableDistiller  # noqa: F401
+
     true = sys.modules['mmengine.utils'].digit_version
     told = {
         name
@@ -151,7 +148,9 @@ def hide(name):
 """
 
 # A fresh interpreter with a newer mmcv and without pkg_resources.
-UNKIND_MACHINE = HIDE + """
+UNKIND_MACHINE = (
+    HIDE
+    + """
 hide('pkg_resources')
 import mmcv
 mmcv.__version__ = '2.3.9'
@@ -169,21 +168,18 @@ config = get_config('mmpretrain::resnet/resnet18_8xb32_in1k.py')
 assert config.model.backbone.depth == 18
 print('all well')
 """
+)
 
 
 def test_newer_mmcv_and_missing_pkg_resources_do_not_matter():
-    done = subprocess.run([sys.executable, '-c', UNKIND_MACHINE],
-                          capture_output=True,
-                          text=True)
+    done = subprocess.run([sys.executable, '-c', UNKIND_MACHINE], capture_output=True, text=True)
     # The forks print a line of their own before.
     assert done.stdout.endswith('all well\n'), done.stderr
 
 
 def test_a_missing_stack_is_named():
     code = HIDE + "hide('mmrazor')\nimport gendd_mm"
-    done = subprocess.run([sys.executable, '-c', code],
-                          capture_output=True,
-                          text=True)
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert "['mmrazor'] is not installed" in done.stderr
     assert "pip install -e '.[mm]'" in done.stderr
 
@@ -213,39 +209,35 @@ def test_a_run_resumes_under_protection(tmp_path):
     assert isinstance(scalars['train/loss'], HistoryBuffer)
 
     resumed = make_runner(
-        tmp_path / 'resumed',
-        'resumed',
-        max_epochs=2,
-        load_from=str(halfway),
-        resume=True)
+        tmp_path / 'resumed', 'resumed', max_epochs=2, load_from=str(halfway), resume=True
+    )
     resumed.train()
     assert resumed.epoch == whole.epoch == 2
     assert resumed.iter == whole.iter == 4
-    torch.testing.assert_close(
-        resumed.model.state_dict(), whole.model.state_dict(), rtol=0, atol=0)
-    losses = [
-        runner.message_hub.get_scalar('train/loss').data[0]
-        for runner in (resumed, whole)
-    ]
+    torch.testing.assert_close(resumed.model.state_dict(), whole.model.state_dict(), rtol=0, atol=0)
+    losses = [runner.message_hub.get_scalar('train/loss').data[0] for runner in (resumed, whole)]
     np.testing.assert_array_equal(*losses)
 
 
 @protected
 def test_a_history_keeps_its_statistics():
-    history = HistoryBuffer([1., 3.], [1, 1])
+    history = HistoryBuffer([1.0, 3.0], [1, 1])
     loaded = load_bytes(pickle_bytes(history))
     for name in ('min', 'max', 'current', 'mean'):
         assert loaded.statistics(name) == history.statistics(name)
 
 
 @protected
-@pytest.mark.parametrize('value', [
-    np.float64(0.5),
-    np.float32(0.5),
-    np.int64(3),
-    np.arange(3.),
-    np.arange(3),
-])
+@pytest.mark.parametrize(
+    'value',
+    [
+        np.float64(0.5),
+        np.float32(0.5),
+        np.int64(3),
+        np.arange(3.0),
+        np.arange(3),
+    ],
+)
 def test_numbers_of_either_numpy_can_be_read(value):
     data = pickle_bytes(value)
     if b'numpy._core' in data:
@@ -270,8 +262,7 @@ class Malicious:
 @pytest.fixture
 def malicious(tmp_path):
     path = tmp_path / 'malicious.pth'
-    torch.save(
-        dict(state_dict={}, meta=Malicious(tmp_path / 'was_here')), path)
+    torch.save(dict(state_dict={}, meta=Malicious(tmp_path / 'was_here')), path)
     return path
 
 
@@ -292,7 +283,8 @@ def test_no_run_starts_from_a_malicious_checkpoint(malicious, resume):
         f'resume-{resume}',
         max_epochs=1,
         load_from=str(malicious),
-        resume=resume)
+        resume=resume,
+    )
     with pytest.raises(UnpicklingError, match='open'):
         runner.train()
     assert not (malicious.parent / 'was_here').exists()
@@ -318,13 +310,16 @@ class Getattr:
 
 
 @protected
-@pytest.mark.parametrize('owner, name', [
-    (HistoryBuffer, '__init__'),
-    (HistoryBuffer, '__setstate__'),
-    (HistoryBuffer, 'register_statistics'),
-    (np.ndarray, 'tofile'),
-    (np.ndarray, 'mean'),
-])
+@pytest.mark.parametrize(
+    ('owner', 'name'),
+    [
+        (HistoryBuffer, '__init__'),
+        (HistoryBuffer, '__setstate__'),
+        (HistoryBuffer, 'register_statistics'),
+        (np.ndarray, 'tofile'),
+        (np.ndarray, 'mean'),
+    ],
+)
 def test_a_checkpoint_cannot_use_getattr(owner, name):
     with pytest.raises(UnpicklingError, match=f'{name}.*only the statistics'):
         load_bytes(pickle_bytes(Getattr(owner, name)))
@@ -336,8 +331,7 @@ def test_a_fork_that_falls_back_is_kept_from_it(monkeypatch, malicious):
     def fall_back(file, map_location=None, weights_only=None):
         return torch.load(file, map_location, weights_only=False)
 
-    monkeypatch.setattr(
-        mmengine_checkpoint, '_safe_torch_load', fall_back, raising=False)
+    monkeypatch.setattr(mmengine_checkpoint, '_safe_torch_load', fall_back, raising=False)
     compat.keep_weights_only_on()
     with pytest.raises(UnpicklingError):
         mmengine_checkpoint._safe_torch_load(str(malicious))

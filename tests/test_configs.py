@@ -9,9 +9,11 @@ from mmengine.config import Config
 from small_models import CONFIGS
 
 LEAVES = sorted(
-    str(path.relative_to(CONFIGS)) for path in CONFIGS.rglob('*.py')
+    str(path.relative_to(CONFIGS))
+    for path in CONFIGS.rglob('*.py')
     # The ablations have tests/test_ablations.py.
-    if not {'_base_', 'ablations'}.intersection(path.parts))
+    if not {'_base_', 'ablations'}.intersection(path.parts)
+)
 # Those on data and networks of a size for a test; the others have tests of
 # their own numbers.
 DIGITS = [name for name in LEAVES if 'digits' in name]
@@ -19,8 +21,7 @@ DIGITS = [name for name in LEAVES if 'digits' in name]
 
 @pytest.fixture(scope='module')
 def teacher(tmp_path_factory) -> str:
-    return small_models.digits_teacher(
-        tmp_path_factory.mktemp('teacher') / 'teacher.pth')
+    return small_models.digits_teacher(tmp_path_factory.mktemp('teacher') / 'teacher.pth')
 
 
 @pytest.mark.parametrize('name', LEAVES)
@@ -49,10 +50,14 @@ def test_it_trains_and_evaluates(name, teacher, tmp_path):
     runner = small_models.trained(cfg)
     assert runner.iter == 2
     state = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)
-    assert all(value.isfinite().all() for value in state['state_dict'].values()
-               if value.is_floating_point())
+    assert all(
+        value.isfinite().all()
+        for value in state['state_dict'].values()
+        if value.is_floating_point()
+    )
     metrics = runner.val_loop.run()
-    assert metrics and all(0 <= value <= 100 for value in metrics.values())
+    assert metrics
+    assert all(0 <= value <= 100 for value in metrics.values())
     if 'GenDD' in cfg.model.type:
         trains = cfg.model.architecture.head.get('trainable', True)
         assert ('probe/top1' in metrics) == trains
@@ -62,8 +67,7 @@ def test_it_trains_and_evaluates(name, teacher, tmp_path):
 def test_the_comparisons_differ_in_the_method_alone():
     """Same student, data, optimiser, epochs: a fair comparison."""
     student = Config.fromfile(CONFIGS / 'digits' / 'student_digits.py')
-    for name in ('gendd_digits.py', 'digits/kd_digits.py',
-                 'digits/dkd_digits.py'):
+    for name in ('gendd_digits.py', 'digits/kd_digits.py', 'digits/dkd_digits.py'):
         cfg = Config.fromfile(CONFIGS / name)
         assert cfg.model.architecture.backbone == student.model.backbone
         assert cfg.model.architecture.neck == student.model.neck

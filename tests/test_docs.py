@@ -31,10 +31,7 @@ def block_with(page: str, text: str) -> str:
 
 
 PAIR = block_with('docs/own_pair.md', '_base_ = [')
-ADDITIONS = [
-    block for block in code_blocks('docs/own_pair.md')
-    if block.startswith('model = ')
-]
+ADDITIONS = [block for block in code_blocks('docs/own_pair.md') if block.startswith('model = ')]
 
 
 def read_pair(tmp_path: Path, addition: str = '') -> Config:
@@ -48,8 +45,7 @@ def read_pair(tmp_path: Path, addition: str = '') -> Config:
     synthetic_imagenet.shrink(cfg, root, 32)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         teacher = get_model(**cfg.model.teacher)
-    cfg.model.teacher_ckpt = synthetic_imagenet.save_random(
-        teacher, tmp_path / 'resnet34.pth')
+    cfg.model.teacher_ckpt = synthetic_imagenet.save_random(teacher, tmp_path / 'resnet34.pth')
     head = cfg.model.distiller.distill_losses.loss_gendd.head
     head.repeats = 1
     head.sampling = dict(type='ancestral', num_steps=2)
@@ -65,25 +61,22 @@ def test_pair_is_about_thirty_lines():
 
 
 def test_pair_trains(tmp_path):
-    runner = synthetic_imagenet.train_and_evaluate(
-        read_pair(tmp_path), tmp_path / 'work')
+    runner = synthetic_imagenet.train_and_evaluate(read_pair(tmp_path), tmp_path / 'work')
     name = 'architecture.backbone.layer4.1.conv2.weight'
-    assert not torch.equal(runner.first[name],
-                           dict(runner.model.named_parameters())[name])
+    assert not torch.equal(runner.first[name], dict(runner.model.named_parameters())[name])
     assert set(runner.metrics) == {'gen/top1', 'probe/top1'}
 
 
-@pytest.mark.parametrize('contraction',
-                         ['None', 'dict(teacher_label_weight=1.0)'])
+@pytest.mark.parametrize('contraction', ['None', 'dict(teacher_label_weight=1.0)'])
 def test_pair_trains_without_labels(tmp_path, contraction):
-    addition, = [block for block in ADDITIONS if 'trainable' in block]
+    (addition,) = [block for block in ADDITIONS if 'trainable' in block]
     cfg = read_pair(tmp_path, addition.replace('None', contraction))
     runner = synthetic_imagenet.train_and_evaluate(cfg, tmp_path / 'work')
     assert set(runner.metrics) == {'gen/top1'}
 
 
 def test_pair_trains_on_mixed_images(tmp_path):
-    addition, = [block for block in ADDITIONS if 'Mixup' in block]
+    (addition,) = [block for block in ADDITIONS if 'Mixup' in block]
     cfg = read_pair(tmp_path, addition + '\ndata_preprocessor = None\n')
     runner = synthetic_imagenet.train_and_evaluate(cfg, tmp_path / 'work')
     augments = runner.model.data_preprocessor.batch_augments.augments
@@ -91,7 +84,7 @@ def test_pair_trains_on_mixed_images(tmp_path):
 
 
 def test_mixup_is_not_lost_silently(tmp_path):
-    addition, = [block for block in ADDITIONS if 'Mixup' in block]
+    (addition,) = [block for block in ADDITIONS if 'Mixup' in block]
     cfg = read_pair(tmp_path, addition)
     cfg.work_dir = str(tmp_path / 'work')
     with pytest.raises(ValueError, match='batch augmentations'):
@@ -99,7 +92,7 @@ def test_mixup_is_not_lost_silently(tmp_path):
 
 
 def test_pair_trains_with_a_loss_of_mmrazor(tmp_path):
-    addition, = [block for block in ADDITIONS if 'L1Loss' in block]
+    (addition,) = [block for block in ADDITIONS if 'L1Loss' in block]
     cfg = read_pair(tmp_path, addition)
     runner = synthetic_imagenet.train_and_evaluate(cfg, tmp_path / 'work')
     losses = runner.message_hub.log_scalars
@@ -125,8 +118,8 @@ def test_flagship_converts_the_teacher_that_it_reads():
     name = re.search(r"create_model\(\s*'([\w.]+)'", page)[1]
     assert timm.is_model(name.partition('.')[0])
     script, arch, source, target = re.search(
-        r'python (tools/model_converters/\S+) (\S+) \\\n\s*(\S+) (\S+)',
-        page).groups()
+        r'python (tools/model_converters/\S+) (\S+) \\\n\s*(\S+) (\S+)', page
+    ).groups()
     assert (ROOT / script).is_file()
     assert f"'{source}')" in page  # as it was saved
     cfg = Config.fromfile(str(ROOT / 'configs/gendd_r50_in1k.py'))

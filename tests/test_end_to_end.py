@@ -14,11 +14,7 @@ import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 GENDD = 'configs/gendd_digits.py'
-ENV = dict(
-    os.environ,
-    OMP_NUM_THREADS='1',
-    CUDA_VISIBLE_DEVICES='',
-    PYTHON=sys.executable)
+ENV = dict(os.environ, OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='', PYTHON=sys.executable)
 
 
 def run(*command) -> str:
@@ -30,7 +26,8 @@ def run(*command) -> str:
         text=True,
         timeout=300,
         env=ENV,
-        cwd=ROOT)
+        cwd=ROOT,
+    )
     assert done.returncode == 0, done.stdout
     return done.stdout
 
@@ -49,10 +46,13 @@ def run_here(tool: str, *arguments) -> None:
 def options(teacher: Path, *more: str) -> list:
     """A short run on part of the images, the same for every command."""
     return [
-        '--cfg-options', f'model.teacher_ckpt={teacher}',
+        '--cfg-options',
+        f'model.teacher_ckpt={teacher}',
         'train_cfg.max_epochs=2',
         'train_dataloader.dataset.indices=320',
-        'val_dataloader.dataset.indices=50', 'model.test_num_draws=1', *more
+        'val_dataloader.dataset.indices=50',
+        'model.test_num_draws=1',
+        *more,
     ]
 
 
@@ -63,17 +63,30 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope='module')
 def teacher(folder) -> Path:
-    run_here('tools/train.py', 'configs/digits/teacher_digits.py',
-             '--work-dir', folder / 'teacher', '--cfg-options',
-             'train_cfg.max_epochs=1')
+    run_here(
+        'tools/train.py',
+        'configs/digits/teacher_digits.py',
+        '--work-dir',
+        folder / 'teacher',
+        '--cfg-options',
+        'train_cfg.max_epochs=1',
+    )
     return folder / 'teacher' / 'epoch_1.pth'
 
 
 @pytest.fixture(scope='module')
 def checkpoint(folder, teacher) -> Path:
     """What two processes trained."""
-    run('bash', 'tools/dist_train.sh', GENDD, 2, '--work-dir',
-        folder / 'gendd', '--no-validate', *options(teacher))
+    run(
+        'bash',
+        'tools/dist_train.sh',
+        GENDD,
+        2,
+        '--work-dir',
+        folder / 'gendd',
+        '--no-validate',
+        *options(teacher),
+    )
     return folder / 'gendd' / 'epoch_2.pth'
 
 
@@ -81,9 +94,20 @@ def checkpoint(folder, teacher) -> Path:
 def metrics(folder, teacher, checkpoint) -> dict:
     """What two processes measured, on all test images."""
     out = folder / 'metrics.json'
-    run('bash', 'tools/dist_test.sh', GENDD, checkpoint, 2, '--work-dir',
-        folder / 'test', '--out', out, '--out-item', 'metrics',
-        *options(teacher))
+    run(
+        'bash',
+        'tools/dist_test.sh',
+        GENDD,
+        checkpoint,
+        2,
+        '--work-dir',
+        folder / 'test',
+        '--out',
+        out,
+        '--out-item',
+        'metrics',
+        *options(teacher),
+    )
     return json.loads(out.read_text())
 
 
@@ -96,8 +120,7 @@ def test_both_paths_are_measured(metrics):
 def test_the_checkpoint_holds_no_teacher(checkpoint):
     # Also the protection of weights_only, which is on.
     state = torch.load(checkpoint, weights_only=True)
-    assert {key.split('.')[0]
-            for key in state['state_dict']} == {'architecture', 'distiller'}
+    assert {key.split('.')[0] for key in state['state_dict']} == {'architecture', 'distiller'}
     assert state['meta']['iter'] == 20  # 2 epochs of 320 images by 2 x 16
 
 
@@ -106,22 +129,23 @@ def test_the_exported_student_is_the_probe(folder, checkpoint, metrics):
     run_here('tools/export_student.py', GENDD, checkpoint, out)
     result = folder / 'top1.json'
     # None in sys.modules makes an import fail.
-    code = ('import json, runpy, sys\n'
-            'sys.modules["gendd_mm"] = sys.modules["mmrazor"] = None\n'
-            'exported, result = sys.argv[1:]\n'
-            'import torch\n'
-            'from mmpretrain import get_model\n'
-            'state = torch.load(f"{exported}/student.pth",'
-            ' weights_only=True)\n'
-            'model = get_model(f"{exported}/student.py")\n'
-            'model.load_state_dict(state["state_dict"], strict=True)\n'
-            'sys.argv[0] = "classify_digits.py"\n'
-            'runpy.run_path("tools/classify_digits.py",'
-            ' run_name="__main__")\n')
+    code = (
+        'import json, runpy, sys\n'
+        'sys.modules["gendd_mm"] = sys.modules["mmrazor"] = None\n'
+        'exported, result = sys.argv[1:]\n'
+        'import torch\n'
+        'from mmpretrain import get_model\n'
+        'state = torch.load(f"{exported}/student.pth",'
+        ' weights_only=True)\n'
+        'model = get_model(f"{exported}/student.py")\n'
+        'model.load_state_dict(state["state_dict"], strict=True)\n'
+        'sys.argv[0] = "classify_digits.py"\n'
+        'runpy.run_path("tools/classify_digits.py",'
+        ' run_name="__main__")\n'
+    )
     run(sys.executable, '-c', code, out, result)
     # The test set is whole in both: val_dataloader alone was cut.
-    assert json.loads(result.read_text())['top1'] == pytest.approx(
-        metrics['probe/top1'], abs=1e-4)
+    assert json.loads(result.read_text())['top1'] == pytest.approx(metrics['probe/top1'], abs=1e-4)
 
 
 def test_killed_and_resumed_is_as_never_killed(folder, teacher):
@@ -129,19 +153,32 @@ def test_killed_and_resumed_is_as_never_killed(folder, teacher):
 
     def command(name: str, *more) -> list:
         return list(
-            map(str, [
-                'tools/train.py', GENDD, '--work-dir', folder / name, *more,
-                *options(teacher, 'default_hooks.logger.interval=1',
-                         'default_hooks.checkpoint.interval=1',
-                         'train_cfg.val_interval=1')
-            ]))
+            map(
+                str,
+                [
+                    'tools/train.py',
+                    GENDD,
+                    '--work-dir',
+                    folder / name,
+                    *more,
+                    *options(
+                        teacher,
+                        'default_hooks.logger.interval=1',
+                        'default_hooks.checkpoint.interval=1',
+                        'train_cfg.val_interval=1',
+                    ),
+                ],
+            )
+        )
 
     def start(name: str, **settings) -> subprocess.Popen:
-        return subprocess.Popen([sys.executable, *command(name)],
-                                stderr=subprocess.STDOUT,
-                                env=ENV,
-                                cwd=ROOT,
-                                **settings)
+        return subprocess.Popen(
+            [sys.executable, *command(name)],
+            stderr=subprocess.STDOUT,
+            env=ENV,
+            cwd=ROOT,
+            **settings,
+        )
 
     killed = folder / 'killed'
     lines = []
@@ -160,11 +197,11 @@ def test_killed_and_resumed_is_as_never_killed(folder, teacher):
     # It went on from there, and did not begin anew.
     assert (killed / 'epoch_1.pth').stat().st_mtime_ns == saved
     one, other = (
-        torch.load(folder / name / 'epoch_2.pth', weights_only=True)
-        for name in ('whole', 'killed'))
+        torch.load(folder / name / 'epoch_2.pth', weights_only=True) for name in ('whole', 'killed')
+    )
     assert one['state_dict'].keys() == other['state_dict'].keys()
     for key, value in one['state_dict'].items():
         assert value.equal(other['state_dict'][key]), key
-    for group, same in zip(one['optimizer']['param_groups'],
-                           other['optimizer']['param_groups']):
-        assert group['betas'] == same['betas'] and group['lr'] == same['lr']
+    for group, same in zip(one['optimizer']['param_groups'], other['optimizer']['param_groups']):
+        assert group['betas'] == same['betas']
+        assert group['lr'] == same['lr']

@@ -20,8 +20,7 @@ from gendd_mm.engine import stages
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = str(ROOT / 'configs' / 'gendd_r50_in1k.py')
-SMALL_BEIT = dict(
-    embed_dims=1024, num_layers=1, num_heads=16, feedforward_channels=64)
+SMALL_BEIT = dict(embed_dims=1024, num_layers=1, num_heads=16, feedforward_channels=64)
 
 
 def read_small(root: Path, size: int, arch) -> Config:
@@ -31,8 +30,7 @@ def read_small(root: Path, size: int, arch) -> Config:
     synthetic_imagenet.shrink(cfg, root / 'imagenet', size)
     cfg.model.teacher.backbone.update(img_size=size, arch=arch)
     teacher = MODELS.build(cfg.model.teacher.to_dict())
-    cfg.model.teacher_ckpt = synthetic_imagenet.save_random(
-        teacher, root / 'teacher.pth')
+    cfg.model.teacher_ckpt = synthetic_imagenet.save_random(teacher, root / 'teacher.pth')
     cfg.work_dir = str(root / 'work')
     return cfg
 
@@ -55,13 +53,13 @@ def test_recorded_feature_is_what_enters_the_classifier(small_runner):
     teacher = small_runner.model.teacher
     entered = []
     hook = teacher.classifier.register_forward_pre_hook(
-        lambda module, args: entered.append(args[0]))
+        lambda module, args: entered.append(args[0])
+    )
     images = torch.randn(2, 3, 32, 32)
     with small_runner.model.distiller.teacher_recorders, torch.no_grad():
         teacher.model(images, mode='tensor')
     hook.remove()
-    recorded = small_runner.model.distiller.get_record(
-        'target', from_student=False, data_idx=-1)
+    recorded = small_runner.model.distiller.get_record('target', from_student=False, data_idx=-1)
     assert recorded.shape == (2, 1024)
     torch.testing.assert_close(recorded, entered[0], rtol=0, atol=0)
 
@@ -80,9 +78,7 @@ def check_training(cfg: Config, work_dir: Path) -> None:
     assert any(name.startswith('architecture.backbone.') for name in moved)
     assert 'architecture.head.fc.weight' in moved
     assert any(name.startswith('distiller.') for name in moved)
-    assert set(runner.metrics) == {
-        'gen/top1', 'gen/top5', 'probe/top1', 'probe/top5'
-    }
+    assert set(runner.metrics) == {'gen/top1', 'gen/top5', 'probe/top1', 'probe/top5'}
 
 
 def test_pair_trains_with_a_small_teacher(tmp_path):
@@ -107,7 +103,7 @@ def test_stage_2_starts_from_the_backbone_of_stage_1(tmp_path):
     head = second.model.distiller.distill_losses.loss_gendd.head
     head.update(repeats=1)
     # Nothing learned: its parameters are those it started from.
-    second.optim_wrapper.optimizer.lr = 0.
+    second.optim_wrapper.optimizer.lr = 0.0
     for cfg in (first, second):
         cfg.train_cfg.max_epochs = 1
         cfg.default_hooks.checkpoint.save_optimizer = False
@@ -115,14 +111,12 @@ def test_stage_2_starts_from_the_backbone_of_stage_1(tmp_path):
     with small_models.quickly():
         first.dump(str(tmp_path / 'first.py'))
         second.dump(str(tmp_path / 'second.py'))
-        stages.train(
-            small_models.train_arguments(
-                tmp_path / 'second.py', no_validate=True))
+        stages.train(small_models.train_arguments(tmp_path / 'second.py', no_validate=True))
     warm, student = (
         torch.load(tmp_path / 'work' / name, weights_only=True)['state_dict']
-        for name in ('stage1/epoch_1.pth', 'epoch_1.pth'))
+        for name in ('stage1/epoch_1.pth', 'epoch_1.pth')
+    )
     names = dict(MODELS.build(first.model.backbone).named_parameters())
     assert names
     for name in names:
-        assert warm[f'backbone.{name}'].equal(
-            student[f'architecture.backbone.{name}']), name
+        assert warm[f'backbone.{name}'].equal(student[f'architecture.backbone.{name}']), name

@@ -103,8 +103,7 @@ def test_command_line_wins_over_config_over_name(config):
     assert merged(config, '--work-dir', 'x y', *asked).work_dir == 'x y'
 
 
-def test_a_loader_without_workers_is_given_nothing_for_workers(
-        config, no_cuda):
+def test_a_loader_without_workers_is_given_nothing_for_workers(config, no_cuda):
     loader = merged(config).train_dataloader
     assert loader.persistent_workers is False
     assert 'prefetch_factor' not in loader
@@ -117,8 +116,7 @@ def test_a_loader_with_workers_keeps_them(config):
     loader = merged(config, *workers).train_dataloader
     assert loader.persistent_workers is True
     assert loader.prefetch_factor == 2
-    loader = merged(config, '--no-persistent-workers',
-                    *workers).train_dataloader
+    loader = merged(config, '--no-persistent-workers', *workers).train_dataloader
     assert loader.persistent_workers is False
 
 
@@ -130,7 +128,8 @@ def test_memory_is_pinned_where_there_is_cuda(config, monkeypatch):
 
 def test_no_validate_drops_validation(config):
     cfg = merged(config, '--no-validate')
-    assert cfg.val_cfg is None and cfg.val_dataloader is None
+    assert cfg.val_cfg is None
+    assert cfg.val_dataloader is None
     assert cfg.val_evaluator is None
 
 
@@ -139,27 +138,31 @@ def test_resume_from_a_path(config, tmp_path):
     checkpoint = tmp_path / 'a.pth'
     checkpoint.touch()
     cfg = merged(config, '--resume', str(checkpoint))
-    assert cfg.resume is True and cfg.load_from == str(checkpoint)
+    assert cfg.resume is True
+    assert cfg.load_from == str(checkpoint)
 
 
-@pytest.mark.parametrize('how',
-                         [['--resume'], ['--cfg-options', 'resume=True']])
+@pytest.mark.parametrize('how', [['--resume'], ['--cfg-options', 'resume=True']])
 def test_resume_goes_on_or_begins(config, tmp_path, how):
     """The same command from the first start to the last."""
     asked = ['--work-dir', str(tmp_path), *how]
     cfg = merged(config, *asked)
-    assert cfg.resume is False and cfg.get('load_from') is None
+    assert cfg.resume is False
+    assert cfg.get('load_from') is None
     latest = tmp_path / 'epoch_3.pth'
     torch.save(dict(), latest)
     (tmp_path / 'last_checkpoint').write_text(str(latest))
     cfg = merged(config, *asked)
-    assert cfg.resume is True and cfg.load_from == str(latest)
+    assert cfg.resume is True
+    assert cfg.load_from == str(latest)
 
 
 def test_resume_without_a_checkpoint_keeps_load_from(config, tmp_path):
-    cfg = merged(config, '--work-dir', str(tmp_path), '--resume',
-                 '--cfg-options', 'load_from=start.pth')
-    assert cfg.resume is False and cfg.load_from == 'start.pth'
+    cfg = merged(
+        config, '--work-dir', str(tmp_path), '--resume', '--cfg-options', 'load_from=start.pth'
+    )
+    assert cfg.resume is False
+    assert cfg.load_from == 'start.pth'
 
 
 def test_a_stage_is_a_number(config):
@@ -179,25 +182,32 @@ def test_amp_changes_the_wrapper(config, monkeypatch):
 def test_test_options_reach_the_config(config, tmp_path):
     checkpoint = tmp_path / 'a.pth'
     checkpoint.touch()
-    args = args_of_test(config, str(checkpoint), '--amp', '--out', 'm.json',
-                        '--out-item', 'metrics')
+    args = args_of_test(
+        config, str(checkpoint), '--amp', '--out', 'm.json', '--out-item', 'metrics'
+    )
     cfg = options.merge_test(options.read_config(config), args)
-    assert cfg.load_from == str(checkpoint) and cfg.resume is False
+    assert cfg.load_from == str(checkpoint)
+    assert cfg.resume is False
     assert cfg.test_cfg.fp16 is True
 
 
 # Bad input: one clear error before anything is built.
-@pytest.mark.parametrize('more, error, message', [
-    (['--resume', 'gone.pth'], FileNotFoundError, '--resume.*gone.pth'),
-    (['--auto-scale-lr'], ValueError, 'base_batch_size'),
-    (['--amp'], ValueError, 'cannot train on cpu.*Leave --amp out'),
-    (['--amp', '--cfg-options', 'optim_wrapper.type=OptimWrapperDict'
-      ], ValueError, 'type=OptimWrapperDict is neither'),
-    (['--launcher', 'pytorch'], ValueError, 'RANK.*dist_train.sh'),
-    (['--launcher', 'slurm'], ValueError, 'SLURM_PROCID.*slurm_train.sh'),
-])
-def test_train_names_what_is_wrong(config, no_cuda, monkeypatch, more, error,
-                                   message):
+@pytest.mark.parametrize(
+    ('more', 'error', 'message'),
+    [
+        (['--resume', 'gone.pth'], FileNotFoundError, '--resume.*gone.pth'),
+        (['--auto-scale-lr'], ValueError, 'base_batch_size'),
+        (['--amp'], ValueError, 'cannot train on cpu.*Leave --amp out'),
+        (
+            ['--amp', '--cfg-options', 'optim_wrapper.type=OptimWrapperDict'],
+            ValueError,
+            'type=OptimWrapperDict is neither',
+        ),
+        (['--launcher', 'pytorch'], ValueError, 'RANK.*dist_train.sh'),
+        (['--launcher', 'slurm'], ValueError, 'SLURM_PROCID.*slurm_train.sh'),
+    ],
+)
+def test_train_names_what_is_wrong(config, no_cuda, monkeypatch, more, error, message):
     for name in ('RANK', 'SLURM_PROCID'):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(error, match=message):
@@ -209,25 +219,29 @@ def test_a_missing_config_is_named():
         stages.train(args_of_train('gone.py'))
 
 
-@pytest.mark.parametrize('checkpoint, more, error, message', [
-    ('gone.pth', [], FileNotFoundError, 'checkpoint not found: gone.pth'),
-    (__file__, ['--out-item', 'pred'], ValueError, 'with --out'),
-    (__file__, ['--out', 'a.json'], ValueError, 'a.json.*.pkl'),
-    (__file__, ['--cfg-options', 'test_cfg=None'], ValueError, 'no test_cfg'),
-])
+@pytest.mark.parametrize(
+    ('checkpoint', 'more', 'error', 'message'),
+    [
+        ('gone.pth', [], FileNotFoundError, 'checkpoint not found: gone.pth'),
+        (__file__, ['--out-item', 'pred'], ValueError, 'with --out'),
+        (__file__, ['--out', 'a.json'], ValueError, 'a.json.*.pkl'),
+        (__file__, ['--cfg-options', 'test_cfg=None'], ValueError, 'no test_cfg'),
+    ],
+)
 def test_test_names_what_is_wrong(config, checkpoint, more, error, message):
     with pytest.raises(error, match=message):
         launch.test(args_of_test(config, checkpoint, *more))
 
 
 # The scripts.
-def run(script: str, *arguments: str,
-        **settings) -> subprocess.CompletedProcess:
-    return subprocess.run(['bash', str(TOOLS / script), *arguments],
-                          capture_output=True,
-                          text=True,
-                          timeout=300,
-                          **settings)
+def run(script: str, *arguments: str, **settings) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        ['bash', str(TOOLS / script), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **settings,
+    )
 
 
 def environment(**settings: str) -> dict:
@@ -241,8 +255,7 @@ def environment(**settings: str) -> dict:
 def recorder(tmp_path) -> Path:
     """A stand-in for a program: it prints its arguments as JSON."""
     path = tmp_path / 'recorder'
-    path.write_text(f'#!{sys.executable}\n'
-                    'import json, sys\nprint(json.dumps(sys.argv[1:]))\n')
+    path.write_text(f'#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n')
     path.chmod(0o755)
     return path
 
@@ -257,33 +270,36 @@ def test_dist_train_passes_arguments_as_they_are(recorder, tmp_path):
         '2',
         *ARGUMENTS,
         cwd=tmp_path,
-        env=environment(PYTHON=str(recorder)))
+        env=environment(PYTHON=str(recorder)),
+    )
     arguments = json.loads(done.stdout)
-    assert arguments[:4] == [
-        '-m', 'torch.distributed.run', '--nnodes=1', '--nproc-per-node=2'
-    ]
+    assert arguments[:4] == ['-m', 'torch.distributed.run', '--nnodes=1', '--nproc-per-node=2']
     start = arguments.index(str(TOOLS / 'train.py'))
-    assert arguments[start + 1:] == [
-        'my config.py', *ARGUMENTS, '--launcher', 'pytorch'
-    ]
+    assert arguments[start + 1 :] == ['my config.py', *ARGUMENTS, '--launcher', 'pytorch']
     # Port 0 is whichever is free: two runs on a machine do not clash.
     assert '--rdzv-endpoint=127.0.0.1:0' in arguments[:start]
 
 
 def test_dist_test_honours_the_variables_of_several_nodes(recorder):
     env = environment(
-        PYTHON=str(recorder),
-        NNODES='3',
-        NODE_RANK='2',
-        MASTER_ADDR='10.0.0.1',
-        PORT='1234')
+        PYTHON=str(recorder), NNODES='3', NODE_RANK='2', MASTER_ADDR='10.0.0.1', PORT='1234'
+    )
     done = run('dist_test.sh', 'c.py', 'a b.pth', '8', *ARGUMENTS, env=env)
     arguments = json.loads(done.stdout)
     assert arguments == [
-        '-m', 'torch.distributed.run', '--nnodes=3', '--nproc-per-node=8',
-        '--node-rank=2', '--master-addr=10.0.0.1', '--master-port=1234',
-        str(TOOLS / 'test.py'), 'c.py', 'a b.pth', *ARGUMENTS, '--launcher',
-        'pytorch'
+        '-m',
+        'torch.distributed.run',
+        '--nnodes=3',
+        '--nproc-per-node=8',
+        '--node-rank=2',
+        '--master-addr=10.0.0.1',
+        '--master-port=1234',
+        str(TOOLS / 'test.py'),
+        'c.py',
+        'a b.pth',
+        *ARGUMENTS,
+        '--launcher',
+        'pytorch',
     ]
 
 
@@ -293,40 +309,58 @@ def test_a_port_is_honoured_on_one_node(recorder):
     assert '--master-port=1234' in json.loads(done.stdout)
 
 
-@pytest.mark.parametrize('script, before, tool, after', [
-    ('slurm_train.sh', ['c.py', 'my dir'
-                        ], 'train.py', ['c.py', '--work-dir', 'my dir']),
-    ('slurm_test.sh', ['c.py', 'a b.pth'], 'test.py', ['c.py', 'a b.pth']),
-])
-def test_slurm_scripts_ask_for_what_they_are_told(recorder, script, before,
-                                                  tool, after):
+@pytest.mark.parametrize(
+    ('script', 'before', 'tool', 'after'),
+    [
+        ('slurm_train.sh', ['c.py', 'my dir'], 'train.py', ['c.py', '--work-dir', 'my dir']),
+        ('slurm_test.sh', ['c.py', 'a b.pth'], 'test.py', ['c.py', 'a b.pth']),
+    ],
+)
+def test_slurm_scripts_ask_for_what_they_are_told(recorder, script, before, tool, after):
     recorder.rename(recorder.with_name('srun'))
     env = environment(
         PATH=f'{recorder.parent}:{os.environ["PATH"]}',
         GPUS='4',
         GPUS_PER_NODE='2',
-        SRUN_ARGS='--time=1:00 --exclusive')
+        SRUN_ARGS='--time=1:00 --exclusive',
+    )
     done = run(script, 'part', 'job', *before, *ARGUMENTS, env=env)
     assert json.loads(done.stdout) == [
-        '-p', 'part', '--job-name=job', '--gres=gpu:2', '--ntasks=4',
-        '--ntasks-per-node=2', '--cpus-per-task=5', '--kill-on-bad-exit=1',
-        '--time=1:00', '--exclusive', sys.executable, '-u',
-        str(TOOLS / tool), *after, *ARGUMENTS, '--launcher', 'slurm'
+        '-p',
+        'part',
+        '--job-name=job',
+        '--gres=gpu:2',
+        '--ntasks=4',
+        '--ntasks-per-node=2',
+        '--cpus-per-task=5',
+        '--kill-on-bad-exit=1',
+        '--time=1:00',
+        '--exclusive',
+        sys.executable,
+        '-u',
+        str(TOOLS / tool),
+        *after,
+        *ARGUMENTS,
+        '--launcher',
+        'slurm',
     ]
 
 
-@pytest.mark.parametrize('script, arguments, message', [
-    ('dist_train.sh', ['c.py'], 'Usage'),
-    ('dist_test.sh', ['c.py', 'a.pth'], 'Usage'),
-    ('slurm_train.sh', ['part', 'job', 'c.py'], 'Usage'),
-    ('slurm_test.sh', ['part', 'job', 'c.py'], 'Usage'),
-    ('dist_train.sh', ['c.py', 'two'], 'NPROC=two is not a number'),
-    ('dist_train.sh', ['c.py', '0'], 'NPROC=0'),
-    ('setup_env.sh', ['--nowhere'], 'unknown option --nowhere'),
-    ('setup_env.sh', ['--stack', 'tf'], 'choose mm or onedl'),
-    ('setup_env.sh', ['--env'], '--env needs a value'),
-    ('run_tests.sh', ['--env'], '--env needs a value'),
-])
+@pytest.mark.parametrize(
+    ('script', 'arguments', 'message'),
+    [
+        ('dist_train.sh', ['c.py'], 'Usage'),
+        ('dist_test.sh', ['c.py', 'a.pth'], 'Usage'),
+        ('slurm_train.sh', ['part', 'job', 'c.py'], 'Usage'),
+        ('slurm_test.sh', ['part', 'job', 'c.py'], 'Usage'),
+        ('dist_train.sh', ['c.py', 'two'], 'NPROC=two is not a number'),
+        ('dist_train.sh', ['c.py', '0'], 'NPROC=0'),
+        ('setup_env.sh', ['--nowhere'], 'unknown option --nowhere'),
+        ('setup_env.sh', ['--stack', 'tf'], 'choose mm or onedl'),
+        ('setup_env.sh', ['--env'], '--env needs a value'),
+        ('run_tests.sh', ['--env'], '--env needs a value'),
+    ],
+)
 def test_scripts_name_what_is_wrong(script, arguments, message):
     done = run(script, *arguments, env=environment())
     assert done.returncode != 0
@@ -336,36 +370,30 @@ def test_scripts_name_what_is_wrong(script, arguments, message):
 def test_setup_env_refuses_a_folder_that_is_something_else(tmp_path):
     (tmp_path / 'precious').touch()
     done = run('setup_env.sh', '--env', str(tmp_path), env=environment())
-    assert done.returncode != 0 and 'no virtual environment' in done.stderr
+    assert done.returncode != 0
+    assert 'no virtual environment' in done.stderr
     assert (tmp_path / 'precious').exists()
 
 
 def test_setup_env_names_a_python_that_does_not_do(tmp_path):
     env = environment(PYTHON='no_such_python')
     done = run('setup_env.sh', '--env', str(tmp_path / 'env'), env=env)
-    assert done.returncode != 0 and 'PYTHON=no_such_python' in done.stderr
+    assert done.returncode != 0
+    assert 'PYTHON=no_such_python' in done.stderr
     assert not (tmp_path / 'env').exists()
 
 
 def test_two_processes_train_and_test_without_cuda(config, tmp_path):
     work_dir = tmp_path / 'my work'
     env = environment(CUDA_VISIBLE_DEVICES='')
-    done = run(
-        'dist_train.sh',
-        config,
-        '2',
-        '--work-dir',
-        str(work_dir),
-        cwd=tmp_path,
-        env=env)
+    done = run('dist_train.sh', config, '2', '--work-dir', str(work_dir), cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     log = done.stdout + done.stderr
     assert 'Distributed training: True' in log
     # 8 images, 2 at a time on each of 2 processes: 2 steps.
     assert re.search(r'Epoch\(val\) \[1\]\[2/2\] +accuracy/top1', log)
     checkpoint = work_dir / 'epoch_1.pth'
-    assert all(not key.startswith('module.')
-               for key in torch.load(checkpoint)['state_dict'])
+    assert all(not key.startswith('module.') for key in torch.load(checkpoint)['state_dict'])
 
     out = tmp_path / 'metrics.json'
     done = run(
@@ -380,7 +408,8 @@ def test_two_processes_train_and_test_without_cuda(config, tmp_path):
         '--out-item',
         'metrics',
         cwd=tmp_path,
-        env=env)
+        env=env,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     accuracy = json.loads(out.read_text())['accuracy/top1']
     assert f'accuracy/top1: {accuracy:.4f}' in log

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from small_models import CONFIGS, ROOT
-
 from modelindex.load_model_index import load
+from small_models import CONFIGS, ROOT
 
 # Folders with a metafile; other experiments join them as they get one.
 METAFILES = sorted(CONFIGS.glob('*/metafile.yml'))
@@ -32,8 +31,7 @@ def test_every_config_of_it_exists_once(index):
         assert Path(model.config).stem == model.name
 
 
-@pytest.mark.parametrize('folder',
-                         ['imagenet', 'cc3m', 'imagenet_lt', 'cifar100'])
+@pytest.mark.parametrize('folder', ['imagenet', 'cc3m', 'imagenet_lt', 'cifar100'])
 def test_every_config_is_in_it(index, folder):
     named = {model.config for model in index.models}
     for path in (CONFIGS / folder).glob('*.py'):

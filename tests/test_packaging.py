@@ -15,9 +15,18 @@ import gendd_mm
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = [
-    'gendd_mm', 'configs', 'tools', 'requirements', 'setup.cfg', 'setup.py',
-    'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md', 'CHANGELOG.md',
-    'model-index.yml'
+    'gendd_mm',
+    'configs',
+    'tools',
+    'requirements',
+    'setup.cfg',
+    'setup.py',
+    'pyproject.toml',
+    'MANIFEST.in',
+    'LICENSE',
+    'README.md',
+    'CHANGELOG.md',
+    'model-index.yml',
 ]
 
 
@@ -42,14 +51,12 @@ def checkout(tmp_path_factory) -> Path:
 def wheel(checkout) -> zipfile.ZipFile:
     """The wheel made from the sdist: what users get from an index."""
     # In this environment, not an isolated one: the tests work offline.
-    subprocess.run([
-        sys.executable, '-m', 'build', '--no-isolation',
-        '--skip-dependency-check',
-        str(checkout)
-    ],
-                   check=True,
-                   capture_output=True,
-                   cwd=checkout.parent)
+    subprocess.run(
+        [sys.executable, '-m', 'build', '--no-isolation', '--skip-dependency-check', str(checkout)],
+        check=True,
+        capture_output=True,
+        cwd=checkout.parent,
+    )
     return zipfile.ZipFile(next((checkout / 'dist').glob('*.whl')))
 
 
@@ -61,7 +68,8 @@ def metadata(wheel: zipfile.ZipFile):
 def test_a_wheel_carries_configs_and_tools(wheel):
     carried = {
         name.removeprefix('gendd_mm/.mim/')
-        for name in wheel.namelist() if name.startswith('gendd_mm/.mim/')
+        for name in wheel.namelist()
+        if name.startswith('gendd_mm/.mim/')
     }
     wanted = {
         str(path.relative_to(ROOT))
@@ -76,9 +84,7 @@ def test_a_wheel_carries_configs_and_tools(wheel):
 
 def test_a_wheel_carries_the_package_and_no_more(wheel):
     folders = {name.partition('/')[0] for name in wheel.namelist()}
-    assert folders == {
-        'gendd_mm', f'gendd_mm-{gendd_mm.__version__}.dist-info'
-    }
+    assert folders == {'gendd_mm', f'gendd_mm-{gendd_mm.__version__}.dist-info'}
     modules = {
         str(path.relative_to(ROOT))
         for path in (ROOT / 'gendd_mm').rglob('*.py')
@@ -100,18 +106,21 @@ def test_the_extras_bring_what_they_promise(wheel):
 
     def brought_by(extra: str) -> set:
         suffix = re.compile(rf';\s*extra == ["\']{extra}["\']$')
-        return {
-            suffix.sub('', line).strip()
-            for line in required if suffix.search(line)
-        }
+        return {suffix.sub('', line).strip() for line in required if suffix.search(line)}
 
     assert {
-        'mmengine==0.10.7', 'mmcv-lite==2.1.0', 'mmpretrain==1.2.0',
-        'mmrazor==1.0.0', 'joblib'
+        'mmengine==0.10.7',
+        'mmcv-lite==2.1.0',
+        'mmpretrain==1.2.0',
+        'mmrazor==1.0.0',
+        'joblib',
     } <= brought_by('mm')
     assert {
-        'onedl-mmengine==0.10.12', 'onedl-mmcv==2.3.6',
-        'onedl-mmpretrain==1.3.6', 'mmrazor==1.0.0', 'joblib'
+        'onedl-mmengine==0.10.12',
+        'onedl-mmcv==2.3.6',
+        'onedl-mmpretrain==1.3.6',
+        'mmrazor==1.0.0',
+        'joblib',
     } <= brought_by('onedl')
     # The two stacks import under the same names: `all` has one of them.
     parts = [brought_by(e) for e in ('mm', 'optional', 'tests', 'docs')]
@@ -124,12 +133,8 @@ def test_the_versions_agree(wheel):
 
 
 def test_an_editable_install_links_configs_and_tools(checkout, tmp_path):
-    code = ('from setuptools import build_meta\n'
-            f'build_meta.build_editable({str(tmp_path)!r})')
-    subprocess.run([sys.executable, '-c', code],
-                   check=True,
-                   capture_output=True,
-                   cwd=checkout)
+    code = f'from setuptools import build_meta\nbuild_meta.build_editable({str(tmp_path)!r})'
+    subprocess.run([sys.executable, '-c', code], check=True, capture_output=True, cwd=checkout)
     mim = checkout / 'gendd_mm' / '.mim'
     assert (mim / 'tools' / 'train.py').samefile(checkout / 'tools/train.py')
     # Relative links: the checkout can be moved.

@@ -18,8 +18,7 @@ STEPS = stand_in_runs.STEPS_PER_EPOCH
 NETWORKS = {**TORCHVISION, **BEITV2, **CRD}
 
 
-@pytest.fixture(
-    scope='module', params=RECIPES, ids=lambda name: name.split('/')[-1])
+@pytest.fixture(scope='module', params=RECIPES, ids=lambda name: name.split('/')[-1])
 def recipe(request) -> Recipe:
     return RECIPES[request.param]
 
@@ -41,34 +40,24 @@ def test_every_config_of_gendd_is_in_the_table():
         for folder in folders
         for path in (CONFIGS / folder).glob('gendd_*.py')
     }
-    assert found | {'gendd_r50_in1k.py'} == {
-        recipe.config
-        for recipe in RECIPES.values()
-    }
+    assert found | {'gendd_r50_in1k.py'} == {recipe.config for recipe in RECIPES.values()}
 
 
 def settings(backbone: dict) -> dict:
     """What a backbone is built with, its defaults included."""
     arguments = inspect.signature(MODELS.get(backbone['type'])).parameters
-    return {
-        **{
-            name: argument.default
-            for name, argument in arguments.items()
-        },
-        **backbone
-    }
+    return {**{name: argument.default for name, argument in arguments.items()}, **backbone}
 
 
 def test_the_pair(recipe, cfg):
     """The networks of the converters, which are held against their origins."""
-    for name, size, model in ((recipe.teacher, recipe.sizes[0],
-                               cfg.model.teacher),
-                              (recipe.student, recipe.sizes[1],
-                               cfg.model.architecture)):
+    for name, size, model in (
+        (recipe.teacher, recipe.sizes[0], cfg.model.teacher),
+        (recipe.student, recipe.sizes[1], cfg.model.architecture),
+    ):
         if name in NETWORKS:
             assert NETWORKS[name].feature_dim == size
-            assert settings(model.backbone) == settings(
-                NETWORKS[name].backbone)
+            assert settings(model.backbone) == settings(NETWORKS[name].backbone)
         else:
             assert model.backbone.type.rpartition('.')[2] == name
         assert model.head.in_channels == size
@@ -82,8 +71,7 @@ def test_the_images(recipe, cfg):
     test = {t['type']: t for t in cfg.test_dataloader.dataset.pipeline}
     assert train['RandomFlip'].prob == 0.5
     if recipe.crop is None:
-        assert (train['RandomCrop'].crop_size,
-                train['RandomCrop'].padding) == (32, 4)
+        assert (train['RandomCrop'].crop_size, train['RandomCrop'].padding) == (32, 4)
     else:
         assert train['RandomResizedCrop'].scale == 224
         assert train['RandomResizedCrop'].crop_ratio_range == recipe.crop
@@ -93,10 +81,8 @@ def test_the_images(recipe, cfg):
     assert ('ColorJitter' in train) == bool(recipe.augments)
     if recipe.augments:
         augment, jitter = train['RandAugment'], train['ColorJitter']
-        assert (augment.magnitude_level, augment.num_policies,
-                augment.magnitude_std) == (7, 2, 0.5)
-        assert (jitter.brightness, jitter.contrast,
-                jitter.saturation) == (0.4, ) * 3
+        assert (augment.magnitude_level, augment.num_policies, augment.magnitude_std) == (7, 2, 0.5)
+        assert (jitter.brightness, jitter.contrast, jitter.saturation) == (0.4,) * 3
     if not recipe.labels:  # CC3M
         assert 'shards' in cfg.train_dataloader.dataset
         assert cfg.train_dataloader.sampler.length == 5500 * recipe.batch
@@ -115,8 +101,7 @@ def test_the_model(recipe, run):
         assert loss.contraction.teacher_label_weight == 0
     else:
         assert loss.contraction is None
-    reads_labels = 'labels' in model.distiller.loss_forward_mappings[
-        model.distiller.gendd_name]
+    reads_labels = 'labels' in model.distiller.loss_forward_mappings[model.distiller.gendd_name]
     assert reads_labels == (recipe.strength > 0)
     assert model.has_probe == recipe.labels
     assert loss.feature_mixup.beta == recipe.feature_mixup
@@ -133,8 +118,10 @@ def test_the_model(recipe, run):
     assert (len(steps), max(steps)) == (recipe.sampling_steps, 950)
     assert (model.val_num_draws, model.test_num_draws) == (1, 5)
     augments = model.data_preprocessor.batch_augments
-    assert tuple((type(a).__name__, a.alpha)
-                 for a in getattr(augments, 'augments', ())) == recipe.augments
+    assert (
+        tuple((type(a).__name__, a.alpha) for a in getattr(augments, 'augments', ()))
+        == recipe.augments
+    )
     probe = model.student.head.loss_module
     assert getattr(probe, 'label_smooth_val', 0) == recipe.smoothing
 
@@ -157,8 +144,15 @@ def test_the_optimiser(recipe, cfg, run):
     assert lrs[warmup] == pytest.approx(recipe.lr, rel=2e-3)
     assert max(lrs) == pytest.approx(recipe.lr, rel=2e-3)
     if recipe.min_lr is None:
-        for epoch, share in ((149, 1), (150, .1), (179, .1), (180, .01),
-                             (209, .01), (210, .001), (239, .001)):
+        for epoch, share in (
+            (149, 1),
+            (150, 0.1),
+            (179, 0.1),
+            (180, 0.01),
+            (209, 0.01),
+            (210, 0.001),
+            (239, 0.001),
+        ):
             assert lrs[epoch * STEPS] == pytest.approx(recipe.lr * share)
     else:
         middle = (warmup + last + 1) // 2

@@ -15,8 +15,8 @@ from small_models import CONFIGS
 FOLDERS = ('imagenet', 'cc3m', 'imagenet_lt', 'cifar100')
 # The flagship has tests of its own.
 RECIPES = sorted(
-    str(path.relative_to(CONFIGS)) for folder in FOLDERS
-    for path in (CONFIGS / folder).glob('*.py'))
+    str(path.relative_to(CONFIGS)) for folder in FOLDERS for path in (CONFIGS / folder).glob('*.py')
+)
 FAMILIES = [
     'imagenet/gendd_resnet34_resnet18_8xb64_in1k.py',
     'cc3m/gendd_resnet34_resnet18_8xb64-100e_cc3m.py',
@@ -39,13 +39,13 @@ def check(cfg: Config, result: dict) -> None:
         assert 'gen/top1' in metrics
     elif 'Distill' in cfg.model.type:
         generates = 'loss_mgd' in cfg.model.distiller.distill_losses
-        assert moved == {'architecture'
-                         } | ({'distiller'} if generates else set())
+        assert moved == {'architecture'} | ({'distiller'} if generates else set())
         assert 'accuracy/top1' in metrics
     else:
         assert moved == {'backbone', 'head'} or (
             # The sizes agree, so that nothing projects.
-            moved == {'backbone'} and 'teacher_dim' in cfg.model.head)
+            moved == {'backbone'} and 'teacher_dim' in cfg.model.head
+        )
         assert metrics & {'accuracy/top1', 'gen/top1'}
     if 'ShotAccuracy' in cfg.val_evaluator.type:
         assert 'gen/few' in metrics
@@ -61,7 +61,8 @@ def test_it_trains_on_two_processes(name, tmp_path, monkeypatch):
         port = free.getsockname()[1]
     # Forked: the imports are there already.
     torch.multiprocessing.start_processes(
-        small_recipes.run_as, (cfg, port), nprocs=2, start_method='fork')
+        small_recipes.run_as, (cfg, port), nprocs=2, start_method='fork'
+    )
     check(cfg, json.loads((tmp_path / 'work' / 'result.json').read_text()))
 
 

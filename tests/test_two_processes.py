@@ -26,8 +26,7 @@ def cfg(tmp_path) -> Config:
     cfg.model.distiller.distill_losses.loss_gendd.feature_mixup = None
     # In several chunks on either side: 8 images are 128 rows, 4 are 64.
     # The scale of the targets is that of all images.
-    small_models.head_of(cfg).update(
-        type='SlicedHead', row_chunk=24, target_scale='auto')
+    small_models.head_of(cfg).update(type='SlicedHead', row_chunk=24, target_scale='auto')
     cfg.train_dataloader.dataset.pipeline = [dict(type='PackInputs')]
     cfg.train_dataloader.dataset.indices = 8 * STEPS
     cfg.train_dataloader.sampler.shuffle = False
@@ -51,14 +50,16 @@ def trained_by_two(cfg: Config) -> dict:
         OMP_NUM_THREADS='1',
         CUDA_VISIBLE_DEVICES='',
         PYTHON=sys.executable,
-        PYTHONPATH=tests)
+        PYTHONPATH=tests,
+    )
     done = subprocess.run(
         ['bash', 'tools/dist_train.sh', path, '2'],
         capture_output=True,
         text=True,
         timeout=300,
         env=env,
-        cwd=small_models.ROOT)
+        cwd=small_models.ROOT,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return torch.load(f'{cfg.work_dir}/epoch_1.pth', weights_only=True)
 
@@ -76,8 +77,7 @@ def test_two_processes_train_as_one(cfg):
         assert any(key.endswith(part) for key in alone)
     moved = set()
     for key, value in alone.items():
-        torch.testing.assert_close(
-            shared['state_dict'][key], value, atol=1e-5, rtol=0, msg=key)
+        torch.testing.assert_close(shared['state_dict'][key], value, atol=1e-5, rtol=0, msg=key)
         if (value - start[key]).abs().max() > 1e-3:
             moved.add(key.split('.')[0])
     assert moved == {'architecture', 'distiller'}

@@ -22,41 +22,38 @@ from pathlib import Path
 
 import torch
 
-from gendd_mm.benchmark import (TEACHER, Recipe, read_records, run_grid,
-                                write_report)
+from gendd_mm.benchmark import TEACHER, Recipe, read_records, run_grid, write_report
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Run a benchmark')
     parser.add_argument('recipe', help='YAML file of the benchmark')
-    parser.add_argument(
-        '--only', nargs='+', metavar='SETTING', help='settings (default: all)')
-    parser.add_argument(
-        '--seeds', type=int, nargs='+', help='default: those of the recipe')
-    parser.add_argument(
-        '--methods', nargs='+', metavar='METHOD', help='default: all')
+    parser.add_argument('--only', nargs='+', metavar='SETTING', help='settings (default: all)')
+    parser.add_argument('--seeds', type=int, nargs='+', help='default: those of the recipe')
+    parser.add_argument('--methods', nargs='+', metavar='METHOD', help='default: all')
     parser.add_argument(
         '--jobs',
         type=int,
         default=2,
-        help='processes that share the grid and the cores (default: 2)')
+        help='processes that share the grid and the cores (default: 2)',
+    )
     parser.add_argument(
         '--results',
         metavar='FILE',
         help='lines of JSON; checkpoints, tables and plots go beside it '
-        '(default: as the recipe says). A new file runs everything anew')
+        '(default: as the recipe says). A new file runs everything anew',
+    )
     parser.add_argument(
         '--report',
         action='store_true',
-        help='write the tables and plots of what there is; run nothing')
+        help='write the tables and plots of what there is; run nothing',
+    )
     parser.add_argument(
-        '--no-report',
-        action='store_true',
-        help='run, and write no tables and plots')
+        '--no-report', action='store_true', help='run, and write no tables and plots'
+    )
     args = parser.parse_args()
     if args.jobs < 1:
-        parser.error(f'--jobs {args.jobs} must be at least 1; 1 runs the grid '
-                     'in this process.')
+        parser.error(f'--jobs {args.jobs} must be at least 1; 1 runs the grid in this process.')
     return args
 
 
@@ -71,24 +68,19 @@ def run(args: argparse.Namespace, recipe: Recipe) -> None:
     # An option given twice has its last value.
     command = [sys.executable, *sys.argv, '--jobs', '1', '--no-report']
     workers = [
-        subprocess.Popen(
-            command, env=dict(os.environ, OMP_NUM_THREADS=str(threads)))
+        subprocess.Popen(command, env=dict(os.environ, OMP_NUM_THREADS=str(threads)))
         for _ in range(args.jobs)
     ]
     codes = [worker.wait() for worker in workers]
     if any(codes):  # negative after a signal
-        sys.exit(f'workers ended with {codes}; the same command goes on from '
-                 'here.')
+        sys.exit(f'workers ended with {codes}; the same command goes on from here.')
 
 
 def main() -> None:
     args = parse_args()
     recipe = Recipe.read(args.recipe)
     if args.results:
-        recipe = replace(
-            recipe,
-            results=args.results,
-            work_dir=str(Path(args.results).parent))
+        recipe = replace(recipe, results=args.results, work_dir=str(Path(args.results).parent))
     if not args.report:
         try:
             run(args, recipe)
@@ -97,8 +89,8 @@ def main() -> None:
     if args.no_report:
         return
     written = write_report(
-        read_records(recipe.results), recipe.comparisons,
-        Path(recipe.results).parent)
+        read_records(recipe.results), recipe.comparisons, Path(recipe.results).parent
+    )
     print(f'Written: {", ".join(map(str, written))}')
 
 

@@ -22,10 +22,8 @@ def write_images(folder: Path) -> tuple:
     digits = load_digits()
     # The split of gendd_mm.DigitsDataset.
     _, test = train_test_split(
-        np.arange(len(digits.target)),
-        train_size=1200,
-        stratify=digits.target,
-        random_state=0)
+        np.arange(len(digits.target)), train_size=1200, stratify=digits.target, random_state=0
+    )
     paths = []
     for i in test:
         paths.append(str(folder / f'{i}.png'))
@@ -42,13 +40,10 @@ def main() -> None:
 
     paths, labels = write_images(args.exported / 'images')
     inferencer = ImageClassificationInferencer(
-        str(args.exported / 'student.py'),
-        pretrained=str(args.exported / 'student.pth'))
+        str(args.exported / 'student.py'), pretrained=str(args.exported / 'student.pth')
+    )
     results = inferencer(paths, batch_size=200)
-    correct = [
-        result['pred_label'] == label
-        for result, label in zip(results, labels)
-    ]
+    correct = [result['pred_label'] == label for result, label in zip(results, labels, strict=True)]
     args.out.write_text(json.dumps(dict(top1=100 * float(np.mean(correct)))))
 
 

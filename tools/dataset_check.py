@@ -20,22 +20,18 @@ from gendd_mm.engine.options import read_config
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Check the data of a config')
     parser.add_argument('config', help='config file')
+    parser.add_argument('--only', choices=SPLITS, help='read this dataset alone')
+    parser.add_argument('--num-workers', type=int, default=4, help='default: 4')
     parser.add_argument(
-        '--only', choices=SPLITS, help='read this dataset alone')
-    parser.add_argument(
-        '--num-workers', type=int, default=4, help='default: 4')
-    parser.add_argument(
-        '--limit',
-        type=int,
-        metavar='N',
-        help='read N samples of each dataset, evenly spread')
-    parser.add_argument(
-        '--json', metavar='FILE', help='write all that was found there')
+        '--limit', type=int, metavar='N', help='read N samples of each dataset, evenly spread'
+    )
+    parser.add_argument('--json', metavar='FILE', help='write all that was found there')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
-        help='override settings of the config, as key=value')
+        help='override settings of the config, as key=value',
+    )
     return parser.parse_args()
 
 
@@ -43,8 +39,7 @@ def main() -> int:
     args = parse_args()
     cfg = read_config(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
-    reports = check_config(cfg, (args.only, ) if args.only else SPLITS,
-                           args.num_workers, args.limit)
+    reports = check_config(cfg, (args.only,) if args.only else SPLITS, args.num_workers, args.limit)
     show(reports)
     if args.json:
         save(reports, args.json)

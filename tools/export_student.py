@@ -29,13 +29,15 @@ def parse_args() -> argparse.Namespace:
         choices=PROBES,
         default='trained',
         help='classifier: the one trained with it (default), or one fitted '
-        'now to the teacher or the labels of the training images')
+        'now to the teacher or the labels of the training images',
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
         default={},
-        help='override settings of the config, as key=value')
+        help='override settings of the config, as key=value',
+    )
     return parser.parse_args()
 
 
@@ -43,8 +45,7 @@ def main() -> None:
     args = parse_args()
     cfg = read_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
-    exported = export_student(cfg, args.checkpoint, args.out_dir,
-                              args.probe)
+    exported = export_student(cfg, args.checkpoint, args.out_dir, args.probe)
     print(f'wrote {exported.config}')
     print(f'wrote {exported.weights}')
     print('needs ' + ' and '.join(['mmpretrain', *exported.needs]))

@@ -1,7 +1,7 @@
 """Evaluate a checkpoint.
 
-    python tools/test.py configs/gendd_digits.py CHECKPOINT
-    bash tools/dist_test.sh configs/gendd_digits.py CHECKPOINT 2
+python tools/test.py configs/gendd_digits.py CHECKPOINT
+bash tools/dist_test.sh configs/gendd_digits.py CHECKPOINT 2
 """
 
 import argparse
@@ -18,7 +18,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--out-item',
         choices=['metrics', 'pred'],
-        help='what to write there; predictions by default')
+        help='what to write there; predictions by default',
+    )
     add_common_arguments(parser)
     return parser.parse_args()
 

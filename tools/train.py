@@ -1,7 +1,7 @@
 """Train a model, in the stages that its config names.
 
-    python tools/train.py configs/gendd_digits.py
-    bash tools/dist_train.sh configs/digits/gendd_digits_two_stages.py 2 --resume
+python tools/train.py configs/gendd_digits.py
+bash tools/dist_train.sh configs/digits/gendd_digits_two_stages.py 2 --resume
 """
 
 import argparse
@@ -19,25 +19,24 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         metavar='CHECKPOINT',
         help='go on from this checkpoint; without a value, from the latest '
-        'one in the work dir, or from the beginning if there is none')
+        'one in the work dir, or from the beginning if there is none',
+    )
     parser.add_argument(
         '--stage',
         type=int,
         choices=[1, 2],
         help='run this stage alone (default: stage 1, if the config names one '
-        'and it is not finished, then stage 2)')
+        'and it is not finished, then stage 2)',
+    )
+    parser.add_argument('--no-validate', action='store_true', help='do not evaluate while training')
     parser.add_argument(
-        '--no-validate',
-        action='store_true',
-        help='do not evaluate while training')
-    parser.add_argument(
-        '--auto-scale-lr',
-        action='store_true',
-        help='scale the learning rate to the batch size')
+        '--auto-scale-lr', action='store_true', help='scale the learning rate to the batch size'
+    )
     parser.add_argument(
         '--no-persistent-workers',
         action='store_true',
-        help='start the dataloader workers anew each epoch')
+        help='start the dataloader workers anew each epoch',
+    )
     add_common_arguments(parser)
     return parser.parse_args()
 

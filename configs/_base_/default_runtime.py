@@ -1,4 +1,5 @@
 """What every run shares: imports, hooks, logging, seeds."""
+
 custom_imports = dict(imports=['gendd_mm'], allow_failed_imports=False)
 default_scope = 'mmpretrain'
 
@@ -11,9 +12,11 @@ default_hooks = dict(
         interval=1,
         max_keep_ckpts=3,
         # Killed while saving, a run still has all that was saved before.
-        backend_args=dict(backend='gendd_mm.atomic')),
+        backend_args=dict(backend='gendd_mm.atomic'),
+    ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    visualization=dict(type='VisualizationHook', enable=False))
+    visualization=dict(type='VisualizationHook', enable=False),
+)
 custom_hooks = [
     # Every rank its own noise, and a resumed run the same as an unbroken one.
     dict(type='gendd_mm.StepSeedHook'),
@@ -23,9 +26,9 @@ custom_hooks = [
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'))
-visualizer = dict(
-    type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
+    dist_cfg=dict(backend='nccl'),
+)
+visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_level = 'INFO'
 load_from = None
 resume = False

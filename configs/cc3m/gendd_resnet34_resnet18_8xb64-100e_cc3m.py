@@ -11,11 +11,14 @@ have been, on small synthetic images.
 
 Top-1 on ImageNet reported by the authors: generative path, 5 draws, 66.90.
 """
+
 _base_ = [
     '../_base_/models/gendd_imagenet.py',
     '../_base_/models/teachers/resnet34.py',
-    '../_base_/models/students/resnet18.py', '../_base_/datasets/cc3m_5500.py',
-    '../_base_/schedules/imagenet_100e.py', '../_base_/default_runtime.py'
+    '../_base_/models/students/resnet18.py',
+    '../_base_/datasets/cc3m_5500.py',
+    '../_base_/schedules/imagenet_100e.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(
@@ -23,15 +26,17 @@ model = dict(
         data_preprocessor={{_base_.student_preprocessor}},
         backbone={{_base_.student_backbone}},
         # No labels for a probe.
-        head=dict(in_channels={{_base_.student_dim}}, trainable=False)),
+        head=dict(in_channels={{_base_.student_dim}}, trainable=False),
+    ),
     teacher={{_base_.teacher}},
     teacher_ckpt={{_base_.teacher_ckpt}},
     distiller=dict(
-        connectors=dict(
-            condition=dict(normalized_shape={{_base_.student_dim}})),
+        connectors=dict(condition=dict(normalized_shape={{_base_.student_dim}})),
         distill_losses=dict(
             loss_gendd=dict(
-                head=dict(
-                    condition_dim={{_base_.student_dim}},
-                    target_dim={{_base_.teacher_dim}}),
-                contraction=None))))
+                head=dict(condition_dim={{_base_.student_dim}}, target_dim={{_base_.teacher_dim}}),
+                contraction=None,
+            )
+        ),
+    ),
+)

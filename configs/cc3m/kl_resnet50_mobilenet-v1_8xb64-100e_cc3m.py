@@ -11,11 +11,14 @@ have been, on small synthetic images.
 
 Top-1 on ImageNet reported by the authors: 51.60.
 """
+
 _base_ = [
-    '../_base_/models/kd.py', '../_base_/models/teachers/resnet50.py',
+    '../_base_/models/kd.py',
+    '../_base_/models/teachers/resnet50.py',
     '../_base_/models/students/mobilenet_v1.py',
-    '../_base_/datasets/cc3m_5500.py', '../_base_/schedules/imagenet_sgd.py',
-    '../_base_/default_runtime.py'
+    '../_base_/datasets/cc3m_5500.py',
+    '../_base_/schedules/imagenet_sgd.py',
+    '../_base_/default_runtime.py',
 ]
 
 # The losses of both would read labels.
@@ -24,9 +27,11 @@ model = dict(
     architecture=dict(
         data_preprocessor={{_base_.student_preprocessor}},
         backbone={{_base_.student_backbone}},
-        head=dict(**unlabeled, in_channels={{_base_.student_dim}})),
+        head=dict(**unlabeled, in_channels={{_base_.student_dim}}),
+    ),
     teacher=dict(_base_.teacher, head=dict(_base_.teacher.head, **unlabeled)),
-    teacher_ckpt={{_base_.teacher_ckpt}})
+    teacher_ckpt={{_base_.teacher_ckpt}},
+)
 
 val_evaluator = dict(_delete_=True, type='Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator

@@ -8,28 +8,30 @@ README.md says what it needs. Runs stage 1, 50 epochs of warm-up, first.
 Hardware: one GPU. Cost: unknown, not run by us; two steps of it have been, on
 small synthetic images. Result: not run; the authors' could not be obtained.
 """
+
 _base_ = [
     '../_base_/models/gendd_cifar100.py',
     '../_base_/models/teachers/cifar100_wrn_40_2.py',
     '../_base_/models/students/cifar100_resnet8x4.py',
-    '../_base_/datasets/cifar100.py', '../_base_/schedules/cifar100.py',
-    '../_base_/default_runtime.py'
+    '../_base_/datasets/cifar100.py',
+    '../_base_/schedules/cifar100.py',
+    '../_base_/default_runtime.py',
 ]
-stage1 = dict(
-    config='{{ fileDirname }}/resnet8x4_1xb64-warmup-wrn-40-2-50e_cifar100.py')
+stage1 = dict(config='{{ fileDirname }}/resnet8x4_1xb64-warmup-wrn-40-2-50e_cifar100.py')
 
 model = dict(
     architecture=dict(
-        backbone={{_base_.student_backbone}},
-        head=dict(in_channels={{_base_.student_dim}})),
+        backbone={{_base_.student_backbone}}, head=dict(in_channels={{_base_.student_dim}})
+    ),
     teacher={{_base_.teacher}},
     teacher_ckpt={{_base_.teacher_ckpt}},
     distiller=dict(
-        connectors=dict(
-            condition=dict(normalized_shape={{_base_.student_dim}})),
+        connectors=dict(condition=dict(normalized_shape={{_base_.student_dim}})),
         distill_losses=dict(
             loss_gendd=dict(
-                head=dict(
-                    condition_dim={{_base_.student_dim}},
-                    target_dim={{_base_.teacher_dim}}),
-                contraction=dict(strength=0.7)))))
+                head=dict(condition_dim={{_base_.student_dim}}, target_dim={{_base_.teacher_dim}}),
+                contraction=dict(strength=0.7),
+            )
+        ),
+    ),
+)

@@ -8,22 +8,25 @@ benchmark.
 Hardware: one GPU. Cost: unknown, not run by us; two steps of it have been, on
 small synthetic images.
 """
+
 _base_ = [
     '../_base_/models/lskd_cifar100.py',
     '../_base_/models/teachers/cifar100_vgg13.py',
     '../_base_/models/students/cifar100_vgg8.py',
-    '../_base_/datasets/cifar100.py', '../_base_/schedules/cifar100_sgd.py',
-    '../_base_/default_runtime.py'
+    '../_base_/datasets/cifar100.py',
+    '../_base_/schedules/cifar100_sgd.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(
     architecture=dict(
-        backbone={{_base_.student_backbone}},
-        head=dict(in_channels={{_base_.student_dim}})),
+        backbone={{_base_.student_backbone}}, head=dict(in_channels={{_base_.student_dim}})
+    ),
     teacher={{_base_.teacher}},
     teacher_ckpt={{_base_.teacher_ckpt}},
     # Its authors', for this pair.
-    distiller=dict(distill_losses=dict(loss_kl=dict(tau=3.))))
+    distiller=dict(distill_losses=dict(loss_kl=dict(tau=3.0))),
+)
 
 val_evaluator = dict(_delete_=True, type='Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator

@@ -9,6 +9,7 @@ GenDD's config, stage 1 too.
 Hardware: one GPU. Cost: unknown, not run by us; two steps of it have been, on
 small synthetic images.
 """
+
 _base_ = ['gendd_resnet32x4_resnet8x4_1xb64_cifar100.py']
 
 model = dict(
@@ -19,4 +20,9 @@ model = dict(
                     _delete_=True,
                     type='RegressionHead',
                     condition_dim={{_base_.student_dim}},
-                    target_dim={{_base_.teacher_dim}})))))
+                    target_dim={{_base_.teacher_dim}},
+                )
+            )
+        )
+    )
+)

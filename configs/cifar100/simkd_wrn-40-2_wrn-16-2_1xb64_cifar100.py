@@ -9,12 +9,14 @@ benchmark. The teacher's checkpoint is named twice: override both.
 Hardware: one GPU. Cost: unknown, not run by us; two steps of it have been, on
 small synthetic images.
 """
+
 _base_ = [
     '../_base_/models/simkd_cifar100.py',
     '../_base_/models/teachers/cifar100_wrn_40_2.py',
     '../_base_/models/students/cifar100_wrn_16_2.py',
-    '../_base_/datasets/cifar100.py', '../_base_/schedules/cifar100_sgd.py',
-    '../_base_/default_runtime.py'
+    '../_base_/datasets/cifar100.py',
+    '../_base_/schedules/cifar100_sgd.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(
@@ -23,9 +25,12 @@ model = dict(
         head=dict(
             in_channels={{_base_.student_dim}},
             teacher_dim={{_base_.teacher_dim}},
-            teacher_ckpt={{_base_.teacher_ckpt}})),
+            teacher_ckpt={{_base_.teacher_ckpt}},
+        ),
+    ),
     teacher={{_base_.teacher}},
-    teacher_ckpt={{_base_.teacher_ckpt}})
+    teacher_ckpt={{_base_.teacher_ckpt}},
+)
 
 val_evaluator = dict(_delete_=True, type='Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator

@@ -7,25 +7,23 @@ non-target-class KL at temperature 4, weights 1 and 8. The whole is weighted by
 
     python tools/train.py configs/digits/dkd_digits.py
 """
+
 _base_ = ['kd_digits.py']
 
 model = dict(
     distiller=dict(
-        student_recorders=dict(
-            labels=dict(
-                type='mmrazor.ModuleInputs', source='head.loss_module')),
+        student_recorders=dict(labels=dict(type='mmrazor.ModuleInputs', source='head.loss_module')),
         distill_losses=dict(
             _delete_=True,
-            loss_dkd=dict(
-                type='mmrazor.DKDLoss',
-                tau=4,
-                alpha=1.,
-                beta=8.,
-                loss_weight=1 / 32)),
+            loss_dkd=dict(type='mmrazor.DKDLoss', tau=4, alpha=1.0, beta=8.0, loss_weight=1 / 32),
+        ),
         loss_forward_mappings=dict(
             _delete_=True,
             loss_dkd=dict(
                 preds_S=dict(recorder='logits', from_student=True),
                 preds_T=dict(recorder='logits', from_student=False),
-                gt_labels=dict(
-                    recorder='labels', from_student=True, data_idx=1)))))
+                gt_labels=dict(recorder='labels', from_student=True, data_idx=1),
+            ),
+        ),
+    )
+)

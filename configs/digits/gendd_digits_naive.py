@@ -6,6 +6,7 @@ The head is as wide as its one token, 256, where the split one has 128: through 
 narrower one the noise of 256 dimensions cannot pass, and what failed would be
 that bottleneck, not the missing split.
 """
+
 _base_ = ['../gendd_digits.py']
 
 model = dict(
@@ -14,4 +15,9 @@ model = dict(
             loss_gendd=dict(
                 head=dict(
                     tokenizer=dict(token_dim={{_base_.teacher_dim}}),
-                    denoiser=dict(width={{_base_.teacher_dim}}))))))
+                    denoiser=dict(width={{_base_.teacher_dim}}),
+                )
+            )
+        )
+    )
+)

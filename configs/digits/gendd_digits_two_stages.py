@@ -5,6 +5,7 @@
 
 Needs the teacher: ``configs/digits/teacher_digits.py``.
 """
+
 _base_ = ['../gendd_digits.py']
 
 stage1 = dict(config='{{ fileDirname }}/warmup_digits.py')

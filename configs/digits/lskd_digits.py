@@ -5,11 +5,12 @@ cross-entropy with 0.1, the KL with 9 at base temperature 2.
 
     python tools/train.py configs/digits/lskd_digits.py
 """
+
 _base_ = ['kd_digits.py']
 
 model = dict(
     architecture=dict(head=dict(loss=dict(loss_weight=0.1))),
     distiller=dict(
-        distill_losses=dict(
-            loss_kl=dict(
-                _delete_=True, type='gendd_mm.LogitStandardizationLoss'))))
+        distill_losses=dict(loss_kl=dict(_delete_=True, type='gendd_mm.LogitStandardizationLoss'))
+    ),
+)

@@ -4,6 +4,7 @@ All else is GenDD's: contraction, tokens, the teacher's classifier, the probe.
 
     bash tools/dist_train.sh configs/digits/regression_digits.py 2
 """
+
 _base_ = ['../gendd_digits.py']
 
 model = dict(
@@ -16,5 +17,9 @@ model = dict(
                     condition_dim={{_base_.student_dim}},
                     target_dim={{_base_.teacher_dim}},
                     tokenizer=dict(type='SplitTokenizer', token_dim=32),
-                    denoiser=dict(
-                        type='TokenDenoiser', width=128, depth=3))))))
+                    denoiser=dict(type='TokenDenoiser', width=128, depth=3),
+                )
+            )
+        )
+    )
+)

@@ -1,10 +1,13 @@
 """The student of the digits alone, on labels: the baseline of distillation.
 
-    python tools/train.py configs/digits/student_digits.py
+python tools/train.py configs/digits/student_digits.py
 """
+
 _base_ = [
-    '../_base_/models/digits_pair.py', '../_base_/datasets/digits.py',
-    '../_base_/schedules/digits.py', '../_base_/digits_runtime.py'
+    '../_base_/models/digits_pair.py',
+    '../_base_/datasets/digits.py',
+    '../_base_/schedules/digits.py',
+    '../_base_/digits_runtime.py',
 ]
 
 model = dict(
@@ -15,4 +18,6 @@ model = dict(
         type='LinearClsHead',
         num_classes=10,
         in_channels={{_base_.student_dim}},
-        loss=dict(type='CrossEntropyLoss')))
+        loss=dict(type='CrossEntropyLoss'),
+    ),
+)

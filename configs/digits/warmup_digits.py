@@ -5,9 +5,12 @@
 ``gendd_digits_two_stages.py`` runs it before GenDD. Needs the teacher:
 ``configs/digits/teacher_digits.py``.
 """
+
 _base_ = [
-    '../_base_/models/digits_pair.py', '../_base_/datasets/digits.py',
-    '../_base_/schedules/digits.py', '../_base_/digits_runtime.py'
+    '../_base_/models/digits_pair.py',
+    '../_base_/datasets/digits.py',
+    '../_base_/schedules/digits.py',
+    '../_base_/digits_runtime.py',
 ]
 epochs = 5
 
@@ -21,7 +24,9 @@ model = dict(
         in_channels={{_base_.student_dim}},
         teacher_dim={{_base_.teacher_dim}},
         teacher_ckpt='work_dirs/teacher_digits/epoch_20.pth',
-        loss=dict(type='CrossEntropyLoss')))
+        loss=dict(type='CrossEntropyLoss'),
+    ),
+)
 
 optim_wrapper = dict(optimizer=dict(betas=(0.9, 0.999)))
 param_scheduler = [
@@ -31,6 +36,7 @@ param_scheduler = [
         by_epoch=True,
         begin=0,
         end=epochs,
-        convert_to_iter_based=True),
+        convert_to_iter_based=True,
+    ),
 ]
 train_cfg = dict(max_epochs=epochs)

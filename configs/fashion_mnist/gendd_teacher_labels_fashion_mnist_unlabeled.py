@@ -5,15 +5,16 @@
 
 The teacher's softmax stands in for the labels. No probe.
 """
+
 _base_ = ['_base_/gendd.py', '_base_/unlabeled.py']
 
 model = dict(
     architecture=dict(head=dict(trainable=False)),
     distiller=dict(
-        teacher_recorders=dict(
-            class_bias=dict(type='mmrazor.Parameter', source='head.fc.bias')),
-        distill_losses=dict(
-            loss_gendd=dict(contraction=dict(teacher_label_weight=1.))),
+        teacher_recorders=dict(class_bias=dict(type='mmrazor.Parameter', source='head.fc.bias')),
+        distill_losses=dict(loss_gendd=dict(contraction=dict(teacher_label_weight=1.0))),
         loss_forward_mappings=dict(
-            loss_gendd=dict(
-                class_bias=dict(recorder='class_bias', from_student=False)))))
+            loss_gendd=dict(class_bias=dict(recorder='class_bias', from_student=False))
+        ),
+    ),
+)

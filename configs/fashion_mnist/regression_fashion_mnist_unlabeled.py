@@ -5,8 +5,10 @@
 
 Neither contraction nor probe: these read labels.
 """
+
 _base_ = ['_base_/regression.py', '_base_/unlabeled.py']
 
 model = dict(
     architecture=dict(head=dict(trainable=False)),
-    distiller=dict(distill_losses=dict(loss_gendd=dict(contraction=None))))
+    distiller=dict(distill_losses=dict(loss_gendd=dict(contraction=None))),
+)

@@ -11,22 +11,26 @@ have been, on small synthetic images.
 
 Top-1 reported by the authors: 81.83.
 """
+
 _base_ = [
-    '../_base_/models/dkd.py', '../_base_/models/teachers/beitv2_large.py',
+    '../_base_/models/dkd.py',
+    '../_base_/models/teachers/beitv2_large.py',
     '../_base_/models/students/resnet50.py',
-    '../_base_/datasets/imagenet_a1.py', '../_base_/schedules/imagenet_a1.py',
-    '../_base_/default_runtime.py'
+    '../_base_/datasets/imagenet_a1.py',
+    '../_base_/schedules/imagenet_a1.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(
     architecture=dict(
         data_preprocessor={{_base_.student_preprocessor}},
         backbone={{_base_.student_backbone}},
-        head=dict(
-            in_channels={{_base_.student_dim}}, loss={{_base_.student_loss}}),
-        train_cfg={{_base_.student_train_cfg}}),
+        head=dict(in_channels={{_base_.student_dim}}, loss={{_base_.student_loss}}),
+        train_cfg={{_base_.student_train_cfg}},
+    ),
     teacher={{_base_.teacher}},
-    teacher_ckpt={{_base_.teacher_ckpt}})
+    teacher_ckpt={{_base_.teacher_ckpt}},
+)
 
 val_evaluator = dict(_delete_=True, type='Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator

@@ -12,23 +12,25 @@ have been, on small synthetic images.
 Top-1 reported by the authors: generative path, 5 draws, 81.64 (paper), 81.83
 (later); linear probe 81.79.
 """
+
 _base_ = [
     '../_base_/models/gendd_beitv2_resnet50.py',
     '../_base_/models/teachers/beitv2_large.py',
-    '../_base_/datasets/imagenet_a1.py', '../_base_/schedules/imagenet_a2.py',
-    '../_base_/default_runtime.py'
+    '../_base_/datasets/imagenet_a1.py',
+    '../_base_/schedules/imagenet_a2.py',
+    '../_base_/default_runtime.py',
 ]
-stage1 = dict(
-    config='{{ fileDirname }}/'
-    'resnet50_8xb64-warmup-beitv2-large-a2-20e_in1k.py')
+stage1 = dict(config='{{ fileDirname }}/resnet50_8xb64-warmup-beitv2-large-a2-20e_in1k.py')
 
 model = dict(
     architecture=dict(
         data_preprocessor={{_base_.student_preprocessor}},
         head=dict(loss={{_base_.student_loss}}),
-        train_cfg={{_base_.student_train_cfg}}),
+        train_cfg={{_base_.student_train_cfg}},
+    ),
     teacher={{_base_.teacher}},
     teacher_ckpt={{_base_.teacher_ckpt}},
     distiller=dict(
-        distill_losses=dict(
-            loss_gendd=dict(head=dict(target_dim={{_base_.teacher_dim}})))))
+        distill_losses=dict(loss_gendd=dict(head=dict(target_dim={{_base_.teacher_dim}})))
+    ),
+)

@@ -11,28 +11,31 @@ have been, on small synthetic images.
 Top-1 reported by the authors: generative path, 5 draws, 72.38; linear probe
 72.40.
 """
+
 _base_ = [
     '../_base_/models/gendd_imagenet.py',
     '../_base_/models/teachers/resnet34.py',
-    '../_base_/models/students/resnet18.py', '../_base_/datasets/imagenet.py',
+    '../_base_/models/students/resnet18.py',
+    '../_base_/datasets/imagenet.py',
     '../_base_/schedules/imagenet_100e_warmup10.py',
-    '../_base_/default_runtime.py'
+    '../_base_/default_runtime.py',
 ]
-stage1 = dict(
-    config='{{ fileDirname }}/resnet18_8xb64-warmup-resnet34-20e_in1k.py')
+stage1 = dict(config='{{ fileDirname }}/resnet18_8xb64-warmup-resnet34-20e_in1k.py')
 
 model = dict(
     architecture=dict(
         data_preprocessor={{_base_.student_preprocessor}},
         backbone={{_base_.student_backbone}},
-        head=dict(in_channels={{_base_.student_dim}})),
+        head=dict(in_channels={{_base_.student_dim}}),
+    ),
     teacher={{_base_.teacher}},
     teacher_ckpt={{_base_.teacher_ckpt}},
     distiller=dict(
-        connectors=dict(
-            condition=dict(normalized_shape={{_base_.student_dim}})),
+        connectors=dict(condition=dict(normalized_shape={{_base_.student_dim}})),
         distill_losses=dict(
             loss_gendd=dict(
-                head=dict(
-                    condition_dim={{_base_.student_dim}},
-                    target_dim={{_base_.teacher_dim}})))))
+                head=dict(condition_dim={{_base_.student_dim}}, target_dim={{_base_.teacher_dim}})
+            )
+        ),
+    ),
+)

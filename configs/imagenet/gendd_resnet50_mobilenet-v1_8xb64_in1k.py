@@ -12,28 +12,31 @@ have been, on small synthetic images.
 Top-1 reported by the authors: generative path, 5 draws, 73.78; linear probe
 73.76.
 """
+
 _base_ = [
     '../_base_/models/gendd_imagenet.py',
     '../_base_/models/teachers/resnet50.py',
     '../_base_/models/students/mobilenet_v1.py',
-    '../_base_/datasets/imagenet.py', '../_base_/schedules/imagenet_100e.py',
-    '../_base_/default_runtime.py'
+    '../_base_/datasets/imagenet.py',
+    '../_base_/schedules/imagenet_100e.py',
+    '../_base_/default_runtime.py',
 ]
-stage1 = dict(
-    config='{{ fileDirname }}/mobilenet-v1_8xb64-warmup-resnet50-20e_in1k.py')
+stage1 = dict(config='{{ fileDirname }}/mobilenet-v1_8xb64-warmup-resnet50-20e_in1k.py')
 
 model = dict(
     architecture=dict(
         data_preprocessor={{_base_.student_preprocessor}},
         backbone={{_base_.student_backbone}},
-        head=dict(in_channels={{_base_.student_dim}})),
+        head=dict(in_channels={{_base_.student_dim}}),
+    ),
     teacher={{_base_.teacher}},
     teacher_ckpt={{_base_.teacher_ckpt}},
     distiller=dict(
-        connectors=dict(
-            condition=dict(normalized_shape={{_base_.student_dim}})),
+        connectors=dict(condition=dict(normalized_shape={{_base_.student_dim}})),
         distill_losses=dict(
             loss_gendd=dict(
-                head=dict(
-                    condition_dim={{_base_.student_dim}},
-                    target_dim={{_base_.teacher_dim}})))))
+                head=dict(condition_dim={{_base_.student_dim}}, target_dim={{_base_.teacher_dim}})
+            )
+        ),
+    ),
+)

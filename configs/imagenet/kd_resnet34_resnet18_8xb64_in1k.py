@@ -11,21 +11,27 @@ have been, on small synthetic images.
 
 Top-1 reported by the authors: 71.24.
 """
+
 _base_ = [
-    '../_base_/models/kd.py', '../_base_/models/teachers/resnet34.py',
-    '../_base_/models/students/resnet18.py', '../_base_/datasets/imagenet.py',
-    '../_base_/schedules/imagenet_sgd.py', '../_base_/default_runtime.py'
+    '../_base_/models/kd.py',
+    '../_base_/models/teachers/resnet34.py',
+    '../_base_/models/students/resnet18.py',
+    '../_base_/datasets/imagenet.py',
+    '../_base_/schedules/imagenet_sgd.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(
     architecture=dict(
         data_preprocessor={{_base_.student_preprocessor}},
         backbone={{_base_.student_backbone}},
-        head=dict(in_channels={{_base_.student_dim}})),
+        head=dict(in_channels={{_base_.student_dim}}),
+    ),
     teacher={{_base_.teacher}},
     teacher_ckpt={{_base_.teacher_ckpt}},
     # As MMRazor's KD of ResNet-34 -> ResNet-18.
-    distiller=dict(distill_losses=dict(loss_kl=dict(loss_weight=3))))
+    distiller=dict(distill_losses=dict(loss_kl=dict(loss_weight=3))),
+)
 
 val_evaluator = dict(_delete_=True, type='Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator

@@ -9,20 +9,25 @@ needs timm.
 Hardware: 8 GPUs x 64 images. Cost: unknown, not run by us; two steps of it
 have been, on small synthetic images.
 """
+
 _base_ = [
-    '../_base_/models/lskd.py', '../_base_/models/teachers/resnet50.py',
+    '../_base_/models/lskd.py',
+    '../_base_/models/teachers/resnet50.py',
     '../_base_/models/students/mobilenet_v1.py',
-    '../_base_/datasets/imagenet.py', '../_base_/schedules/imagenet_sgd.py',
-    '../_base_/default_runtime.py'
+    '../_base_/datasets/imagenet.py',
+    '../_base_/schedules/imagenet_sgd.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(
     architecture=dict(
         data_preprocessor={{_base_.student_preprocessor}},
         backbone={{_base_.student_backbone}},
-        head=dict(in_channels={{_base_.student_dim}})),
+        head=dict(in_channels={{_base_.student_dim}}),
+    ),
     teacher={{_base_.teacher}},
-    teacher_ckpt={{_base_.teacher_ckpt}})
+    teacher_ckpt={{_base_.teacher_ckpt}},
+)
 
 val_evaluator = dict(_delete_=True, type='Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator

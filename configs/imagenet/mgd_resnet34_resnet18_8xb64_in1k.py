@@ -8,24 +8,32 @@ The data, optimiser and epochs of KL distillation of the pair.
 Hardware: 8 GPUs x 64 images. Cost: unknown, not run by us; two steps of it
 have been, on small synthetic images.
 """
+
 _base_ = [
-    '../_base_/models/mgd.py', '../_base_/models/teachers/resnet34.py',
-    '../_base_/models/students/resnet18.py', '../_base_/datasets/imagenet.py',
-    '../_base_/schedules/imagenet_sgd.py', '../_base_/default_runtime.py'
+    '../_base_/models/mgd.py',
+    '../_base_/models/teachers/resnet34.py',
+    '../_base_/models/students/resnet18.py',
+    '../_base_/datasets/imagenet.py',
+    '../_base_/schedules/imagenet_sgd.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(
     architecture=dict(
         data_preprocessor={{_base_.student_preprocessor}},
         backbone={{_base_.student_backbone}},
-        head=dict(in_channels={{_base_.student_dim}})),
+        head=dict(in_channels={{_base_.student_dim}}),
+    ),
     teacher={{_base_.teacher}},
     teacher_ckpt={{_base_.teacher_ckpt}},
     distiller=dict(
         connectors=dict(
             generator=dict(
-                student_channels={{_base_.student_dim}},
-                teacher_channels={{_base_.teacher_dim}}))))
+                student_channels={{_base_.student_dim}}, teacher_channels={{_base_.teacher_dim}}
+            )
+        )
+    ),
+)
 
 val_evaluator = dict(_delete_=True, type='Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator

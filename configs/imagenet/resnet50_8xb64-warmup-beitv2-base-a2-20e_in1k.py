@@ -9,11 +9,14 @@ says what it needs.
 Hardware: 8 GPUs x 64 images. Cost: unknown, not run by us; two steps of it
 have been, on small synthetic images. The authors give no figure for it.
 """
+
 _base_ = [
-    '../_base_/models/warmup.py', '../_base_/models/teachers/beitv2_base.py',
+    '../_base_/models/warmup.py',
+    '../_base_/models/teachers/beitv2_base.py',
     '../_base_/models/students/resnet50.py',
     '../_base_/datasets/imagenet_warmup.py',
-    '../_base_/schedules/imagenet_warmup.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/imagenet_warmup.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(
@@ -22,4 +25,6 @@ model = dict(
     head=dict(
         in_channels={{_base_.student_dim}},
         teacher_dim={{_base_.teacher_dim}},
-        teacher_ckpt={{_base_.teacher_ckpt}}))
+        teacher_ckpt={{_base_.teacher_ckpt}},
+    ),
+)

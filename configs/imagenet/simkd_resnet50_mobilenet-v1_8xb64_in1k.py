@@ -9,11 +9,14 @@ checkpoint is named twice: override both. The student needs timm.
 Hardware: 8 GPUs x 64 images. Cost: unknown, not run by us; two steps of it
 have been, on small synthetic images.
 """
+
 _base_ = [
-    '../_base_/models/simkd.py', '../_base_/models/teachers/resnet50.py',
+    '../_base_/models/simkd.py',
+    '../_base_/models/teachers/resnet50.py',
     '../_base_/models/students/mobilenet_v1.py',
-    '../_base_/datasets/imagenet.py', '../_base_/schedules/imagenet_sgd.py',
-    '../_base_/default_runtime.py'
+    '../_base_/datasets/imagenet.py',
+    '../_base_/schedules/imagenet_sgd.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(
@@ -23,9 +26,12 @@ model = dict(
         head=dict(
             in_channels={{_base_.student_dim}},
             teacher_dim={{_base_.teacher_dim}},
-            teacher_ckpt={{_base_.teacher_ckpt}})),
+            teacher_ckpt={{_base_.teacher_ckpt}},
+        ),
+    ),
     teacher={{_base_.teacher}},
-    teacher_ckpt={{_base_.teacher_ckpt}})
+    teacher_ckpt={{_base_.teacher_ckpt}},
+)
 
 val_evaluator = dict(_delete_=True, type='Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator

@@ -10,30 +10,32 @@ epochs of warm-up, first. Labels train the probe alone: no contraction.
 Hardware: 8 GPUs x 32 images. Cost: unknown, not run by us; two steps of it
 have been, on small synthetic images. Result: not run, and not published.
 """
+
 _base_ = [
     '../_base_/models/gendd_imagenet.py',
     '../_base_/models/teachers/resnext101_lt.py',
     '../_base_/models/students/resnet50.py',
-    '../_base_/datasets/imagenet_lt.py', '../_base_/schedules/imagenet_lt.py',
-    '../_base_/default_runtime.py'
+    '../_base_/datasets/imagenet_lt.py',
+    '../_base_/schedules/imagenet_lt.py',
+    '../_base_/default_runtime.py',
 ]
-stage1 = dict(
-    config='{{ fileDirname }}/'
-    'resnet50_8xb32-warmup-resnext101-32x4d-20e_imagenet-lt.py')
+stage1 = dict(config='{{ fileDirname }}/resnet50_8xb32-warmup-resnext101-32x4d-20e_imagenet-lt.py')
 
 model = dict(
     architecture=dict(
         data_preprocessor={{_base_.student_preprocessor}},
         backbone={{_base_.student_backbone}},
-        head=dict(in_channels={{_base_.student_dim}})),
+        head=dict(in_channels={{_base_.student_dim}}),
+    ),
     teacher={{_base_.teacher}},
     teacher_ckpt={{_base_.teacher_ckpt}},
     distiller=dict(
-        connectors=dict(
-            condition=dict(normalized_shape={{_base_.student_dim}})),
+        connectors=dict(condition=dict(normalized_shape={{_base_.student_dim}})),
         distill_losses=dict(
             loss_gendd=dict(
-                head=dict(
-                    condition_dim={{_base_.student_dim}},
-                    target_dim={{_base_.teacher_dim}}),
-                contraction=dict(strength=0.)))))
+                head=dict(condition_dim={{_base_.student_dim}}, target_dim={{_base_.teacher_dim}}),
+                contraction=dict(strength=0.0),
+            )
+        ),
+    ),
+)

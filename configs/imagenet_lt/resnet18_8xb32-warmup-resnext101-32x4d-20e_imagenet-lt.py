@@ -9,11 +9,14 @@
 Hardware: 8 GPUs x 32 images. Cost: unknown, not run by us; two steps of it
 have been, on small synthetic images.
 """
+
 _base_ = [
-    '../_base_/models/warmup.py', '../_base_/models/teachers/resnext101_lt.py',
+    '../_base_/models/warmup.py',
+    '../_base_/models/teachers/resnext101_lt.py',
     '../_base_/models/students/resnet18.py',
     '../_base_/datasets/imagenet_lt_warmup.py',
-    '../_base_/schedules/imagenet_lt_warmup.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/imagenet_lt_warmup.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(
@@ -22,4 +25,6 @@ model = dict(
     head=dict(
         in_channels={{_base_.student_dim}},
         teacher_dim={{_base_.teacher_dim}},
-        teacher_ckpt={{_base_.teacher_ckpt}}))
+        teacher_ckpt={{_base_.teacher_ckpt}},
+    ),
+)

@@ -10,10 +10,12 @@ Hardware: 8 GPUs x 32 images. Cost: unknown, not run by us; two steps of it
 have been, on small synthetic images. Result: not run; the authors give none
 that we know.
 """
+
 _base_ = [
     '../_base_/models/teachers/resnext101_lt.py',
     '../_base_/datasets/imagenet_lt.py',
-    '../_base_/schedules/imagenet_lt_sgd.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/imagenet_lt_sgd.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(_base_.teacher, data_preprocessor={{_base_.student_preprocessor}})

@@ -4,6 +4,14 @@ from .records import append_record, latest_records, read_records
 from .report import write_report
 
 __all__ = [
-    'TEACHER', 'Comparison', 'Recipe', 'Run', 'Sweep', 'append_record',
-    'latest_records', 'read_records', 'run_grid', 'write_report'
+    'TEACHER',
+    'Comparison',
+    'Recipe',
+    'Run',
+    'Sweep',
+    'append_record',
+    'latest_records',
+    'read_records',
+    'run_grid',
+    'write_report',
 ]

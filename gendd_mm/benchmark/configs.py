@@ -1,12 +1,12 @@
 """The config of a run, and a fingerprint of it."""
+
 import argparse
 import copy
 import hashlib
 import json
 import os.path as osp
 import uuid
-from functools import lru_cache
-from typing import Optional
+from functools import cache
 
 from mmengine.config import Config
 
@@ -48,13 +48,10 @@ def work_dir(recipe: Recipe, run: Run) -> str:
     Settings that have a teacher in common have its folder in common.
     """
     name = osp.splitext(osp.basename(recipe.config(run)))[0]
-    return osp.join(recipe.work_dir, name,
-                    f'{fingerprint(recipe, run)}-seed{run.seed}')
+    return osp.join(recipe.work_dir, name, f'{fingerprint(recipe, run)}-seed{run.seed}')
 
 
-def prepared(recipe: Recipe,
-             run: Run,
-             teacher_ckpt: Optional[str] = None) -> Config:
+def prepared(recipe: Recipe, run: Run, teacher_ckpt: str | None = None) -> Config:
     """The config of a run, ready for a runner that trains or goes on."""
     cfg = read(recipe, run)
     if teacher_ckpt is not None:
@@ -76,10 +73,12 @@ def prepared(recipe: Recipe,
             no_pin_memory=False,
             cfg_options=None,
             launcher='none',
-            local_rank=0))
+            local_rank=0,
+        ),
+    )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _read_file(path: str) -> Config:
     """A config as it was at first: editing it changes no grid under way."""
     return read_config(path)
@@ -96,10 +95,7 @@ def _set_everywhere(node, key: str, value) -> None:
 
 def _without_places(node):
     if isinstance(node, dict):
-        return {
-            key: _without_places(value)
-            for key, value in node.items() if key not in PLACES
-        }
+        return {key: _without_places(value) for key, value in node.items() if key not in PLACES}
     if isinstance(node, (list, tuple)):
         return [_without_places(value) for value in node]
     return node

@@ -1,4 +1,5 @@
 """What an image costs at test time."""
+
 import torch
 from mmpretrain.structures import DataSample
 from torch import nn

@@ -1,6 +1,7 @@
 """How long the rest of a grid will take, by what has been done."""
+
+from collections.abc import Sequence
 from statistics import mean
-from typing import List, Optional, Sequence
 
 from .recipe import TEACHER, Run
 
@@ -10,7 +11,7 @@ def seconds_of(record: dict, trains: bool = True) -> float:
     return record['seconds'] * trains + record['measure_seconds']
 
 
-def estimate(runs: Sequence[Run], records: List[dict]) -> Optional[float]:
+def estimate(runs: Sequence[Run], records: list[dict]) -> float | None:
     """Seconds that runs will take; None while nothing is known.
 
     A run takes the mean of those of its method in its setting, else of the
@@ -18,16 +19,19 @@ def estimate(runs: Sequence[Run], records: List[dict]) -> Optional[float]:
     """
     if not records:
         return None
-    total = 0.
+    total = 0.0
     for run in runs:
         here = [each for each in records if each['setting'] == run.setting]
         # First what says most; a teacher says little of its students.
         alike = (
             [each for each in here if each['method'] == run.method]
-            or _students(here) or _students(records) or records)
+            or _students(here)
+            or _students(records)
+            or records
+        )
         total += mean(seconds_of(each, run.retrain) for each in alike)
     return total
 
 
-def _students(records: List[dict]) -> List[dict]:
+def _students(records: list[dict]) -> list[dict]:
     return [each for each in records if each['method'] != TEACHER]

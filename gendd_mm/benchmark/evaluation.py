@@ -1,8 +1,8 @@
 """All that is measured of a trained run."""
+
 import copy
 import os.path as osp
 import uuid
-from typing import Dict, Optional
 
 import torch
 from mmengine.config import Config
@@ -52,29 +52,27 @@ def evaluate(cfg: Config, checkpoint: str, refit: Config) -> dict:
     student = getattr(runner.model, 'student', runner.model)
     preprocessor = runner.model.data_preprocessor
     test_set = cfg.test_dataloader.dataset.to_dict()
-    train_set = plain(refit.train_dataloader.dataset.to_dict(),
-                      test_set['pipeline'])
+    train_set = plain(refit.train_dataloader.dataset.to_dict(), test_set['pipeline'])
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         test = extract(student, preprocessor, test_set)
         train = extract(student, preprocessor, train_set)
         probes = {}
         if hasattr(runner.model, 'teacher'):
-            own = plain(cfg.train_dataloader.dataset.to_dict(),
-                        test_set['pipeline'])
+            own = plain(cfg.train_dataloader.dataset.to_dict(), test_set['pipeline'])
             probes = probe_study(runner.model, own, test_set)
     images = _images(runner)
-    result: Dict[str, Optional[float]] = dict(
+    result: dict[str, float | None] = dict(
         gen_top1=metrics.pop(f'{GEN}/top1', None),
         probe_top1=metrics.pop(f'{PROBE}/top1', None),
         refit_top1=_refit_top1(train, test, student.head.num_classes),
         gmacs=multiply_adds(runner.model, images) / 1e9,
         student_gmacs=multiply_adds(student, images) / 1e9,
         groups=metrics,
-        probes=probes)
+        probes=probes,
+    )
     if has_generative_head(runner.model):
         # Last, as it trains the batch norm.
-        result['noise_levels'] = noise_levels(runner.model,
-                                              cfg.train_dataloader)
+        result['noise_levels'] = noise_levels(runner.model, cfg.train_dataloader)
     result['shipped_top1'] = _shipped(cfg, checkpoint, result['probe_top1'])
     return result
 
@@ -86,25 +84,23 @@ def _tester(cfg: Config, checkpoint: str) -> Runner:
     return build_runner(cfg)
 
 
-def _by_path(model: nn.Module, metrics: Dict[str, float]) -> Dict[str, float]:
+def _by_path(model: nn.Module, metrics: dict[str, float]) -> dict[str, float]:
     """Metrics by whose classifier the score came from.
 
     The metric calls a model's own output ``gen``; without a generative path
     that is the student's classifier.
     """
     if f'{GEN}/top1' not in metrics:
-        raise ValueError(f'the evaluator reports {sorted(metrics)}; the '
-                         'benchmark reads gen/top1: use '
-                         'gendd_mm.ProbeAccuracy or gendd_mm.ShotAccuracy as '
-                         'test_evaluator.')
+        raise ValueError(
+            f'the evaluator reports {sorted(metrics)}; the '
+            'benchmark reads gen/top1: use '
+            'gendd_mm.ProbeAccuracy or gendd_mm.ShotAccuracy as '
+            'test_evaluator.'
+        )
     student = getattr(model, 'student', model)
-    if isinstance(model, GenDD) or isinstance(student.head,
-                                              ReusedClassifierHead):
+    if isinstance(model, GenDD) or isinstance(student.head, ReusedClassifierHead):
         return metrics
-    return {
-        f'{PROBE}/{name.partition("/")[2]}': value
-        for name, value in metrics.items()
-    }
+    return {f'{PROBE}/{name.partition("/")[2]}': value for name, value in metrics.items()}
 
 
 def _refit_top1(train: tuple, test: tuple, num_classes: int) -> float:
@@ -115,8 +111,7 @@ def _refit_top1(train: tuple, test: tuple, num_classes: int) -> float:
     return 100 * (predicted == labels).double().mean().item()
 
 
-def _shipped(cfg: Config, checkpoint: str,
-             probe_top1: Optional[float]) -> Optional[float]:
+def _shipped(cfg: Config, checkpoint: str, probe_top1: float | None) -> float | None:
     """Top-1 of the exported student, tested as a model of its own."""
     if 'architecture' not in cfg.model:
         return probe_top1  # a plain classifier as it is

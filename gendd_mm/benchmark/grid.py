@@ -1,8 +1,9 @@
 """Run a grid, each run once, alone or beside other processes."""
+
 import os.path as osp
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Dict, List, Optional, Sequence
 
 from gendd_mm.engine.options import read_config
 
@@ -11,18 +12,19 @@ from .evaluation import evaluate
 from .progress import GridProgress
 from .provenance import provenance
 from .recipe import TEACHER, Recipe, Run
-from .records import (append_record, exclusive, key_of, latest_records,
-                      read_records)
+from .records import append_record, exclusive, key_of, latest_records, read_records
 from .training import OnEpoch, train
 
 # Between looks at what other processes are doing.
 PAUSE_SECONDS = 5
 
 
-def run_grid(recipe: Recipe,
-             only: Optional[Sequence[str]] = None,
-             seeds: Optional[Sequence[int]] = None,
-             methods: Optional[Sequence[str]] = None) -> List[dict]:
+def run_grid(
+    recipe: Recipe,
+    only: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+    methods: Sequence[str] | None = None,
+) -> list[dict]:
     """Run what has no record yet, and go on with what was stopped.
 
     A run whose settings have changed since its record is run again. Several
@@ -38,7 +40,7 @@ def run_grid(recipe: Recipe,
     Returns:
         The new records of this process.
     """
-    new: List[dict] = []
+    new: list[dict] = []
     keys = {
         run: (*key_of(run._asdict()), configs.fingerprint(recipe, run))
         for run in recipe.runs(only, seeds, methods)
@@ -66,9 +68,7 @@ def run_grid(recipe: Recipe,
                 progress.finish(record)
 
 
-def perform(recipe: Recipe,
-            run: Run,
-            on_epoch: Optional[OnEpoch] = None) -> dict:
+def perform(recipe: Recipe, run: Run, on_epoch: OnEpoch | None = None) -> dict:
     """Train and test a run that is claimed; returns its record."""
     # Of the beginning: the tree may change while it trains.
     origin = provenance()
@@ -76,13 +76,14 @@ def perform(recipe: Recipe,
     if run.method != TEACHER:
         teacher_run = configs.teacher_of(recipe, run)
         with exclusive(_lock(recipe, teacher_run)):
-            teacher = train(configs.prepared(recipe, teacher_run),
-                            on_epoch).checkpoint
+            teacher = train(configs.prepared(recipe, teacher_run), on_epoch).checkpoint
     trained = train(configs.prepared(recipe, _trains(run), teacher), on_epoch)
     started = time.monotonic()
     measured = evaluate(
-        configs.prepared(recipe, run, teacher), trained.checkpoint,
-        read_config(recipe.settings[run.setting].refit))
+        configs.prepared(recipe, run, teacher),
+        trained.checkpoint,
+        read_config(recipe.settings[run.setting].refit),
+    )
     fields = run._asdict()
     del fields['retrain']
     return dict(
@@ -91,22 +92,21 @@ def perform(recipe: Recipe,
         seconds=round(trained.seconds, 1),
         measure_seconds=round(time.monotonic() - started, 1),
         fingerprint=configs.fingerprint(recipe, run),
-        **origin)
+        **origin,
+    )
 
 
-def _todo(keys: Dict[Run, tuple], records: List[dict]) -> List[Run]:
+def _todo(keys: dict[Run, tuple], records: list[dict]) -> list[Run]:
     """The runs without a record of their key and fingerprint."""
     done = {(*key_of(record), record['fingerprint']) for record in records}
     return [run for run, key in keys.items() if key not in done]
 
 
-def _claim(recipe: Recipe, todo: Sequence[Run],
-           claim: ExitStack) -> Optional[Run]:
+def _claim(recipe: Recipe, todo: Sequence[Run], claim: ExitStack) -> Run | None:
     """The first run that nobody is at; None if there is none."""
     for run in todo:
         try:
-            claim.enter_context(
-                exclusive(_lock(recipe, _trains(run)), wait=False))
+            claim.enter_context(exclusive(_lock(recipe, _trains(run)), wait=False))
         except BlockingIOError:
             continue
         return run

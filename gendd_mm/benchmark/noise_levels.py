@@ -1,5 +1,4 @@
 """The gradient that reaches the student, by the noise in the token."""
-from typing import Dict, List, Optional
 
 import torch
 from mmengine.config import Config
@@ -19,11 +18,10 @@ DRAWS = 4
 
 def has_generative_head(model: BaseModel) -> bool:
     """Whether there are noise levels to speak of."""
-    return isinstance(model, GenDD) and isinstance(
-        model.distiller.gendd_loss.head, GenerativeHead)
+    return isinstance(model, GenDD) and isinstance(model.distiller.gendd_loss.head, GenerativeHead)
 
 
-def noise_levels(model: GenDD, train_dataloader: Config) -> List[dict]:
+def noise_levels(model: GenDD, train_dataloader: Config) -> list[dict]:
     """What each part of the noise scale tells the student.
 
     The gradient is that of one image's loss by its condition, the normalised
@@ -50,31 +48,32 @@ def noise_levels(model: GenDD, train_dataloader: Config) -> List[dict]:
     rows = []
     for low, high in bounds:
         head.process.timesteps = UniformTimesteps(low, high)
-        rows.append(
-            dict(low=low, high=high, **measure(head, pairs, generator)))
+        rows.append(dict(low=low, high=high, **measure(head, pairs, generator)))
     head.process.timesteps = usual
     rows.append(dict(low=None, high=None, **measure(head, pairs, generator)))
     return rows
 
 
-def _pairs(model: GenDD, train_dataloader: Config) -> List[tuple]:
+def _pairs(model: GenDD, train_dataloader: Config) -> list[tuple]:
     """Conditions and targets of some batches, as training makes them."""
-    given: List[dict] = []
+    given: list[dict] = []
     hook = model.distiller.gendd_loss.register_forward_pre_hook(
-        lambda module, args, kwargs: given.append(kwargs), with_kwargs=True)
+        lambda module, args, kwargs: given.append(kwargs), with_kwargs=True
+    )
     model.train()
     torch.manual_seed(0)
     loader = Runner.build_dataloader(train_dataloader, seed=0)
     with torch.no_grad():
-        for _, data in zip(range(BATCHES), loader):
+        for _, data in zip(range(BATCHES), loader, strict=False):
             data = model.data_preprocessor(data, True)
             model.loss(data['inputs'], data['data_samples'])
         hook.remove()
         return [model.distiller.gendd_loss.prepare(**one) for one in given]
 
 
-def measure(head: GenerativeHead, pairs: List[tuple],
-            generator: Optional[torch.Generator] = None) -> Dict[str, float]:
+def measure(
+    head: GenerativeHead, pairs: list[tuple], generator: torch.Generator | None = None
+) -> dict[str, float]:
     """A row of :func:`noise_levels` for given conditions and targets.
 
     Args:
@@ -85,10 +84,10 @@ def measure(head: GenerativeHead, pairs: List[tuple],
     losses, squares, products = [], [], []
     for condition, target in pairs:
         condition = condition.detach().requires_grad_()
-        gradients: List[Tensor] = []
+        gradients: list[Tensor] = []
         for _ in range(DRAWS):
             loss = head.loss(condition, target, generator)
-            gradient, = torch.autograd.grad(loss, condition)
+            (gradient,) = torch.autograd.grad(loss, condition)
             losses.append(loss.item())
             # The loss is the mean over the images.
             gradients.append(gradient.double() * len(condition))
@@ -99,9 +98,10 @@ def measure(head: GenerativeHead, pairs: List[tuple],
         whole = each.sum(0).square().sum(-1)
         products.append((whole - DRAWS * square) / (DRAWS * (DRAWS - 1)))
     square = torch.cat(squares).mean().item()
-    signal = max(0., torch.cat(products).mean().item())
+    signal = max(0.0, torch.cat(products).mean().item())
     return dict(
         loss=sum(losses) / len(losses),
         gradient=square**0.5,
         signal=signal**0.5,
-        signal_share=min(1., signal / square) if square else 0.)
+        signal_share=min(1.0, signal / square) if square else 0.0,
+    )

@@ -1,15 +1,15 @@
 """Plots from records, as PNG and SVG. Needs matplotlib."""
+
 from pathlib import Path
-from typing import List, Tuple
 
 from .statistics import Summary, over_seeds
 
-Point = Tuple[float, float]
+Point = tuple[float, float]
 
 
-def pareto_front(points: List[Point]) -> List[Point]:
+def pareto_front(points: list[Point]) -> list[Point]:
     """Those of (cost, accuracy) that nothing cheaper reaches, by cost."""
-    front: List[Point] = []
+    front: list[Point] = []
     # At equal cost the best first, which then hides the others.
     for cost, accuracy in sorted(points, key=lambda p: (p[0], -p[1])):
         if not front or accuracy > front[-1][1]:
@@ -17,23 +17,28 @@ def pareto_front(points: List[Point]) -> List[Point]:
     return front
 
 
-def plot_cost(records: List[dict], setting: str, folder: Path) -> List[Path]:
+def plot_cost(records: list[dict], setting: str, folder: Path) -> list[Path]:
     """Top-1 against test cost of a setting's methods, and the Pareto front.
 
     A method is there by its own output and, at the cost of the student, by
     what ships.
     """
     mine = [
-        record for record in records if record['setting'] == setting
-        and record['sweep'] is None and record['method'] != 'teacher'
+        record
+        for record in records
+        if record['setting'] == setting
+        and record['sweep'] is None
+        and record['method'] != 'teacher'
     ]
     figure, axes = axes_of()
     points = []
     for method in dict.fromkeys(record['method'] for record in mine):
         runs = [record for record in mine if record['method'] == method]
         color = None
-        for metric, cost, marker in (('own_top1', 'gmacs', 'o'),
-                                     ('shipped_top1', 'student_gmacs', 's')):
+        for metric, cost, marker in (
+            ('own_top1', 'gmacs', 'o'),
+            ('shipped_top1', 'student_gmacs', 's'),
+        ):
             top1, macs = over_seeds(runs, metric), over_seeds(runs, cost)
             if top1 is None or macs is None:
                 continue
@@ -46,45 +51,50 @@ def plot_cost(records: List[dict], setting: str, folder: Path) -> List[Path]:
                 marker=marker,
                 capsize=3,
                 color=color,
-                label=None if color else method)
+                label=None if color else method,
+            )
             color = bars.lines[0].get_color()
     front = pareto_front(points)
-    axes.plot(*zip(*front), color='grey', linewidth=1, zorder=0)
+    axes.plot(*zip(*front, strict=True), color='grey', linewidth=1, zorder=0)
     axes.set(
         xscale='log',
         xlabel='million multiply-adds per test image',
         ylabel='top-1, %',
-        title=f'{setting}: own output (round), shipped student (square)')
+        title=f'{setting}: own output (round), shipped student (square)',
+    )
     axes.legend(fontsize='small')
     return save(figure, folder / f'cost_{setting}')
 
 
-def plot_sweep(records: List[dict], sweep: str, folder: Path) -> List[Path]:
+def plot_sweep(records: list[dict], sweep: str, folder: Path) -> list[Path]:
     """Top-1 at each value of a sweep, mean and standard deviation."""
     mine = [record for record in records if record['sweep'] == sweep]
     figure, axes = axes_of()
     values = sorted({record['value'] for record in mine})
-    for metric, label in (('own_top1', 'own output'),
-                          ('refit_top1', 'probe refitted'), ('shipped_top1',
-                                                             'shipped')):
-        points: List[Tuple[float, Summary]] = []
+    for metric, label in (
+        ('own_top1', 'own output'),
+        ('refit_top1', 'probe refitted'),
+        ('shipped_top1', 'shipped'),
+    ):
+        points: list[tuple[float, Summary]] = []
         for value in values:
-            summary = over_seeds(
-                [record for record in mine if record['value'] == value],
-                metric)
+            summary = over_seeds([record for record in mine if record['value'] == value], metric)
             if summary is not None:
                 points.append((value, summary))
         if points:
-            axes.errorbar([value for value, _ in points],
-                          [summary.mean for _, summary in points],
-                          yerr=[summary.std or 0 for _, summary in points],
-                          marker='o',
-                          capsize=3,
-                          label=label)
+            axes.errorbar(
+                [value for value, _ in points],
+                [summary.mean for _, summary in points],
+                yerr=[summary.std or 0 for _, summary in points],
+                marker='o',
+                capsize=3,
+                label=label,
+            )
     axes.set(
         xlabel=sweep.replace('_', ' '),
         ylabel='top-1, %',
-        title=f'{mine[0]["method"]}, {mine[0]["setting"]}')
+        title=f'{mine[0]["method"]}, {mine[0]["setting"]}',
+    )
     axes.legend(fontsize='small')
     return save(figure, folder / f'sweep_{sweep}')
 
@@ -94,6 +104,7 @@ def axes_of():
     # Without a screen, and without a global figure to close.
     from matplotlib import colormaps
     from matplotlib.figure import Figure
+
     figure = Figure(figsize=(6.4, 4.4), layout='constrained')
     axes = figure.subplots()
     # A setting has more methods than the ten colours of the default.
@@ -101,9 +112,10 @@ def axes_of():
     return figure, axes
 
 
-def save(figure, stem: Path) -> List[Path]:
+def save(figure, stem: Path) -> list[Path]:
     """Write ``stem.png`` and ``stem.svg``."""
     import matplotlib
+
     paths = []
     # The same file for the same records, so that a commit shows changes.
     with matplotlib.rc_context({'svg.hashsalt': 'gendd_mm'}):

@@ -3,7 +3,6 @@
 All are linear layers on the frozen student, found after training from what a
 run may use: its own training images, and no labels but those it has.
 """
-from typing import Dict, List
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +16,7 @@ from gendd_mm.models import GenDD, GenerativeHead
 from gendd_mm.registry import TASK_UTILS
 
 
-def probe_study(model: BaseModel, train_set: dict,
-                test_set: dict) -> Dict[str, float]:
+def probe_study(model: BaseModel, train_set: dict, test_set: dict) -> dict[str, float]:
     """Top-1 of the student by each way, in percent.
 
     Args:
@@ -54,29 +52,26 @@ def probe_study(model: BaseModel, train_set: dict,
     if not isinstance(model, GenDD):
         return result
     classify = model.teacher.classify
-    result['generated'] = fitted(
-        classify(train['generated']).double().softmax(1))
+    result['generated'] = fitted(classify(train['generated']).double().softmax(1))
     result['folded'] = top1(classify(_least_squares(train, test['student'])))
     head = model.distiller.gendd_loss.head
     if isinstance(head, GenerativeHead):
         usual = head.sampler
         head.sampler = TASK_UTILS.build(
-            dict(type='one_step', guidance_scale=1., _scope_='gendd_mm'))
-        result['one_step'] = top1(
-            classify(_collect(model, test_set)['generated']))
+            dict(type='one_step', guidance_scale=1.0, _scope_='gendd_mm')
+        )
+        result['one_step'] = top1(classify(_collect(model, test_set)['generated']))
         head.sampler = usual
     return result
 
 
 @torch.no_grad()
-def _collect(model: BaseModel,
-             dataset: dict,
-             with_teacher: bool = False) -> Dict[str, Tensor]:
+def _collect(model: BaseModel, dataset: dict, with_teacher: bool = False) -> dict[str, Tensor]:
     """Student features, of GenDD generated ones too; labels, if any.
 
     With the teacher, many times as large, its scores and, of GenDD, features.
     """
-    parts: Dict[str, List[Tensor]] = {}
+    parts: dict[str, list[Tensor]] = {}
     generator = torch.Generator().manual_seed(0)
     for data in batches(dataset, model.data_preprocessor):
         inputs = data['inputs']
@@ -84,8 +79,7 @@ def _collect(model: BaseModel,
         if isinstance(model, GenDD):
             with model.distiller.student_recorders:
                 row['student'] = student_feature(model.student, inputs)
-            row['generated'] = model.distiller.generate(
-                model.test_num_draws, generator)
+            row['generated'] = model.distiller.generate(model.test_num_draws, generator)
             if with_teacher:
                 row['teacher'] = model.teacher.extract_feat(inputs)[-1]
                 row['logits'] = model.teacher.classify(row['teacher'])
@@ -94,14 +88,13 @@ def _collect(model: BaseModel,
             if with_teacher:
                 row['logits'] = teacher_logits(model, inputs)
         if 'gt_label' in data['data_samples'][0]:
-            row['label'] = torch.cat(
-                [sample.gt_label for sample in data['data_samples']])
+            row['label'] = torch.cat([sample.gt_label for sample in data['data_samples']])
         for name, values in row.items():
             parts.setdefault(name, []).append(values)
     return {name: torch.cat(values) for name, values in parts.items()}
 
 
-def _least_squares(train: Dict[str, Tensor], student: Tensor) -> Tensor:
+def _least_squares(train: dict[str, Tensor], student: Tensor) -> Tensor:
     """Teacher features of students', linear with an intercept."""
     ones = torch.ones(len(train['student']), 1, dtype=torch.float64)
     inputs = torch.cat([train['student'].double(), ones], dim=1)

@@ -1,7 +1,8 @@
 """A grid on the screen: what runs, how far it is, how long it will take."""
+
 import time
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import List, Optional, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -20,20 +21,21 @@ class GridProgress:
     """
 
     def __init__(self, total: int) -> None:
-        self.todo: List[Run] = []
-        self.records: List[dict] = []
-        self.run: Optional[Run] = None
+        self.todo: list[Run] = []
+        self.records: list[dict] = []
+        self.run: Run | None = None
         self.console = Console()
         self._bars = Progress(
             TextColumn('{task.description}'),
             BarColumn(),
             MofNCompleteColumn(),
             console=self.console,
-            transient=True)
+            transient=True,
+        )
         self._total = total
         self._grid = self._bars.add_task('', total=total)
         self._run = self._bars.add_task('', total=None)
-        self._started = 0.
+        self._started = 0.0
 
     def __enter__(self) -> 'GridProgress':
         self._bars.start()
@@ -44,16 +46,15 @@ class GridProgress:
         if exception[0] is not None and self.todo:
             self._say('Stopped; the same command goes on from here.')
 
-    def show(self, todo: Sequence[Run], records: List[dict]) -> None:
+    def show(self, todo: Sequence[Run], records: list[dict]) -> None:
         """What is to do, and the records to estimate its time from."""
         first = not self.records and not self.todo
         self.todo, self.records = list(todo), list(records)
         if first:
             self._say(f'{len(todo)} runs to do, {self._left()}.')
         self._bars.update(
-            self._grid,
-            completed=self._total - len(todo),
-            description=f'all, {self._left()}')
+            self._grid, completed=self._total - len(todo), description=f'all, {self._left()}'
+        )
 
     def start(self, run: Run) -> None:
         """A run begins."""
@@ -69,9 +70,11 @@ class GridProgress:
         """The run has given its record."""
         self.todo.remove(self.run)
         self.records.append(record)
-        tops = ', '.join(f'{name} {record[f"{name}_top1"]:.2f}'
-                         for name in ('gen', 'probe', 'refit', 'shipped')
-                         if record[f'{name}_top1'] is not None)
+        tops = ', '.join(
+            f'{name} {record[f"{name}_top1"]:.2f}'
+            for name in ('gen', 'probe', 'refit', 'shipped')
+            if record[f'{name}_top1'] is not None
+        )
         took = _clock(time.monotonic() - self._started)
         self._say(f'{self.run.name}: {tops}; {took}, {self._left()}')
 

@@ -1,17 +1,24 @@
 """Where a number comes from: code, versions, machine."""
+
 import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Dict
 
 import torch
 
 from gendd_mm.version import __version__
 
-PACKAGES = ('torch', 'numpy', 'mmengine', 'onedl-mmengine', 'mmpretrain',
-            'onedl-mmpretrain', 'mmrazor')
+PACKAGES = (
+    'torch',
+    'numpy',
+    'mmengine',
+    'onedl-mmengine',
+    'mmpretrain',
+    'onedl-mmpretrain',
+    'mmrazor',
+)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -27,22 +34,21 @@ def commit() -> str:
     """
 
     def git(*arguments: str) -> str:
-        return subprocess.run(['git', *arguments],
-                              cwd=ROOT,
-                              check=True,
-                              capture_output=True,
-                              text=True).stdout.strip()
+        return subprocess.run(
+            ['git', *arguments], cwd=ROOT, check=True, capture_output=True, text=True
+        ).stdout.strip()
 
     try:
         head = git('rev-parse', '--short=12', 'HEAD')
-        changed = git('status', '--porcelain', '--untracked-files=no', '--',
-                      'gendd_mm', 'configs', 'tools')
+        changed = git(
+            'status', '--porcelain', '--untracked-files=no', '--', 'gendd_mm', 'configs', 'tools'
+        )
     except (OSError, subprocess.CalledProcessError):
         return 'unknown'
     return f'{head}-dirty' if changed else head
 
 
-def versions() -> Dict[str, str]:
+def versions() -> dict[str, str]:
     """Versions of what computes."""
     found = dict(python=platform.python_version(), gendd_mm=__version__)
     for package in PACKAGES:
@@ -63,8 +69,7 @@ def hardware() -> str:
                 break
     except OSError:
         pass
-    cores = len(os.sched_getaffinity(0)) if hasattr(
-        os, 'sched_getaffinity') else os.cpu_count()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
     text = f'{name}, {cores} cores, {torch.get_num_threads()} threads'
     if torch.cuda.is_available():
         text += f', {torch.cuda.get_device_name()}'

@@ -1,7 +1,9 @@
 """What a benchmark runs: settings, methods, seeds, sweeps, comparisons."""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -14,10 +16,11 @@ class Run(NamedTuple):
     A run of a sweep has one option of the method at another value; unless
     ``retrain``, it tests the checkpoint that the method itself has left.
     """
+
     setting: str
     method: str
     seed: int
-    sweep: Optional[str] = None
+    sweep: str | None = None
     value: Any = None
     retrain: bool = True
 
@@ -32,19 +35,21 @@ class Run(NamedTuple):
 
 class Sweep(NamedTuple):
     """Values of one option of a method, the sensitivity to it."""
+
     name: str
     setting: str
     method: str
     option: str
-    values: List[Any]
+    values: list[Any]
     # Whether the option matters to training, and not to prediction alone.
     retrain: bool = True
     # What else the runs of the sweep set.
-    fixed: Dict[str, Any] = {}
+    fixed: dict[str, Any] = {}
 
 
 class Comparison(NamedTuple):
     """A claim: ``method`` minus ``against`` in a metric of a setting."""
+
     claim: str
     setting: str
     method: str
@@ -61,21 +66,23 @@ class Setting:
         refit: Config whose training images the refitted probe learns from.
         methods: Config of each method, by name.
     """
+
     teacher: str
     refit: str
-    methods: Dict[str, str]
+    methods: dict[str, str]
 
 
 @dataclass
 class Recipe:
     """A benchmark, as its YAML file says; paths are as usable from here."""
-    settings: Dict[str, Setting]
-    seeds: List[int]
+
+    settings: dict[str, Setting]
+    seeds: list[int]
     work_dir: str = 'work_dirs/benchmark'
     results: str = 'docs/benchmark/results.jsonl'
     teacher_seed: int = 0
-    sweeps: List[Sweep] = field(default_factory=list)
-    comparisons: List[Comparison] = field(default_factory=list)
+    sweeps: list[Sweep] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
 
     @classmethod
     def read(cls, path: str) -> 'Recipe':
@@ -88,31 +95,29 @@ class Recipe:
         content = yaml.safe_load(Path(path).read_text())
         folder = Path(path).parent
         content['settings'] = {
-            name:
-            Setting(
+            name: Setting(
                 teacher=_config(folder, entry['teacher']),
                 refit=_config(folder, entry['refit']),
                 methods={
-                    method: _config(folder, config)
-                    for method, config in entry['methods'].items()
-                })
+                    method: _config(folder, config) for method, config in entry['methods'].items()
+                },
+            )
             for name, entry in content['settings'].items()
         }
         content['sweeps'] = [
-            Sweep(name, **entry)
-            for name, entry in (content.get('sweeps') or {}).items()
+            Sweep(name, **entry) for name, entry in (content.get('sweeps') or {}).items()
         ]
-        content['comparisons'] = [
-            Comparison(**entry) for entry in content.get('comparisons') or ()
-        ]
+        content['comparisons'] = [Comparison(**entry) for entry in content.get('comparisons') or ()]
         recipe = cls(**content)
         recipe._check_names()
         return recipe
 
-    def runs(self,
-             only: Optional[Sequence[str]] = None,
-             seeds: Optional[Sequence[int]] = None,
-             methods: Optional[Sequence[str]] = None) -> List[Run]:
+    def runs(
+        self,
+        only: Sequence[str] | None = None,
+        seeds: Sequence[int] | None = None,
+        methods: Sequence[str] | None = None,
+    ) -> list[Run]:
         """All runs in their order: teachers, methods seed by seed, sweeps.
 
         Args:
@@ -130,18 +135,16 @@ class Recipe:
         # Every method once before any twice: early tables are complete.
         for seed in seeds:
             runs += [
-                Run(name, method, seed) for name in only
-                for method in self.settings[name].methods
+                Run(name, method, seed) for name in only for method in self.settings[name].methods
             ]
         for seed in seeds:
             runs += [
-                Run(sweep.setting, sweep.method, seed, sweep.name, value,
-                    sweep.retrain) for sweep in self.sweeps
-                if sweep.setting in only for value in sweep.values
+                Run(sweep.setting, sweep.method, seed, sweep.name, value, sweep.retrain)
+                for sweep in self.sweeps
+                if sweep.setting in only
+                for value in sweep.values
             ]
-        return [
-            run for run in runs if methods is None or run.method in methods
-        ]
+        return [run for run in runs if methods is None or run.method in methods]
 
     def config(self, run: Run) -> str:
         """The config file of a run."""
@@ -150,46 +153,41 @@ class Recipe:
             return setting.teacher
         return setting.methods[run.method]
 
-    def options(self, run: Run) -> Dict[str, Any]:
+    def options(self, run: Run) -> dict[str, Any]:
         """What a run sets beside its config, without what is its seed's."""
         if run.sweep is None:
             return {}
-        sweep, = [each for each in self.sweeps if each.name == run.sweep]
+        (sweep,) = [each for each in self.sweeps if each.name == run.sweep]
         return {**sweep.fixed, sweep.option: run.value}
 
-    def _known(self, only: Optional[Sequence[str]]) -> List[str]:
+    def _known(self, only: Sequence[str] | None) -> list[str]:
         unknown = sorted(set(only or ()) - set(self.settings))
         if unknown:
-            raise ValueError(f'there is no setting {unknown}; choose from '
-                             f'{sorted(self.settings)}.')
+            raise ValueError(f'there is no setting {unknown}; choose from {sorted(self.settings)}.')
         return list(self.settings if only is None else only)
 
-    def _check_methods(self, only: Sequence[str],
-                       methods: Optional[Sequence[str]]) -> None:
-        known = {
-            TEACHER, *(method for name in only
-                       for method in self.settings[name].methods)
-        }
+    def _check_methods(self, only: Sequence[str], methods: Sequence[str] | None) -> None:
+        known = {TEACHER, *(method for name in only for method in self.settings[name].methods)}
         unknown = sorted(set(methods or ()) - known)
         if unknown:
-            raise ValueError(f'no setting of {list(only)} has a method '
-                             f'{unknown}; choose from {sorted(known)}.')
+            raise ValueError(
+                f'no setting of {list(only)} has a method {unknown}; choose from {sorted(known)}.'
+            )
 
     def _check_names(self) -> None:
         for entry in (*self.sweeps, *self.comparisons):
             self._known([entry.setting])
             methods = self.settings[entry.setting].methods
-            for name in (entry.method, getattr(entry, 'against',
-                                               entry.method)):
+            for name in (entry.method, getattr(entry, 'against', entry.method)):
                 if name not in methods:
                     raise ValueError(
                         f'{entry} names {name!r}, which {entry.setting!r} has '
-                        f'not; its methods are {list(methods)}.')
+                        f'not; its methods are {list(methods)}.'
+                    )
 
 
 def _config(folder: Path, name: str) -> str:
     path = folder / name
     if not path.is_file():
-        raise FileNotFoundError(f'{path} is not there; configs are named '
-                                'relative to the recipe.')
+        raise FileNotFoundError(f'{path} is not there; configs are named relative to the recipe.')
     return str(path)

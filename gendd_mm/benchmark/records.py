@@ -1,25 +1,24 @@
 """Results as lines of JSON: added whole or not at all, the latest counts."""
+
 import fcntl
 import json
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, List, Tuple, Union
 
-__all__ = [
-    'append_record', 'exclusive', 'key_of', 'latest_records', 'read_records'
-]
+__all__ = ['append_record', 'exclusive', 'key_of', 'latest_records', 'read_records']
 
-PathLike = Union[str, Path]
+PathLike = str | Path
 KEY = ('setting', 'method', 'seed', 'sweep', 'value')
 
 
-def key_of(record: dict) -> Tuple:
+def key_of(record: dict) -> tuple:
     """What a record is a result of."""
     return tuple(record.get(name) for name in KEY)
 
 
-def read_records(path: PathLike) -> List[dict]:
+def read_records(path: PathLike) -> list[dict]:
     """All records of a file, in its order; none if there is no file.
 
     Raises:
@@ -32,14 +31,15 @@ def read_records(path: PathLike) -> List[dict]:
         try:
             records.append(json.loads(line))
         except json.JSONDecodeError as error:
-            raise ValueError(f'{path}:{number} is not JSON ({error}); mend or '
-                             'remove that line.') from error
+            raise ValueError(
+                f'{path}:{number} is not JSON ({error}); mend or remove that line.'
+            ) from error
     return records
 
 
-def latest_records(records: List[dict]) -> List[dict]:
+def latest_records(records: list[dict]) -> list[dict]:
     """The last record of each key, in the order of their first."""
-    latest: Dict[Tuple, dict] = {}
+    latest: dict[tuple, dict] = {}
     for record in records:
         latest[key_of(record)] = record
     return list(latest.values())

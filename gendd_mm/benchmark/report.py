@@ -1,9 +1,9 @@
 """Tables and plots of all records, in one folder."""
-from pathlib import Path
-from typing import List, Sequence
 
-from .noise_report import (noise_table, plot_noise_levels,
-                           with_noise_levels)
+from collections.abc import Sequence
+from pathlib import Path
+
+from .noise_report import noise_table, plot_noise_levels, with_noise_levels
 from .plots import plot_cost, plot_sweep
 from .recipe import Comparison
 from .records import latest_records
@@ -29,8 +29,9 @@ processes have different units.
 """
 
 
-def write_report(records: List[dict], comparisons: Sequence[Comparison],
-                 folder: Path) -> List[Path]:
+def write_report(
+    records: list[dict], comparisons: Sequence[Comparison], folder: Path
+) -> list[Path]:
     """Write ``tables.md`` and the plots.
 
     Args:
@@ -46,15 +47,18 @@ def write_report(records: List[dict], comparisons: Sequence[Comparison],
     """
     records = latest_records(records)
     if not records:
-        raise ValueError('there are no results yet; run tools/benchmark.py '
-                         'without --report first.')
+        raise ValueError('there are no results yet; run tools/benchmark.py without --report first.')
     folder.mkdir(parents=True, exist_ok=True)
     tables = folder / 'tables.md'
     tables.write_text(report(records, comparisons))
     written = [tables]
     for setting in _names(records, 'setting'):
-        if any(record['setting'] == setting and record['method'] != 'teacher'
-               and record['sweep'] is None for record in records):
+        if any(
+            record['setting'] == setting
+            and record['method'] != 'teacher'
+            and record['sweep'] is None
+            for record in records
+        ):
             written += plot_cost(records, setting, folder)
         if with_noise_levels(records, setting):
             written += plot_noise_levels(records, setting, folder)
@@ -63,7 +67,7 @@ def write_report(records: List[dict], comparisons: Sequence[Comparison],
     return written
 
 
-def report(records: List[dict], comparisons: Sequence[Comparison]) -> str:
+def report(records: list[dict], comparisons: Sequence[Comparison]) -> str:
     """All tables as one Markdown page."""
     parts = ['# Results\n', INTRODUCTION]
     for setting in _names(records, 'setting'):
@@ -83,21 +87,23 @@ def report(records: List[dict], comparisons: Sequence[Comparison]) -> str:
     return '\n'.join(parts)
 
 
-def _names(records: List[dict], field: str) -> List[str]:
-    return list(
-        dict.fromkeys(record[field] for record in records
-                      if record[field] is not None))
+def _names(records: list[dict], field: str) -> list[str]:
+    return list(dict.fromkeys(record[field] for record in records if record[field] is not None))
 
 
-def _origin(records: List[dict]) -> str:
+def _origin(records: list[dict]) -> str:
     """Every commit, machine and set of versions that a record has."""
     lines = []
-    for title, texts in (('commit', (record['commit'] for record in records)),
-                         ('hardware', (record['hardware']
-                                       for record in records)),
-                         ('versions', (', '.join(
-                             f'{name} {version}'
-                             for name, version in record['versions'].items())
-                                       for record in records))):
+    for title, texts in (
+        ('commit', (record['commit'] for record in records)),
+        ('hardware', (record['hardware'] for record in records)),
+        (
+            'versions',
+            (
+                ', '.join(f'{name} {version}' for name, version in record['versions'].items())
+                for record in records
+            ),
+        ),
+    ):
         lines += [f'- {title}: {text}' for text in dict.fromkeys(texts)]
     return '\n'.join(lines) + '\n'

@@ -1,25 +1,26 @@
 """Means and spreads over seeds, from records alone."""
+
+from collections.abc import Callable
 from statistics import mean, stdev
-from typing import Callable, Dict, List, NamedTuple, Optional
+from typing import NamedTuple
 
 from .recipe import Comparison
 
-Metric = Callable[[dict], Optional[float]]
+Metric = Callable[[dict], float | None]
 
 
 class Summary(NamedTuple):
     """Mean and standard deviation (n - 1) over seeds."""
+
     mean: float
     # None of one seed.
-    std: Optional[float]
+    std: float | None
     count: int
 
     @classmethod
-    def of(cls, values: List[float]) -> 'Summary':
+    def of(cls, values: list[float]) -> 'Summary':
         """Summarise values, one at least."""
-        return cls(
-            mean(values),
-            stdev(values) if len(values) > 1 else None, len(values))
+        return cls(mean(values), stdev(values) if len(values) > 1 else None, len(values))
 
 
 def own_path(record: dict) -> str:
@@ -37,10 +38,10 @@ def metric(name: str) -> Metric:
             method's own output.
     """
 
-    def read(record: dict) -> Optional[float]:
+    def read(record: dict) -> float | None:
         key = name
         if name.startswith('own'):
-            key = own_path(record) + name[len('own'):]
+            key = own_path(record) + name[len('own') :]
         if key.startswith('probes/'):
             return record.get('probes', {}).get(key.partition('/')[2])
         if '/' in key:
@@ -50,7 +51,7 @@ def metric(name: str) -> Metric:
     return read
 
 
-def over_seeds(records: List[dict], name: str) -> Optional[Summary]:
+def over_seeds(records: list[dict], name: str) -> Summary | None:
     """Summary of a metric; None if a record has it not, or there is none."""
     values = [metric(name)(record) for record in records]
     if not values or None in values:
@@ -58,20 +59,22 @@ def over_seeds(records: List[dict], name: str) -> Optional[Summary]:
     return Summary.of(values)
 
 
-def difference(records: List[dict],
-               comparison: Comparison) -> Optional[Summary]:
+def difference(records: list[dict], comparison: Comparison) -> Summary | None:
     """Summary of the differences seed by seed, of the seeds that both have."""
     read = metric(comparison.metric)
-    values: Dict[str, Dict[int, float]] = {}
+    values: dict[str, dict[int, float]] = {}
     for name in (comparison.method, comparison.against):
         values[name] = {
             record['seed']: read(record)
-            for record in records if record['setting'] == comparison.setting
-            and record['method'] == name and record['sweep'] is None
+            for record in records
+            if record['setting'] == comparison.setting
+            and record['method'] == name
+            and record['sweep'] is None
         }
     ours, theirs = (values[comparison.method], values[comparison.against])
     differences = [
-        ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs)
+        ours[seed] - theirs[seed]
+        for seed in sorted(ours.keys() & theirs)
         if ours[seed] is not None and theirs[seed] is not None
     ]
     return Summary.of(differences) if differences else None

@@ -1,5 +1,6 @@
 """Markdown tables from records."""
-from typing import Dict, List, Optional, Sequence
+
+from collections.abc import Sequence
 
 from .recipe import Comparison
 from .statistics import Summary, difference, over_seeds
@@ -17,11 +18,10 @@ COLUMNS = {
 GROUPS = ('many', 'medium', 'few')
 
 
-def setting_table(records: List[dict], setting: str) -> str:
+def setting_table(records: list[dict], setting: str) -> str:
     """The methods of a setting, a row each, in the order of the records."""
     mine = [
-        record for record in records
-        if record['setting'] == setting and record['sweep'] is None
+        record for record in records if record['setting'] == setting and record['sweep'] is None
     ]
     columns = dict(COLUMNS)
     columns.update(_group_columns(mine))
@@ -36,12 +36,11 @@ def setting_table(records: List[dict], setting: str) -> str:
     return markdown(['method', 'seeds', *columns], rows)
 
 
-def sweep_table(records: List[dict], sweep: str) -> str:
+def sweep_table(records: list[dict], sweep: str) -> str:
     """The values of a sweep, a row each."""
     mine = [record for record in records if record['sweep'] == sweep]
     columns = {
-        name: COLUMNS[name]
-        for name in ('own output', 'probe refitted', 'shipped', 'test cost')
+        name: COLUMNS[name] for name in ('own output', 'probe refitted', 'shipped', 'test cost')
     }
     rows = []
     for value in sorted({record['value'] for record in mine}):
@@ -54,25 +53,25 @@ def sweep_table(records: List[dict], sweep: str) -> str:
     return markdown([sweep, 'seeds', *columns], rows)
 
 
-def comparison_table(records: List[dict],
-                     comparisons: Sequence[Comparison]) -> str:
+def comparison_table(records: list[dict], comparisons: Sequence[Comparison]) -> str:
     """Differences seed by seed, a row each; a dash where nothing was run."""
     rows = []
     for each in comparisons:
         summary = difference(records, each)
-        rows.append([
-            each.claim, each.setting, f'{each.method} - {each.against}',
-            each.metric, '-' if summary is None else str(summary.count),
-            cell(summary, 1, 2, signed=True)
-        ])
-    return markdown(
-        ['claim', 'setting', 'difference', 'of', 'seeds', 'points'], rows)
+        rows.append(
+            [
+                each.claim,
+                each.setting,
+                f'{each.method} - {each.against}',
+                each.metric,
+                '-' if summary is None else str(summary.count),
+                cell(summary, 1, 2, signed=True),
+            ]
+        )
+    return markdown(['claim', 'setting', 'difference', 'of', 'seeds', 'points'], rows)
 
 
-def cell(summary: Optional[Summary],
-         factor: float = 1,
-         digits: int = 2,
-         signed: bool = False) -> str:
+def cell(summary: Summary | None, factor: float = 1, digits: int = 2, signed: bool = False) -> str:
     """``mean +- std``, the mean alone of one seed, a dash of none."""
     if summary is None:
         return '-'
@@ -89,10 +88,11 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines) + '\n'
 
 
-def _group_columns(records: List[dict]) -> Dict[str, tuple]:
+def _group_columns(records: list[dict]) -> dict[str, tuple]:
     """Own output by number of training images, where that was measured."""
     found = {name for record in records for name in record.get('groups', {})}
     return {
         group: (f'own/{group}', 1, 2)
-        for group in GROUPS if found & {f'gen/{group}', f'probe/{group}'}
+        for group in GROUPS
+        if found & {f'gen/{group}', f'probe/{group}'}
     }

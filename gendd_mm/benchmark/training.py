@@ -1,7 +1,9 @@
 """Train a run once, from wherever it was stopped, and count its seconds."""
+
 import gc
 import time
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from mmengine.config import Config
@@ -24,9 +26,9 @@ class TrainingClock(Hook):
         on_epoch: Called with the finished and with all epochs.
     """
 
-    def __init__(self, on_epoch: Optional[OnEpoch] = None) -> None:
+    def __init__(self, on_epoch: OnEpoch | None = None) -> None:
         self.on_epoch = on_epoch
-        self._started = 0.
+        self._started = 0.0
 
     def before_train_epoch(self, runner) -> None:
         """Start; tell where a resumed run is."""
@@ -38,7 +40,7 @@ class TrainingClock(Hook):
     def after_train_epoch(self, runner) -> None:
         """Add the epoch to those before."""
         hub = runner.message_hub
-        seconds = hub.runtime_info.get(SECONDS, 0.)
+        seconds = hub.runtime_info.get(SECONDS, 0.0)
         hub.update_info(SECONDS, seconds + time.monotonic() - self._started)
         if self.on_epoch:
             self.on_epoch(runner.epoch + 1, runner.max_epochs)
@@ -46,11 +48,12 @@ class TrainingClock(Hook):
 
 class Trained(NamedTuple):
     """The last checkpoint of a run and what its training took."""
+
     checkpoint: str
     seconds: float
 
 
-def train(cfg: Config, on_epoch: Optional[OnEpoch] = None) -> Trained:
+def train(cfg: Config, on_epoch: OnEpoch | None = None) -> Trained:
     """Train a prepared config unless that is done already."""
     checkpoint = latest_checkpoint(cfg.work_dir)
     if checkpoint is None or not is_final(checkpoint, cfg.train_cfg):
@@ -61,6 +64,5 @@ def train(cfg: Config, on_epoch: Optional[OnEpoch] = None) -> Trained:
         del runner
         gc.collect()
         checkpoint = latest_checkpoint(cfg.work_dir)
-    content = torch.load(
-        checkpoint, map_location='cpu', mmap=True, weights_only=True)
+    content = torch.load(checkpoint, map_location='cpu', mmap=True, weights_only=True)
     return Trained(checkpoint, content['message_hub']['runtime_info'][SECONDS])

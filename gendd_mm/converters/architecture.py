@@ -1,9 +1,9 @@
 """A network, and the names its weights have in another project."""
+
 from dataclasses import dataclass, field
-from typing import Optional, Tuple
 
 # Patterns, each for a whole key, and what they become.
-Rules = Tuple[Tuple[str, str], ...]
+Rules = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,11 @@ class Architecture:
             first that matches counts.
         neck: Config of its neck; None where the backbone pools by itself.
     """
+
     backbone: dict
     feature_dim: int
     rules: Rules
-    neck: Optional[dict] = field(
-        default_factory=lambda: dict(type='GlobalAveragePooling'))
+    neck: dict | None = field(default_factory=lambda: dict(type='GlobalAveragePooling'))
 
     def classifier(self, num_classes: int) -> dict:
         """Config of the ``ImageClassifier``."""
@@ -33,4 +33,6 @@ class Architecture:
                 type='LinearClsHead',
                 num_classes=num_classes,
                 in_channels=self.feature_dim,
-                loss=dict(type='CrossEntropyLoss')))
+                loss=dict(type='CrossEntropyLoss'),
+            ),
+        )

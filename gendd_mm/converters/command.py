@@ -1,14 +1,15 @@
 """The command line that the converters share."""
+
 import argparse
-from typing import Mapping, Optional, Sequence
+from collections.abc import Mapping, Sequence
 
 from .architecture import Architecture
 from .convert import convert_checkpoint
 
 
-def run(description: str,
-        architectures: Mapping[str, Architecture],
-        args: Optional[Sequence[str]] = None) -> None:
+def run(
+    description: str, architectures: Mapping[str, Architecture], args: Sequence[str] | None = None
+) -> None:
     """Convert the checkpoint that the command line names.
 
     Args:
@@ -17,13 +18,11 @@ def run(description: str,
         args: Arguments; None reads those of the process.
     """
     parser = argparse.ArgumentParser(
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('arch', choices=architectures, help='its network')
     parser.add_argument('source', help='checkpoint to read')
     parser.add_argument('target', help='checkpoint to write')
     parsed = parser.parse_args(args)
-    num_classes = convert_checkpoint(parsed.source, parsed.target,
-                                     architectures[parsed.arch])
-    print(f'wrote {parsed.target}: {parsed.arch}, '
-          f'{num_classes} classes')
+    num_classes = convert_checkpoint(parsed.source, parsed.target, architectures[parsed.arch])
+    print(f'wrote {parsed.target}: {parsed.arch}, {num_classes} classes')

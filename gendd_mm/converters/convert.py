@@ -1,7 +1,8 @@
 """Rename the weights of another project, and prove that they fit."""
+
 import os.path as osp
 import re
-from typing import Dict, Mapping
+from collections.abc import Mapping
 
 import torch
 from mmengine.utils import mkdir_or_exist
@@ -13,8 +14,7 @@ from gendd_mm.checkpoint import load_all, read_state_dict
 from .architecture import Architecture, Rules
 
 
-def convert_checkpoint(source: str, target: str,
-                       architecture: Architecture) -> int:
+def convert_checkpoint(source: str, target: str, architecture: Architecture) -> int:
     """Read a checkpoint of another project, write one of MMPretrain's.
 
     Args:
@@ -40,8 +40,7 @@ def convert_checkpoint(source: str, target: str,
     return len(converted['head.fc.weight'])
 
 
-def convert_weights(weights: Mapping[str, Tensor],
-                    architecture: Architecture) -> Dict[str, Tensor]:
+def convert_weights(weights: Mapping[str, Tensor], architecture: Architecture) -> dict[str, Tensor]:
     """The weights under MMPretrain's keys, strictly loaded once.
 
     Args:
@@ -56,27 +55,28 @@ def convert_weights(weights: Mapping[str, Tensor],
     """
     renamed = rename(weights, architecture.rules)
     if 'head.fc.weight' not in renamed:
-        raise ValueError('it has no classifier; give a network trained or '
-                         'fine-tuned to classify, not only pre-trained.')
+        raise ValueError(
+            'it has no classifier; give a network trained or '
+            'fine-tuned to classify, not only pre-trained.'
+        )
     num_classes = len(renamed['head.fc.weight'])
     model = MMPRETRAIN_MODELS.build(architecture.classifier(num_classes))
     # Integers are no weights: timm does not save BEiT's index tables, nor did
     # old versions of torch the counters of batch norm.
     integers = {
-        key: value
-        for key, value in model.state_dict().items()
-        if not value.is_floating_point()
+        key: value for key, value in model.state_dict().items() if not value.is_floating_point()
     }
     converted = integers | renamed
     misfit = load_all(model, converted)
     if misfit:
         raise ValueError(
             f'it does not fit {architecture.backbone}: {misfit}. Name the '
-            'architecture that it was trained with.')
+            'architecture that it was trained with.'
+        )
     return converted
 
 
-def rename(weights: Mapping[str, Tensor], rules: Rules) -> Dict[str, Tensor]:
+def rename(weights: Mapping[str, Tensor], rules: Rules) -> dict[str, Tensor]:
     """Give each weight the name of the first rule that matches its key.
 
     Raises:
@@ -97,5 +97,6 @@ def rename(weights: Mapping[str, Tensor], rules: Rules) -> Dict[str, Tensor]:
         raise ValueError(
             f'{len(unknown)} of {len(weights)} keys are none of this family '
             f'of networks: {unknown[:10]}. Is it a checkpoint of another '
-            'network, or one that was not fine-tuned to classify?')
+            'network, or one that was not fine-tuned to classify?'
+        )
     return renamed

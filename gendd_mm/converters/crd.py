@@ -2,13 +2,13 @@
 
 Its checkpoints are ``ckpt_epoch_240.pth`` with the weights under "model".
 """
+
 from .architecture import Architecture, Rules
 from .torchvision_resnets import RESNET_RULES
 
 WIDE_RESNET_RULES: Rules = (
     (r'((conv1|bn1)\..+)', r'backbone.\1'),
-    (r'block(\d)\.layer\.(\d+)\.convShortcut\.(.+)',
-     r'backbone.layer\1.\2.downsample.\3'),
+    (r'block(\d)\.layer\.(\d+)\.convShortcut\.(.+)', r'backbone.layer\1.\2.downsample.\3'),
     (r'block(\d)\.layer\.(\d+)\.((bn|conv)\d\..+)', r'backbone.layer\1.\2.\3'),
     (r'fc\.(weight|bias)', r'head.fc.\1'),
 )
@@ -30,21 +30,23 @@ def _resnet(depth: int, width: int = 1) -> Architecture:
     stem = 16 if width == 1 else 8 * width
     return Architecture(
         dict(
-            type='gendd_mm.CIFARResNet',
-            depth=depth,
-            stem_channels=stem,
-            base_channels=16 * width), 64 * width, RESNET_RULES)
+            type='gendd_mm.CIFARResNet', depth=depth, stem_channels=stem, base_channels=16 * width
+        ),
+        64 * width,
+        RESNET_RULES,
+    )
 
 
 def _wide_resnet(depth: int, width: int) -> Architecture:
     return Architecture(
         dict(type='mmrazor.WideResNet', depth=depth, widen_factor=width),
-        64 * width, WIDE_RESNET_RULES)
+        64 * width,
+        WIDE_RESNET_RULES,
+    )
 
 
 def _vgg(depth: int) -> Architecture:
-    return Architecture(
-        dict(type='gendd_mm.CIFARVGG', depth=depth), 512, VGG_RULES)
+    return Architecture(dict(type='gendd_mm.CIFARVGG', depth=depth), 512, VGG_RULES)
 
 
 CRD = dict(
@@ -66,7 +68,5 @@ CRD = dict(
     vgg13=_vgg(13),
     vgg16=_vgg(16),
     vgg19=_vgg(19),
-    ResNet50=Architecture(
-        dict(type='mmpretrain.ResNet_CIFAR', depth=50), 2048,
-        BOTTLENECK_RULES),
+    ResNet50=Architecture(dict(type='mmpretrain.ResNet_CIFAR', depth=50), 2048, BOTTLENECK_RULES),
 )

@@ -1,4 +1,5 @@
 """ResNet and ResNeXt of torchvision, and of timm, which has the same keys."""
+
 from .architecture import Architecture, Rules
 
 # Upstream's blocks have torchvision's names.
@@ -9,17 +10,15 @@ RESNET_RULES: Rules = (
 
 
 def _resnet(depth: int, feature_dim: int = 2048) -> Architecture:
-    return Architecture(
-        dict(type='ResNet', depth=depth), feature_dim, RESNET_RULES)
+    return Architecture(dict(type='ResNet', depth=depth), feature_dim, RESNET_RULES)
 
 
 def _resnext(depth: int, groups: int, width_per_group: int) -> Architecture:
     return Architecture(
-        dict(
-            type='ResNeXt',
-            depth=depth,
-            groups=groups,
-            width_per_group=width_per_group), 2048, RESNET_RULES)
+        dict(type='ResNeXt', depth=depth, groups=groups, width_per_group=width_per_group),
+        2048,
+        RESNET_RULES,
+    )
 
 
 TORCHVISION = dict(

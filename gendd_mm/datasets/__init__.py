@@ -6,6 +6,10 @@ from .tar_backend import TarBackend
 from .unlabeled_shards import UnlabeledShards
 
 __all__ = [
-    'DigitsDataset', 'FixedLengthSampler', 'LongTailed', 'ShiftedUnlabeled',
-    'TarBackend', 'UnlabeledShards'
+    'DigitsDataset',
+    'FixedLengthSampler',
+    'LongTailed',
+    'ShiftedUnlabeled',
+    'TarBackend',
+    'UnlabeledShards',
 ]

@@ -1,7 +1,7 @@
 """Read all the data of a config: what a long run would stumble over."""
+
 import copy
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 from mmengine.config import Config
@@ -32,14 +32,15 @@ class Report:
             known; None without labels.
         out_of_range: Label by file where it is outside of the model's classes.
     """
-    splits: List[str]
+
+    splits: list[str]
     kind: str
     num_samples: int
     num_read: int = 0
-    unreadable: Dict[str, str] = field(default_factory=dict)
-    left_out: Dict[str, str] = field(default_factory=dict)
-    class_counts: Optional[List[int]] = None
-    out_of_range: Dict[str, List[int]] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    class_counts: list[int] | None = None
+    out_of_range: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def is_good(self) -> bool:
@@ -47,10 +48,9 @@ class Report:
         return not (self.unreadable or self.out_of_range)
 
 
-def check_config(cfg: Config,
-                 splits: Tuple[str, ...] = SPLITS,
-                 num_workers: int = 4,
-                 limit: Optional[int] = None) -> List[Report]:
+def check_config(
+    cfg: Config, splits: tuple[str, ...] = SPLITS, num_workers: int = 4, limit: int | None = None
+) -> list[Report]:
     """Read the datasets of a config, each once.
 
     Args:
@@ -62,7 +62,7 @@ def check_config(cfg: Config,
     """
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     num_classes = model_classes(cfg.get('model'))
-    reports: List[Tuple[dict, Report]] = []
+    reports: list[tuple[dict, Report]] = []
     for split in splits:
         loader = cfg.get(f'{split}_dataloader')
         if loader is None:
@@ -73,14 +73,14 @@ def check_config(cfg: Config,
                 report.splits.append(split)
                 break
         else:
-            report = check_dataset(loader.dataset, split, num_classes,
-                                   num_workers, limit)
+            report = check_dataset(loader.dataset, split, num_classes, num_workers, limit)
             reports.append((loader.dataset, report))
     return [report for _, report in reports]
 
 
-def check_dataset(cfg: dict, split: str, num_classes: Optional[int],
-                  num_workers: int, limit: Optional[int]) -> Report:
+def check_dataset(
+    cfg: dict, split: str, num_classes: int | None, num_workers: int, limit: int | None
+) -> Report:
     """Read one dataset.
 
     Args:
@@ -97,8 +97,7 @@ def check_dataset(cfg: dict, split: str, num_classes: Optional[int],
     if limit is not None and limit < len(dataset):
         spread = np.linspace(0, len(dataset) - 1, limit).astype(int)
         samples = Subset(samples, spread)
-    loader = DataLoader(
-        samples, BATCH_SIZE, num_workers=num_workers, collate_fn=list)
+    loader = DataLoader(samples, BATCH_SIZE, num_workers=num_workers, collate_fn=list)
     found = []
     for batch in track(loader, description=f'{split}: {report.kind}'):
         for place, labels, error in batch:
@@ -106,19 +105,19 @@ def check_dataset(cfg: dict, split: str, num_classes: Optional[int],
             found += labels
             if error is not None:
                 report.unreadable[place] = error
-            if num_classes is not None and not all(0 <= label < num_classes
-                                                   for label in labels):
+            if num_classes is not None and not all(0 <= label < num_classes for label in labels):
                 report.out_of_range[place] = labels
     # All below zero: placeholders of a set without labels.
     if not any(label >= 0 for label in found):
         report.out_of_range.clear()
         return report
-    report.class_counts = np.bincount([label for label in found if label >= 0],
-                                      minlength=num_classes or 0).tolist()
+    report.class_counts = np.bincount(
+        [label for label in found if label >= 0], minlength=num_classes or 0
+    ).tolist()
     return report
 
 
-def model_classes(model: Optional[dict]) -> Optional[int]:
+def model_classes(model: dict | None) -> int | None:
     """Number of classes in the head of a model's config, or its student's.
 
     None where the config does not say.
@@ -129,7 +128,7 @@ def model_classes(model: Optional[dict]) -> Optional[int]:
     return (student.get('head') or {}).get('num_classes')
 
 
-def _left_out(dataset) -> Dict[str, str]:
+def _left_out(dataset) -> dict[str, str]:
     """What a dataset left out, or those inside of a wrapper."""
     found = dict(getattr(dataset, 'skipped', {}))
     inner = getattr(dataset, 'datasets', [getattr(dataset, 'dataset', None)])
@@ -148,10 +147,7 @@ def _loading_only(cfg: dict) -> dict:
     cfg = copy.deepcopy(cfg)
     if 'pipeline' in cfg:
         cfg['max_refetch'] = 0
-        cfg['pipeline'] = [
-            step for transform in cfg['pipeline']
-            for step in _strictly(transform)
-        ]
+        cfg['pipeline'] = [step for transform in cfg['pipeline'] for step in _strictly(transform)]
     for name in ('dataset', 'datasets'):
         if isinstance(cfg.get(name), dict):
             cfg[name] = _loading_only(cfg[name])
@@ -160,7 +156,7 @@ def _loading_only(cfg: dict) -> dict:
     return cfg
 
 
-def _strictly(transform: dict) -> List[dict]:
+def _strictly(transform: dict) -> list[dict]:
     """A transform if it loads, and before it the same by Pillow."""
     kind = transform['type']
     name = str(getattr(kind, '__name__', kind)).rpartition('.')[2]
@@ -181,7 +177,7 @@ class _Samples(Dataset):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, idx: int) -> Tuple[str, List[int], Optional[str]]:
+    def __getitem__(self, idx: int) -> tuple[str, list[int], str | None]:
         info = self.dataset.get_data_info(int(idx))
         place = info.get('img_path', f'sample {idx}')
         labels = np.atleast_1d(info.get('gt_label', [])).astype(int).tolist()

@@ -1,7 +1,7 @@
 """Print and save what :mod:`gendd_mm.datasets.check` found."""
+
 import json
 from dataclasses import asdict
-from typing import List
 
 import numpy as np
 
@@ -11,33 +11,36 @@ from .check import Report
 MAX_ENTRIES = 20
 
 
-def show(reports: List[Report]) -> None:
+def show(reports: list[Report]) -> None:
     """Print what was found in each dataset."""
     for report in reports:
         print('\n'.join(_lines(report)))
 
 
-def save(reports: List[Report], path: str) -> None:
+def save(reports: list[Report], path: str) -> None:
     """Write the reports as JSON."""
     with open(path, 'w') as file:
         json.dump([asdict(report) for report in reports], file, indent=2)
 
 
-def _lines(report: Report) -> List[str]:
+def _lines(report: Report) -> list[str]:
     lines = [
         f'{", ".join(report.splits)}: {report.kind}, {report.num_read} of '
-        f'{report.num_samples} samples read', f'  {_per_class(report)}'
+        f'{report.num_samples} samples read',
+        f'  {_per_class(report)}',
     ]
-    for title, found in (('unreadable', report.unreadable),
-                         ('labels outside of the model\'s classes',
-                          report.out_of_range), ('left out by the dataset',
-                                                 report.left_out)):
+    for title, found in (
+        ('unreadable', report.unreadable),
+        ("labels outside of the model's classes", report.out_of_range),
+        ('left out by the dataset', report.left_out),
+    ):
         lines.append(f'  {title}: {len(found)}')
         entries = [f'    {place}: {what}' for place, what in found.items()]
         lines += entries[:MAX_ENTRIES]
         if len(entries) > MAX_ENTRIES:
-            lines.append(f'    and {len(entries) - MAX_ENTRIES} more, all of '
-                         'them in the file of --json')
+            lines.append(
+                f'    and {len(entries) - MAX_ENTRIES} more, all of them in the file of --json'
+            )
     return lines
 
 
@@ -46,9 +49,11 @@ def _per_class(report: Report) -> str:
         return 'no labels'
     counts = np.array(report.class_counts)
     empty = np.flatnonzero(counts == 0)
-    text = (f'{len(counts)} classes, images in each: min {counts.min()}, '
-            f'median {np.median(counts):g}, max {counts.max()}; '
-            f'{len(empty)} empty')
+    text = (
+        f'{len(counts)} classes, images in each: min {counts.min()}, '
+        f'median {np.median(counts):g}, max {counts.max()}; '
+        f'{len(empty)} empty'
+    )
     if len(empty):
         first = ', '.join(map(str, empty[:MAX_ENTRIES]))
         text += f' ({first}{", ..." if len(empty) > MAX_ENTRIES else ""})'

@@ -1,5 +1,4 @@
 """The embedded default data: handwritten digits that need no download."""
-from typing import List
 
 import numpy as np
 from mmpretrain.datasets import BaseDataset
@@ -34,30 +33,29 @@ class DigitsDataset(BaseDataset):
 
     def __init__(self, split: str = 'train', **kwargs) -> None:
         if split not in SPLITS:
-            raise ValueError(
-                f'split={split!r} is unknown; choose from {SPLITS}.')
+            raise ValueError(f'split={split!r} is unknown; choose from {SPLITS}.')
         self.split = split
         super().__init__(ann_file='', **kwargs)
 
-    def load_data_list(self) -> List[dict]:
+    def load_data_list(self) -> list[dict]:
         """Images and labels of the split."""
         try:
             from sklearn.datasets import load_digits
             from sklearn.model_selection import train_test_split
         except ImportError as error:
-            raise ImportError('DigitsDataset reads the digits that '
-                              'scikit-learn bundles; pip install '
-                              'scikit-learn.') from error
+            raise ImportError(
+                'DigitsDataset reads the digits that '
+                'scikit-learn bundles; pip install '
+                'scikit-learn.'
+            ) from error
         digits = load_digits()
         chosen = train_test_split(
             np.arange(len(digits.target)),
             train_size=NUM_TRAIN,
             stratify=digits.target,
-            random_state=0)[SPLITS.index(self.split)]
+            random_state=0,
+        )[SPLITS.index(self.split)]
         # Grey levels 0..16 as 0..255, on three channels.
         images = np.round(digits.images * 255 / 16).astype(np.uint8)
         images = np.repeat(images[..., None], 3, axis=-1)
-        return [
-            dict(img=images[i], gt_label=int(digits.target[i]))
-            for i in np.sort(chosen)
-        ]
+        return [dict(img=images[i], gt_label=int(digits.target[i])) for i in np.sort(chosen)]

@@ -1,6 +1,7 @@
 """Epochs of a set length, whatever the size of the dataset."""
+
 import math
-from typing import Iterator, Optional, Sized
+from collections.abc import Iterator, Sized
 
 import torch
 from mmengine.dist import get_dist_info, sync_random_seed
@@ -30,16 +31,14 @@ class FixedLengthSampler(Sampler):
         ValueError: If ``length`` is below 1 or the dataset is empty.
     """
 
-    def __init__(self,
-                 dataset: Sized,
-                 length: int,
-                 seed: Optional[int] = None) -> None:
+    def __init__(self, dataset: Sized, length: int, seed: int | None = None) -> None:
         if length < 1:
-            raise ValueError(f'length={length} must be at least 1: the '
-                             'samples of an epoch.')
+            raise ValueError(f'length={length} must be at least 1: the samples of an epoch.')
         if len(dataset) == 0:
-            raise ValueError('the dataset is empty, so no epoch of '
-                             f'length={length} can be drawn; check its path.')
+            raise ValueError(
+                'the dataset is empty, so no epoch of '
+                f'length={length} can be drawn; check its path.'
+            )
         self.dataset = dataset
         self.rank, self.world_size = get_dist_info()
         self.num_samples = math.ceil(length / self.world_size)
@@ -52,8 +51,7 @@ class FixedLengthSampler(Sampler):
         total = self.num_samples * self.world_size
         first = self.epoch * total
         # Places in the endless sequence; one shuffle fills ``size`` of them.
-        places = torch.arange(first + self.rank, first + total,
-                              self.world_size)
+        places = torch.arange(first + self.rank, first + total, self.world_size)
         shuffle = places // size
         for number in range(shuffle[0].item(), shuffle[-1].item() + 1):
             generator = torch.Generator().manual_seed(self.seed + number)

@@ -1,6 +1,6 @@
 """Tell good image files from broken ones, from their bytes."""
+
 import io
-from typing import Optional
 
 import cv2
 import numpy as np
@@ -11,8 +11,7 @@ from PIL import Image, UnidentifiedImageError
 VERIFY = (None, 'header', 'decode')
 
 
-def image_fault(data: bytes,
-                verify: Optional[str] = 'decode') -> Optional[str]:
+def image_fault(data: bytes, verify: str | None = 'decode') -> str | None:
     """Say what is wrong with an encoded image.
 
     Args:

@@ -1,6 +1,6 @@
 """A long-tailed view of a balanced dataset."""
+
 import copy
-from typing import List, Optional, Union
 
 import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
@@ -8,8 +8,7 @@ from mmengine.dataset import BaseDataset, force_full_init
 from gendd_mm.registry import DATASETS
 
 
-def exponential_profile(num_classes: int, most: int,
-                        imbalance: float) -> np.ndarray:
+def exponential_profile(num_classes: int, most: int, imbalance: float) -> np.ndarray:
     """Images per class, falling from ``most`` to ``most / imbalance``.
 
     n_k = floor(most * imbalance^(-k / (C - 1))), the profile of CIFAR-100-LT
@@ -23,7 +22,7 @@ def exponential_profile(num_classes: int, most: int,
     Returns:
         Counts, shape (C, ), int64.
     """
-    share = imbalance**(-np.arange(num_classes) / (num_classes - 1))
+    share = imbalance ** (-np.arange(num_classes) / (num_classes - 1))
     # Slightly up, so that what is whole in theory is not rounded away.
     return np.floor(most * share + 1e-9).astype(np.int64)
 
@@ -50,15 +49,19 @@ class LongTailed:
             has too few images, or there are fewer than two classes.
     """
 
-    def __init__(self,
-                 dataset: Union[BaseDataset, dict],
-                 imbalance: float = 100.,
-                 most: Optional[int] = None,
-                 seed: int = 0,
-                 lazy_init: bool = False) -> None:
+    def __init__(
+        self,
+        dataset: BaseDataset | dict,
+        imbalance: float = 100.0,
+        most: int | None = None,
+        seed: int = 0,
+        lazy_init: bool = False,
+    ) -> None:
         if imbalance < 1:
-            raise ValueError(f'imbalance={imbalance} must be at least 1: it '
-                             'is the largest class over the smallest.')
+            raise ValueError(
+                f'imbalance={imbalance} must be at least 1: it '
+                'is the largest class over the smallest.'
+            )
         if isinstance(dataset, dict):
             dataset = DATASETS.build(dataset)
         self.dataset = dataset
@@ -80,10 +83,9 @@ class LongTailed:
             return
         self.dataset.full_init()
         # By get_data_info, which wrappers have too.
-        labels = np.array([
-            int(self.dataset.get_data_info(i)['gt_label'])
-            for i in range(len(self.dataset))
-        ])
+        labels = np.array(
+            [int(self.dataset.get_data_info(i)['gt_label']) for i in range(len(self.dataset))]
+        )
         self._indices = self._choose(labels)
         self._fully_initialized = True
 
@@ -91,8 +93,10 @@ class LongTailed:
         classes = self.metainfo.get('classes') or ()
         have = np.bincount(labels, minlength=len(classes))
         if len(have) < 2:
-            raise ValueError(f'{type(self.dataset).__name__} has {len(have)} '
-                             'class; a long tail needs two at least.')
+            raise ValueError(
+                f'{type(self.dataset).__name__} has {len(have)} '
+                'class; a long tail needs two at least.'
+            )
         most = have.min() if self.most is None else self.most
         keep = exponential_profile(len(have), most, self.imbalance)
         wrong = np.flatnonzero((keep < 1) | (keep > have))
@@ -101,14 +105,18 @@ class LongTailed:
             raise ValueError(
                 f'class {k} should keep {keep[k]} of its {have[k]} images '
                 f'(most={most}, imbalance={self.imbalance}), but needs '
-                'between 1 and all of them; choose another most or imbalance.')
+                'between 1 and all of them; choose another most or imbalance.'
+            )
         # RandomState: its stream is the same in every version of numpy.
         random = np.random.RandomState(self.seed)
         return np.sort(
-            np.concatenate([
-                random.permutation(np.flatnonzero(labels == k))[:count]
-                for k, count in enumerate(keep)
-            ]))
+            np.concatenate(
+                [
+                    random.permutation(np.flatnonzero(labels == k))[:count]
+                    for k, count in enumerate(keep)
+                ]
+            )
+        )
 
     @force_full_init
     def __len__(self) -> int:
@@ -123,7 +131,7 @@ class LongTailed:
         """Annotation of an image; ``sample_idx`` is the dataset's own."""
         return self.dataset.get_data_info(int(self._indices[idx]))
 
-    def get_cat_ids(self, idx: int) -> List[int]:
+    def get_cat_ids(self, idx: int) -> list[int]:
         """The class of an image, in a list."""
         return [int(self.get_data_info(idx)['gt_label'])]
 
@@ -132,6 +140,6 @@ class LongTailed:
         return np.concatenate([self.get_cat_ids(i) for i in range(len(self))])
 
     @property
-    def CLASSES(self) -> Optional[tuple]:
+    def CLASSES(self) -> tuple | None:
         """Names of the classes, if known."""
         return self.metainfo.get('classes')

@@ -1,13 +1,14 @@
 """Where the images of a tar shard lie, and which of them can be read."""
+
 import hashlib
 import json
 import os
 import tarfile
 import uuid
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
 
 from mmengine.dist import get_dist_info
 
@@ -27,11 +28,12 @@ class ShardIndex:
         skipped: Reason by key of every sample without a good image, and of
             the shard itself (key ``''``) where its end is missing.
     """
-    images: List[Tuple[str, int, int]] = field(default_factory=list)
-    skipped: Dict[str, str] = field(default_factory=dict)
+
+    images: list[tuple[str, int, int]] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
 
 
-def scan_shard(shard: str, verify: Optional[str] = 'decode') -> ShardIndex:
+def scan_shard(shard: str, verify: str | None = 'decode') -> ShardIndex:
     """Read a shard once.
 
     Args:
@@ -40,7 +42,7 @@ def scan_shard(shard: str, verify: Optional[str] = 'decode') -> ShardIndex:
         verify: See :func:`~gendd_mm.datasets.image_check.image_fault`.
     """
     members, damage = _list_members(shard)
-    samples: Dict[str, Optional[tarfile.TarInfo]] = {}
+    samples: dict[str, tarfile.TarInfo | None] = {}
     for member in members:
         folder, slash, name = member.name.rpartition('/')
         stem, _, extension = name.partition('.')
@@ -57,21 +59,19 @@ def scan_shard(shard: str, verify: Optional[str] = 'decode') -> ShardIndex:
             file.seek(member.offset_data)
             data = file.read(member.size)
             # A tar file may end anywhere; its headers still tell the sizes.
-            fault = ('cut off' if len(data) < member.size else image_fault(
-                data, verify))
+            fault = 'cut off' if len(data) < member.size else image_fault(data, verify)
             if fault:
                 index.skipped[key] = fault
             else:
-                index.images.append(
-                    (member.name, member.offset_data, member.size))
+                index.images.append((member.name, member.offset_data, member.size))
     if damage:
         index.skipped[''] = damage
     return index
 
 
-def _list_members(shard: str) -> Tuple[List[tarfile.TarInfo], Optional[str]]:
+def _list_members(shard: str) -> tuple[list[tarfile.TarInfo], str | None]:
     """The files of a tar, and what is wrong with its end."""
-    members: List[tarfile.TarInfo] = []
+    members: list[tarfile.TarInfo] = []
     with open(shard, 'rb') as file:
         try:
             with tarfile.open(fileobj=file, mode='r:') as tar:
@@ -88,8 +88,7 @@ def _list_members(shard: str) -> Tuple[List[tarfile.TarInfo], Optional[str]]:
     return members, None
 
 
-def index_path(shard: str, verify: Optional[str],
-               folder: Optional[str]) -> Path:
+def index_path(shard: str, verify: str | None, folder: str | None) -> Path:
     """The file that keeps the index of a shard."""
     path = Path(shard).resolve()
     name = f'{path.stem}.{verify}.index.json'
@@ -100,8 +99,7 @@ def index_path(shard: str, verify: Optional[str],
     return Path(folder) / f'{place}-{name}'
 
 
-def load_index(shard: str, verify: Optional[str],
-               folder: Optional[str]) -> ShardIndex:
+def load_index(shard: str, verify: str | None, folder: str | None) -> ShardIndex:
     """The index of a shard from its file, which is written if need be.
 
     A shard of another size or time than at the writing is indexed anew.
@@ -132,16 +130,19 @@ def load_index(shard: str, verify: Optional[str],
     except PermissionError as error:
         raise PermissionError(
             f'{error}: the index of {shard} cannot be written there; set '
-            'index_dir of the dataset to a folder that can be.') from error
+            'index_dir of the dataset to a folder that can be.'
+        ) from error
     finally:
         draft.unlink(missing_ok=True)
     return index
 
 
-def index_shards(shards: Sequence[str],
-                 verify: Optional[str] = 'decode',
-                 folder: Optional[str] = None,
-                 num_threads: int = 4) -> List[ShardIndex]:
+def index_shards(
+    shards: Sequence[str],
+    verify: str | None = 'decode',
+    folder: str | None = None,
+    num_threads: int = 4,
+) -> list[ShardIndex]:
     """The indices of shards, in their order.
 
     Every process of a distributed run starts at a shard of its own and later
@@ -153,7 +154,6 @@ def index_shards(shards: Sequence[str],
     order = [*shards[first:], *shards[:first]]
     # Decoding releases Python's lock, so that threads help.
     with ThreadPoolExecutor(num_threads) as pool:
-        found = pool.map(lambda shard: load_index(shard, verify, folder),
-                         order)
-        by_shard = dict(zip(order, found))
+        found = pool.map(lambda shard: load_index(shard, verify, folder), order)
+        by_shard = dict(zip(order, found, strict=True))
     return [by_shard[shard] for shard in shards]

@@ -1,6 +1,8 @@
 """Images under a fixed shift, without labels."""
+
 import copy
-from typing import Callable, List, NamedTuple, Sequence, Union
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from mmengine.dataset import BaseDataset, Compose, force_full_init
@@ -12,6 +14,7 @@ SHIFTS = ('quarter_turn', 'half_turn', 'collage', 'inverted')
 
 class Box(NamedTuple):
     """Pixels ``[top:bottom, left:right]``."""
+
     top: int
     bottom: int
     left: int
@@ -60,18 +63,19 @@ class ShiftedUnlabeled:
             False.
     """
 
-    def __init__(self,
-                 dataset: Union[BaseDataset, dict],
-                 pipeline: Sequence[Union[dict, Callable]] = (),
-                 seed: int = 0,
-                 lazy_init: bool = False) -> None:
+    def __init__(
+        self,
+        dataset: BaseDataset | dict,
+        pipeline: Sequence[dict | Callable] = (),
+        seed: int = 0,
+        lazy_init: bool = False,
+    ) -> None:
         if isinstance(dataset, dict):
             dataset = DATASETS.build(dataset)
         self.dataset = dataset
-        self.pipeline = Compose([
-            TRANSFORMS.build(step) if isinstance(step, dict) else step
-            for step in pipeline
-        ])
+        self.pipeline = Compose(
+            [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
+        )
         self.seed = seed
         self._fully_initialized = False
         if not lazy_init:
@@ -113,7 +117,8 @@ class ShiftedUnlabeled:
             shift=shift,
             sample_idx=idx,
             img_shape=image.shape[:2],
-            ori_shape=image.shape[:2])
+            ori_shape=image.shape[:2],
+        )
 
     def get_gt_labels(self) -> np.ndarray:
         """There are none.
@@ -123,7 +128,7 @@ class ShiftedUnlabeled:
         """
         raise KeyError('gt_label')
 
-    def get_cat_ids(self, idx: int) -> List[int]:
+    def get_cat_ids(self, idx: int) -> list[int]:
         """No class."""
         return []
 
@@ -135,8 +140,7 @@ class ShiftedUnlabeled:
         if shift == 'inverted':
             return 255 - image
         partner = self.dataset.get_data_info(int(self._partners[idx]))['img']
-        box = cutmix_box(*image.shape[:2],
-                         np.random.RandomState(self._box_seeds[idx]))
+        box = cutmix_box(*image.shape[:2], np.random.RandomState(self._box_seeds[idx]))
         rows, columns = (slice(*box[:2]), slice(*box[2:]))
         image = image.copy()
         image[rows, columns] = partner[rows, columns]

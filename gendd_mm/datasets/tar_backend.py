@@ -1,5 +1,5 @@
 """Read a member of a tar file by its address, as if it were a file."""
-from typing import Tuple
+
 from urllib.parse import parse_qs, urlencode
 
 from mmengine.fileio import BaseStorageBackend, register_backend
@@ -13,7 +13,7 @@ def member_uri(shard: str, name: str, offset: int, size: int) -> str:
     return f'{PREFIX}://{shard}?{query}'
 
 
-def parse_uri(uri: str) -> Tuple[str, int, int]:
+def parse_uri(uri: str) -> tuple[str, int, int]:
     """The tar file, offset and size of an address.
 
     Raises:
@@ -24,8 +24,10 @@ def parse_uri(uri: str) -> Tuple[str, int, int]:
     scheme, _, shard = head.partition('://')
     values = parse_qs(query)
     if scheme != PREFIX or not {'offset', 'size'} <= set(values):
-        raise ValueError(f'{uri} is no member of a tar file; expected '
-                         f'{PREFIX}://SHARD?member=NAME&offset=N&size=N.')
+        raise ValueError(
+            f'{uri} is no member of a tar file; expected '
+            f'{PREFIX}://SHARD?member=NAME&offset=N&size=N.'
+        )
     return shard, int(values['offset'][0]), int(values['size'][0])
 
 
@@ -48,9 +50,11 @@ class TarBackend(BaseStorageBackend):
             file.seek(offset)
             data = file.read(size)
         if len(data) < size:
-            raise EOFError(f'{filepath}: {len(data)} of {size} bytes are '
-                           'there; the shard has changed since it was '
-                           'indexed. Build the dataset again.')
+            raise EOFError(
+                f'{filepath}: {len(data)} of {size} bytes are '
+                'there; the shard has changed since it was '
+                'indexed. Build the dataset again.'
+            )
         return data
 
     def get_text(self, filepath: str, encoding: str = 'utf-8') -> str:

@@ -1,8 +1,9 @@
 """Images without labels in tar shards, as img2dataset writes CC3M."""
+
 import glob
 import os
 from collections import Counter
-from typing import Dict, List, Optional, Sequence, Union
+from collections.abc import Sequence
 
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
@@ -45,63 +46,65 @@ class UnlabeledShards(BaseDataset):
         FileNotFoundError: If no file fits a pattern.
     """
 
-    def __init__(self,
-                 shards: Union[str, Sequence[str]],
-                 data_root: str = '',
-                 verify: Optional[str] = 'decode',
-                 index_dir: Optional[str] = None,
-                 index_threads: int = 4,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        shards: str | Sequence[str],
+        data_root: str = '',
+        verify: str | None = 'decode',
+        index_dir: str | None = None,
+        index_threads: int = 4,
+        **kwargs,
+    ) -> None:
         if verify not in VERIFY:
-            raise ValueError(
-                f'verify={verify!r} is unknown; choose from {VERIFY}.')
+            raise ValueError(f'verify={verify!r} is unknown; choose from {VERIFY}.')
         self.shards = [shards] if isinstance(shards, str) else list(shards)
         self.verify = verify
         self.index_dir = index_dir
         self.index_threads = index_threads
         # 'SHARD: KEY' -> reason.
-        self.skipped: Dict[str, str] = {}
+        self.skipped: dict[str, str] = {}
         super().__init__(ann_file='', data_root=data_root, **kwargs)
 
-    def load_data_list(self) -> List[dict]:
+    def load_data_list(self) -> list[dict]:
         """Addresses of the good images, in the order of the shards."""
         shards = self._find_shards()
         print_log(
             f'Reading the index of {len(shards)} shards; those without one '
             f'are indexed now (verify={self.verify!r}).',
-            logger='current')
+            logger='current',
+        )
         data_list = []
         for shard, index in zip(
-                shards,
-                index_shards(shards, self.verify, self.index_dir,
-                             self.index_threads)):
-            data_list += [
-                dict(img_path=member_uri(shard, *image))
-                for image in index.images
-            ]
-            self.skipped.update({
-                f'{shard}: {key}': reason
-                for key, reason in index.skipped.items()
-            })
-        reasons = Counter(
-            reason.partition(':')[0] for reason in self.skipped.values())
+            shards,
+            index_shards(shards, self.verify, self.index_dir, self.index_threads),
+            strict=True,
+        ):
+            data_list += [dict(img_path=member_uri(shard, *image)) for image in index.images]
+            self.skipped.update(
+                {f'{shard}: {key}': reason for key, reason in index.skipped.items()}
+            )
+        reasons = Counter(reason.partition(':')[0] for reason in self.skipped.values())
         summary = ', '.join(f'{n} {why}' for why, n in reasons.most_common())
-        counted = (f'{len(data_list)} good images in {len(shards)} shards, '
-                   f'{len(self.skipped)} left out ({summary or "none"})')
+        counted = (
+            f'{len(data_list)} good images in {len(shards)} shards, '
+            f'{len(self.skipped)} left out ({summary or "none"})'
+        )
         if not data_list:
             raise ValueError(
                 f'{counted}; expected tar files of samples with an image '
-                f'each. Check shards={self.shards}.')
+                f'each. Check shards={self.shards}.'
+            )
         print_log(f'{counted}.', logger='current')
         return data_list
 
-    def _find_shards(self) -> List[str]:
+    def _find_shards(self) -> list[str]:
         found = set()
         for pattern in self.shards:
             paths = glob.glob(os.path.join(self.data_root, pattern))
             if not paths:
                 raise FileNotFoundError(
                     f'no file fits shards={pattern!r} in data_root='
-                    f'{self.data_root!r} (from {os.getcwd()}); check both.')
+                    f'{self.data_root!r} (from {os.getcwd()}); check both.'
+                )
             found.update(paths)
         return sorted(found)

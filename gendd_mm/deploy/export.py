@@ -1,7 +1,8 @@
 """Export the student as a plain mmpretrain model."""
+
 import copy
 import os.path as osp
-from typing import List, NamedTuple
+from typing import NamedTuple
 
 import torch
 from mmengine.config import Config
@@ -23,16 +24,16 @@ PLAIN_HEADS = ('LinearProbeHead', 'UnlabeledClsHead')
 
 class ExportedStudent(NamedTuple):
     """What was written, and what it takes to load it."""
+
     config: str
     weights: str
     # Packages besides mmpretrain; empty for most students.
-    needs: List[str]
+    needs: list[str]
 
 
-def export_student(cfg: Config,
-                   checkpoint: str,
-                   out_dir: str,
-                   probe: str = 'trained') -> ExportedStudent:
+def export_student(
+    cfg: Config, checkpoint: str, out_dir: str, probe: str = 'trained'
+) -> ExportedStudent:
     """Write the student of a distillation as config and weights.
 
     The result is an ``ImageClassifier`` whose head is the probe as a
@@ -64,21 +65,24 @@ def export_student(cfg: Config,
     model = _plain_model(cfg, probe)
     dataset = _plain_dataset(cfg)
     weights = {
-        key[len(STUDENT):]: value
+        key[len(STUDENT) :]: value
         for key, value in read_state_dict(checkpoint).items()
         if key.startswith(STUDENT)
     }
     if not weights:
         raise ValueError(
             f'checkpoint {checkpoint!r} holds no student (no key starts with '
-            f'{STUDENT!r}); give a checkpoint that a distillation run wrote.')
+            f'{STUDENT!r}); give a checkpoint that a distillation run wrote.'
+        )
     # Of the probe.
     weights = fold_standardizer(weights, 'head.standardizer', 'head.fc')
     if probe != 'trained':
         if 'head.fc.weight' not in weights:
-            raise ValueError(f'probe={probe!r} replaces the linear layer '
-                             f'head.fc, which {model["head"]["type"]} has '
-                             'not; use probe=\'trained\'.')
+            raise ValueError(
+                f'probe={probe!r} replaces the linear layer '
+                f'head.fc, which {model["head"]["type"]} has '
+                "not; use probe='trained'."
+            )
         layer = fitted_probe(cfg, checkpoint, probe)
         for name, value in layer.state_dict().items():
             weights[f'head.fc.{name}'] = value.to(weights[f'head.fc.{name}'])
@@ -86,8 +90,9 @@ def export_student(cfg: Config,
     try:
         built.load_state_dict(weights, strict=True)
     except RuntimeError as error:
-        raise ValueError(f'checkpoint {checkpoint!r} does not fit the student '
-                         f'of the config: {error}') from error
+        raise ValueError(
+            f'checkpoint {checkpoint!r} does not fit the student of the config: {error}'
+        ) from error
 
     needs = needed_packages([model, dataset])
     mkdir_or_exist(out_dir)
@@ -101,49 +106,58 @@ def export_student(cfg: Config,
     return ExportedStudent(config_path, weights_path, needs)
 
 
-def _config_text(model: dict, dataset: dict, needs: List[str]) -> str:
+def _config_text(model: dict, dataset: dict, needs: list[str]) -> str:
     """The exported config file; its docstring says what loads it."""
     settings = dict(
         default_scope='mmpretrain',
         model=model,
         # What mmpretrain reads of the data: how to prepare an image.
-        test_dataloader=dict(dataset=dataset))
+        test_dataloader=dict(dataset=dataset),
+    )
     where = 'mmpretrain alone'
     if needs:
         where = f'mmpretrain with {", ".join(needs)} installed'
     if 'gendd_mm' in needs:
-        settings['custom_imports'] = dict(
-            imports=['gendd_mm'], allow_failed_imports=False)
-    return (f'"""The student of a distillation. It loads in {where}."""\n'
-            f'{Config(settings).pretty_text}')
+        settings['custom_imports'] = dict(imports=['gendd_mm'], allow_failed_imports=False)
+    return (
+        f'"""The student of a distillation. It loads in {where}."""\n{Config(settings).pretty_text}'
+    )
 
 
 def _plain_model(cfg: Config, probe: str) -> dict:
     """The student's config in mmpretrain's own terms."""
     if 'architecture' not in cfg.model:
-        raise ValueError(f'model.type={cfg.model.get("type")!r} has no '
-                         'architecture, that is, no student to export; give '
-                         'the config of a distillation.')
+        raise ValueError(
+            f'model.type={cfg.model.get("type")!r} has no '
+            'architecture, that is, no student to export; give '
+            'the config of a distillation.'
+        )
     student = copy.deepcopy(cfg.model.architecture.to_dict())
     if 'head' not in student:
-        raise ValueError('model.architecture states no head, so it cannot be '
-                         'turned into a plain student; write backbone, neck '
-                         'and head out in the config (also with cfg_path).')
+        raise ValueError(
+            'model.architecture states no head, so it cannot be '
+            'turned into a plain student; write backbone, neck '
+            'and head out in the config (also with cfg_path).'
+        )
     head = student['head']
     if not head.pop('trainable', True) and probe == 'trained':
-        raise ValueError('the probe of this run was not trained '
-                         '(trainable=False), so the student has no '
-                         'classifier; fit one to the teacher with '
-                         'probe=\'teacher\' (--probe teacher).')
+        raise ValueError(
+            'the probe of this run was not trained '
+            '(trainable=False), so the student has no '
+            'classifier; fit one to the teacher with '
+            "probe='teacher' (--probe teacher)."
+        )
     if head['type'].rpartition('.')[2] in PLAIN_HEADS:
         head['type'] = 'LinearClsHead'
         head.pop('standardize', None)
     preprocessor = (
-        cfg.model.get('data_preprocessor') or student.get('data_preprocessor')
-        or cfg.get('data_preprocessor') or {})
+        cfg.model.get('data_preprocessor')
+        or student.get('data_preprocessor')
+        or cfg.get('data_preprocessor')
+        or {}
+    )
     student['data_preprocessor'] = {
-        key: value
-        for key, value in dict(preprocessor).items() if key != 'batch_augments'
+        key: value for key, value in dict(preprocessor).items() if key != 'batch_augments'
     }
     if _gives_rgb(cfg):
         # The exported one is for image files, which are read as BGR.
@@ -160,9 +174,11 @@ def _plain_dataset(cfg: Config) -> dict:
     """The test transforms in mmpretrain's own terms; no data."""
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     if 'pipeline' not in dataset:
-        raise ValueError('test_dataloader.dataset states no pipeline, so the '
-                         'exported student would not know how to prepare an '
-                         'image; set it in the config.')
+        raise ValueError(
+            'test_dataloader.dataset states no pipeline, so the '
+            'exported student would not know how to prepare an '
+            'image; set it in the config.'
+        )
     pipeline = [transform.to_dict() for transform in dataset.pipeline]
     if _gives_rgb(cfg):
         pipeline.insert(0, dict(type='LoadImageFromFile'))

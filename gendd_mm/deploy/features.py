@@ -1,5 +1,6 @@
 """The pooled features of a student, for a layer fitted to them."""
-from typing import Iterator, Tuple
+
+from collections.abc import Iterator
 
 import torch
 from mmengine.runner import Runner
@@ -27,7 +28,9 @@ def batches(dataset: dict, preprocessor: nn.Module) -> Iterator[dict]:
             batch_size=64,
             num_workers=0,
             sampler=dict(type='DefaultSampler', shuffle=False),
-            collate_fn=dict(type='default_collate')))
+            collate_fn=dict(type='default_collate'),
+        )
+    )
     for batch in loader:
         yield preprocessor(batch, False)
 
@@ -44,8 +47,7 @@ def student_feature(student: nn.Module, inputs: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def extract(student: nn.Module, preprocessor: nn.Module,
-            dataset: dict) -> Tuple[Tensor, Tensor]:
+def extract(student: nn.Module, preprocessor: nn.Module, dataset: dict) -> tuple[Tensor, Tensor]:
     """Features of a labelled dataset.
 
     Args:

@@ -1,5 +1,4 @@
 """The classifier of a student that ships alone, fitted after training."""
-from typing import List
 
 import torch
 from mmengine.config import Config
@@ -37,19 +36,18 @@ def fitted_probe(cfg: Config, checkpoint: str, targets: str) -> nn.Linear:
             are no training images, or labels are asked for that are not there.
     """
     if targets not in TARGETS:
-        raise ValueError(f'targets={targets!r} is unknown; choose from '
-                         f'{TARGETS}.')
-    datasets = [(cfg.get(f'{name}_dataloader') or {}).get('dataset')
-                for name in ('train', 'test')]
+        raise ValueError(f'targets={targets!r} is unknown; choose from {TARGETS}.')
+    datasets = [(cfg.get(f'{name}_dataloader') or {}).get('dataset') for name in ('train', 'test')]
     if None in datasets:
-        raise ValueError('a probe is fitted to the training images as the '
-                         'test pipeline prepares them, but the config has no '
-                         'train_dataloader or no test_dataloader.')
+        raise ValueError(
+            'a probe is fitted to the training images as the '
+            'test pipeline prepares them, but the config has no '
+            'train_dataloader or no test_dataloader.'
+        )
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         model = _trained_model(cfg, checkpoint)
         train, test = (dataset.to_dict() for dataset in datasets)
-        features, wanted = _collect(model, plain(train, test['pipeline']),
-                                    targets)
+        features, wanted = _collect(model, plain(train, test['pipeline']), targets)
     num_classes = model.student.head.num_classes
     return fit_linear(features, wanted, num_classes)
 
@@ -57,13 +55,14 @@ def fitted_probe(cfg: Config, checkpoint: str, targets: str) -> nn.Linear:
 def _trained_model(cfg: Config, checkpoint: str) -> BaseModel:
     settings = cfg.model.to_dict()
     if cfg.get('data_preprocessor'):
-        settings.setdefault('data_preprocessor',
-                            cfg.data_preprocessor.to_dict())
+        settings.setdefault('data_preprocessor', cfg.data_preprocessor.to_dict())
     model = MODELS.build(settings)
     misfit = load_all(model, dict(read_state_dict(checkpoint)))
     if misfit:
-        raise ValueError(f'checkpoint {checkpoint!r} does not fit the model '
-                         f'of the config: {misfit}; give the two of one run.')
+        raise ValueError(
+            f'checkpoint {checkpoint!r} does not fit the model '
+            f'of the config: {misfit}; give the two of one run.'
+        )
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     model = model.to(device)
     model.eval()  # MMRazor's algorithms return nothing
@@ -71,8 +70,8 @@ def _trained_model(cfg: Config, checkpoint: str) -> BaseModel:
 
 
 def _collect(model: BaseModel, dataset: dict, targets: str) -> tuple:
-    features: List[Tensor] = []
-    wanted: List[Tensor] = []
+    features: list[Tensor] = []
+    wanted: list[Tensor] = []
     for data in batches(dataset, model.data_preprocessor):
         inputs = data['inputs']
         features.append(student_feature(model.student, inputs).cpu())
@@ -82,8 +81,10 @@ def _collect(model: BaseModel, dataset: dict, targets: str) -> tuple:
             continue
         samples = data['data_samples']
         if 'gt_label' not in samples[0]:
-            raise ValueError('the training images of this run have no labels '
-                             'to fit a probe to; fit it to the teacher: '
-                             'probe=\'teacher\'.')
+            raise ValueError(
+                'the training images of this run have no labels '
+                'to fit a probe to; fit it to the teacher: '
+                "probe='teacher'."
+            )
         wanted += [sample.gt_label.cpu() for sample in samples]
     return torch.cat(features), torch.cat(wanted)

@@ -1,13 +1,13 @@
 """A linear layer fitted to frozen features, to its optimum."""
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def fit_linear(features: Tensor,
-               labels: Tensor,
-               num_classes: int,
-               max_iterations: int = 500) -> nn.Linear:
+def fit_linear(
+    features: Tensor, labels: Tensor, num_classes: int, max_iterations: int = 500
+) -> nn.Linear:
     """Multinomial logistic regression on frozen features, to convergence.
 
     Minimises the mean cross-entropy plus |W|^2 / (2 N) by L-BFGS, features
@@ -38,7 +38,8 @@ def fit_linear(features: Tensor,
         history_size=20,
         tolerance_grad=1e-6,
         tolerance_change=1e-10,
-        line_search_fn='strong_wolfe')
+        line_search_fn='strong_wolfe',
+    )
 
     def closure() -> Tensor:
         optimizer.zero_grad()

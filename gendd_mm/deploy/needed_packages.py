@@ -1,5 +1,4 @@
 """What a config needs installed besides mmpretrain."""
-from typing import List
 
 # mmpretrain's wrappers around the models of others.
 WRAPPED = {
@@ -9,7 +8,7 @@ WRAPPED = {
 }
 
 
-def needed_packages(node) -> List[str]:
+def needed_packages(node) -> list[str]:
     """The packages whose classes a config names, in order of the alphabet.
 
     By the prefixes of its types: ``gendd_mm.CIFARVGG`` needs gendd_mm, and

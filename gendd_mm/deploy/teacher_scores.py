@@ -1,4 +1,5 @@
 """What the teacher of a distillation says of images."""
+
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor

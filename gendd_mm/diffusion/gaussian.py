@@ -1,6 +1,6 @@
 """Gaussian diffusion with a learned variance: noising and the hybrid loss."""
+
 import math
-from typing import List, Optional, Tuple, Union
 
 import torch
 from torch import Tensor
@@ -49,12 +49,11 @@ class GaussianDiffusion(DiffusionProcess):
         schedule: str = 'cosine',
         prediction: str = 'epsilon',
         learned_variance: bool = True,
-        timesteps: Union[dict, Timesteps] = dict(type='uniform')
+        timesteps: dict | Timesteps = dict(type='uniform'),
     ) -> None:
         super().__init__(num_steps, prediction, timesteps)
         if schedule not in BETAS:
-            raise ValueError(f'schedule={schedule!r} is unknown; choose from '
-                             f'{sorted(BETAS)}.')
+            raise ValueError(f'schedule={schedule!r} is unknown; choose from {sorted(BETAS)}.')
         self.learned_variance = learned_variance
         self.schedule = NoiseSchedule(BETAS[schedule](num_steps))
         # The last step keeps too little signal to start from; see
@@ -83,34 +82,32 @@ class GaussianDiffusion(DiffusionProcess):
         steps = (self.num_steps * self.timesteps.quantile(uniform)).long()
         return steps.clamp(max=self.num_steps - 1)
 
-    def levels(self, t: Tensor) -> Tuple[Tensor, Tensor]:
+    def levels(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """``sqrt(abar_t)`` and ``sqrt(1 - abar_t)``, shapes of ``t``."""
         return self.signal_scale[t], self.noise_scale[t]
 
-    def level(self, t: int) -> Tuple[float, float]:
+    def level(self, t: int) -> tuple[float, float]:
         """``sqrt(abar_t)`` and ``sqrt(1 - abar_t)`` of one step."""
         # From the schedule, which stays on the CPU: no synchronisation.
         alpha_bar = float(self.schedule.alpha_bar[t])
         return math.sqrt(alpha_bar), math.sqrt(1 - alpha_bar)
 
-    def velocity(self, signal: Union[float, Tensor],
-                 noise: Union[float, Tensor]) -> Tuple:
+    def velocity(self, signal: float | Tensor, noise: float | Tensor) -> tuple:
         """``sqrt(abar_t) eps - sqrt(1 - abar_t) x_0`` (arXiv 2202.00512)."""
         return -noise, signal
 
-    def spaced_steps(self, num_steps: int, start_t: int) -> List[int]:
+    def spaced_steps(self, num_steps: int, start_t: int) -> list[int]:
         """``num_steps`` decreasing steps from ``start_t``, then clean data."""
         self.check_start(start_t)
         if not 1 <= num_steps <= start_t:
             raise ValueError(
                 f'num_steps={num_steps} sampling steps cannot be spread over '
                 f'the diffusion steps 1..{start_t}; use a number from 1 to '
-                f'{start_t}.')
-        return [
-            round(start_t * (1 - i / num_steps)) for i in range(num_steps)
-        ]
+                f'{start_t}.'
+            )
+        return [round(start_t * (1 - i / num_steps)) for i in range(num_steps)]
 
-    def middle(self, t: int, after: Optional[int]) -> int:
+    def middle(self, t: int, after: int | None) -> int:
         """The step whose angle between signal and noise is halfway.
 
         Signal and noise are its cosine and sine, so smooth in it; near clean
@@ -123,10 +120,12 @@ class GaussianDiffusion(DiffusionProcess):
     def check_start(self, start_t: int) -> None:
         """Raise ValueError if ``start_t`` is not a step."""
         if not 0 <= start_t < self.num_steps or start_t != int(start_t):
-            raise ValueError(f'start_t={start_t} is not a step of the '
-                             f'diffusion process, which has {self.num_steps} '
-                             f'(0 to {self.num_steps - 1}); the default is '
-                             f'{self.default_start}.')
+            raise ValueError(
+                f'start_t={start_t} is not a step of the '
+                f'diffusion process, which has {self.num_steps} '
+                f'(0 to {self.num_steps - 1}); the default is '
+                f'{self.default_start}.'
+            )
 
     def log_variance(self, interpolation: Tensor, t: Tensor) -> Tensor:
         """Log variance of the learned reverse step (arXiv 2102.09672, eq. 15).
@@ -144,8 +143,7 @@ class GaussianDiffusion(DiffusionProcess):
         share = (interpolation + 1) / 2
         return share * high + (1 - share) * low
 
-    def loss(self, output: Tensor, x_0: Tensor, t: Tensor,
-             noise: Tensor) -> Tensor:
+    def loss(self, output: Tensor, x_0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Hybrid loss of every row: squared error plus variational bound.
 
         Computed in float32 at least, whatever precision the network ran in.
@@ -180,8 +178,9 @@ class GaussianDiffusion(DiffusionProcess):
         of_x_0, of_noise = self._coefficients(signal, scale)
         return signal / (of_noise * signal - of_x_0 * scale) * error
 
-    def variational_bound(self, deviation: Tensor, interpolation: Tensor,
-                          x_0: Tensor, t: Tensor) -> Tensor:
+    def variational_bound(
+        self, deviation: Tensor, interpolation: Tensor, x_0: Tensor, t: Tensor
+    ) -> Tensor:
         """One term of the variational bound per row, in bits per dimension.
 
         ``KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t))`` for t > 0; at t = 0
@@ -201,8 +200,8 @@ class GaussianDiffusion(DiffusionProcess):
         # difference needs neither of them.
         difference = self._at(self.noise_to_mean, t, deviation) * -deviation
         divergence = gaussian_kl(
-            difference, self._at(self.posterior_log_variance, t, deviation),
-            log_variance)
+            difference, self._at(self.posterior_log_variance, t, deviation), log_variance
+        )
         # At t = 0 the mean of p is the predicted x_0: x_0 - difference.
         likelihood = discretized_gaussian_nll(x_0, difference, log_variance)
         nats = torch.where((t == 0)[:, None], likelihood, divergence)
@@ -214,8 +213,7 @@ class GaussianDiffusion(DiffusionProcess):
         return table[t].to(like.dtype)[:, None]
 
 
-def gaussian_kl(mean_difference: Tensor, log_variance_q: Tensor,
-                log_variance_p: Tensor) -> Tensor:
+def gaussian_kl(mean_difference: Tensor, log_variance_q: Tensor, log_variance_p: Tensor) -> Tensor:
     """``KL(N(m_q, v_q) || N(m_p, v_p))`` in nats, elementwise.
 
     Args:
@@ -224,13 +222,15 @@ def gaussian_kl(mean_difference: Tensor, log_variance_q: Tensor,
         log_variance_p: ``log v_p``.
     """
     return 0.5 * (
-        log_variance_p - log_variance_q - 1 +
-        (log_variance_q - log_variance_p).exp() + mean_difference.square() *
-        (-log_variance_p).exp())
+        log_variance_p
+        - log_variance_q
+        - 1
+        + (log_variance_q - log_variance_p).exp()
+        + mean_difference.square() * (-log_variance_p).exp()
+    )
 
 
-def discretized_gaussian_nll(value: Tensor, deviation: Tensor,
-                             log_variance: Tensor) -> Tensor:
+def discretized_gaussian_nll(value: Tensor, deviation: Tensor, log_variance: Tensor) -> Tensor:
     """Negative log of a Gaussian's mass in the bin around ``value``, in nats.
 
     Bins are 2/255 wide; the outermost ones (beyond +-0.999) are open, so the
@@ -252,6 +252,5 @@ def discretized_gaussian_nll(value: Tensor, deviation: Tensor,
     flip = (lower + upper) > 0
     low = torch.where(flip, -upper, lower)
     high = torch.where(flip, -lower, upper)
-    mass = 0.5 * (
-        torch.erfc(-high * math.sqrt(0.5)) - torch.erfc(-low * math.sqrt(0.5)))
+    mass = 0.5 * (torch.erfc(-high * math.sqrt(0.5)) - torch.erfc(-low * math.sqrt(0.5)))
     return -mass.clamp(min=1e-12).log()

@@ -1,5 +1,4 @@
 """What the diffusion processes share: noising, predictions, their loss."""
-from typing import List, Optional, Tuple, Union
 
 import torch
 from torch import Tensor, nn
@@ -35,18 +34,18 @@ class DiffusionProcess(nn.Module):
     Raises:
         ValueError: If an argument is out of range.
     """
+
     default_start: float
 
-    def __init__(self, num_steps: int, prediction: str,
-                 timesteps: Union[dict, Timesteps]) -> None:
+    def __init__(self, num_steps: int, prediction: str, timesteps: dict | Timesteps) -> None:
         super().__init__()
         if num_steps < 2:
             raise ValueError(
                 f'num_steps={num_steps} is too small; a diffusion '
-                'process has at least 2 steps (default 1000).')
+                'process has at least 2 steps (default 1000).'
+            )
         if prediction not in PREDICTIONS:
-            raise ValueError(f'prediction={prediction!r} is unknown; choose '
-                             f'from {PREDICTIONS}.')
+            raise ValueError(f'prediction={prediction!r} is unknown; choose from {PREDICTIONS}.')
         self.num_steps = num_steps
         self.prediction = prediction
         self.timesteps = build_timesteps(timesteps)
@@ -55,20 +54,19 @@ class DiffusionProcess(nn.Module):
         """Training steps at probabilities in [0, 1), of the same shape."""
         raise NotImplementedError
 
-    def levels(self, t: Tensor) -> Tuple[Tensor, Tensor]:
+    def levels(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """``signal(t)`` and ``noise(t)``, each of the shape of ``t``."""
         raise NotImplementedError
 
-    def level(self, t: float) -> Tuple[float, float]:
+    def level(self, t: float) -> tuple[float, float]:
         """``signal(t)`` and ``noise(t)`` of one step."""
         raise NotImplementedError
 
-    def velocity(self, signal: Union[float, Tensor],
-                 noise: Union[float, Tensor]) -> Tuple:
+    def velocity(self, signal: float | Tensor, noise: float | Tensor) -> tuple:
         """Coefficients (a, b) of what ``prediction='v'`` estimates."""
         raise NotImplementedError
 
-    def spaced_steps(self, num_steps: int, start_t: float) -> List[float]:
+    def spaced_steps(self, num_steps: int, start_t: float) -> list[float]:
         """``num_steps`` decreasing steps from ``start_t``, then clean data.
 
         Evenly spaced; data itself, which needs no evaluation, is not listed.
@@ -78,7 +76,7 @@ class DiffusionProcess(nn.Module):
         """
         raise NotImplementedError
 
-    def middle(self, t: float, after: Optional[float]) -> float:
+    def middle(self, t: float, after: float | None) -> float:
         """The step halfway between two, from which a step is second order.
 
         Args:
@@ -114,8 +112,7 @@ class DiffusionProcess(nn.Module):
         of_x_0, of_noise = self.velocity(*self._columns(t, noise))
         return of_x_0 * x_0 + of_noise * noise
 
-    def estimates(self, output: Tensor, x_t: Tensor,
-                  t: float) -> Tuple[Tensor, Tensor]:
+    def estimates(self, output: Tensor, x_t: Tensor, t: float) -> tuple[Tensor, Tensor]:
         """The clean token and the noise that an output stands for.
 
         Args:
@@ -134,8 +131,7 @@ class DiffusionProcess(nn.Module):
         noise = (signal * output - of_x_0 * x_t) / determinant
         return x_0, noise
 
-    def loss(self, output: Tensor, x_0: Tensor, t: Tensor,
-             noise: Tensor) -> Tensor:
+    def loss(self, output: Tensor, x_0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Squared error of every row's estimate.
 
         Computed in float32 at least, whatever precision the network ran in.
@@ -154,18 +150,16 @@ class DiffusionProcess(nn.Module):
         truth = self.truth(x_0, t, noise)
         return (truth - widened(output)).square().mean(-1)
 
-    def _coefficients(self, signal: Union[float, Tensor],
-                      noise: Union[float, Tensor]) -> Tuple:
+    def _coefficients(self, signal: float | Tensor, noise: float | Tensor) -> tuple:
         """(a, b) of the estimated ``a * x_0 + b * eps``."""
         if self.prediction == 'v':
             return self.velocity(signal, noise)
-        return (0., 1.) if self.prediction == 'epsilon' else (1., 0.)
+        return (0.0, 1.0) if self.prediction == 'epsilon' else (1.0, 0.0)
 
-    def _columns(self, t: Tensor, like: Tensor) -> Tuple[Tensor, Tensor]:
+    def _columns(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         """Levels that broadcast over dimensions, in the dtype of ``like``."""
         signal, noise = self.levels(t)
-        return (signal.to(like.dtype)[..., None],
-                noise.to(like.dtype)[..., None])
+        return (signal.to(like.dtype)[..., None], noise.to(like.dtype)[..., None])
 
 
 def widened(tensor: Tensor) -> Tensor:

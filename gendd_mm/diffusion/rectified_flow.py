@@ -1,5 +1,4 @@
 """Rectified flow: straight paths from data to noise."""
-from typing import List, Optional, Tuple, Union
 
 from torch import Tensor
 
@@ -33,7 +32,7 @@ class RectifiedFlow(DiffusionProcess):
         self,
         num_steps: int = 1000,
         prediction: str = 'v',
-        timesteps: Union[dict, Timesteps] = dict(type='uniform')
+        timesteps: dict | Timesteps = dict(type='uniform'),
     ) -> None:
         super().__init__(num_steps, prediction, timesteps)
         # Pure noise is the end of this path. The noise estimate says nothing
@@ -46,33 +45,31 @@ class RectifiedFlow(DiffusionProcess):
         """Training steps in [0, num_steps], floating point."""
         return self.num_steps * self.timesteps.quantile(uniform)
 
-    def levels(self, t: Tensor) -> Tuple[Tensor, Tensor]:
+    def levels(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """``1 - s`` and ``s``, each of the shape of ``t``."""
         share = t / self.num_steps
         return 1 - share, share
 
-    def level(self, t: float) -> Tuple[float, float]:
+    def level(self, t: float) -> tuple[float, float]:
         """``1 - s`` and ``s`` of one step."""
         share = t / self.num_steps
         return 1 - share, share
 
-    def velocity(self, signal: Union[float, Tensor],
-                 noise: Union[float, Tensor]) -> Tuple[float, float]:
+    def velocity(self, signal: float | Tensor, noise: float | Tensor) -> tuple[float, float]:
         """``eps - x_0``."""
-        return -1., 1.
+        return -1.0, 1.0
 
-    def spaced_steps(self, num_steps: int, start_t: float) -> List[float]:
+    def spaced_steps(self, num_steps: int, start_t: float) -> list[float]:
         """``num_steps`` evenly spaced steps from ``start_t`` towards 0."""
-        end = (
-            self.num_steps
-            if self.prediction != 'epsilon' else self.default_start)
+        end = self.num_steps if self.prediction != 'epsilon' else self.default_start
         if not 0 < start_t <= end:
             raise ValueError(
                 f'start_t={start_t} is outside (0, {end:g}], where a '
                 f'rectified flow with prediction={self.prediction!r} can '
-                f'start; the default is {self.default_start:g}.')
+                f'start; the default is {self.default_start:g}.'
+            )
         return [start_t * (1 - i / num_steps) for i in range(num_steps)]
 
-    def middle(self, t: float, after: Optional[float]) -> float:
+    def middle(self, t: float, after: float | None) -> float:
         """The mean of the steps."""
-        return (t + (after or 0.)) / 2
+        return (t + (after or 0.0)) / 2

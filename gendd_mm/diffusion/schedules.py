@@ -3,9 +3,10 @@
 Everything here is float64 on the CPU; the process that uses a schedule moves
 it to the device and the precision it computes in.
 """
+
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Sequence
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ def cosine_betas(num_steps: int, max_beta: float = 0.999) -> Tensor:
         Betas, shape (num_steps,), float64.
     """
     s = torch.arange(num_steps + 1, dtype=torch.float64) / num_steps
-    alpha_bar = torch.cos((s + 0.008) / 1.008 * math.pi / 2)**2
+    alpha_bar = torch.cos((s + 0.008) / 1.008 * math.pi / 2) ** 2
     return (1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=max_beta)
 
 
@@ -46,12 +47,13 @@ def linear_betas(num_steps: int) -> Tensor:
         ValueError: If ``num_steps`` is below 21.
     """
     if num_steps < 21:
-        raise ValueError(f'num_steps={num_steps} is too small for the linear '
-                         'schedule, whose last beta 20 / num_steps must stay '
-                         'below 1; use 21 or more, or the cosine schedule.')
+        raise ValueError(
+            f'num_steps={num_steps} is too small for the linear '
+            'schedule, whose last beta 20 / num_steps must stay '
+            'below 1; use 21 or more, or the cosine schedule.'
+        )
     scale = 1000 / num_steps
-    return torch.linspace(
-        scale * 1e-4, scale * 0.02, num_steps, dtype=torch.float64)
+    return torch.linspace(scale * 1e-4, scale * 0.02, num_steps, dtype=torch.float64)
 
 
 BETAS = {'cosine': cosine_betas, 'linear': linear_betas}
@@ -75,7 +77,8 @@ def spaced_steps(num_kept: int, start_t: int) -> list:
         raise ValueError(
             f'num_steps={num_kept} sampling steps cannot be spread over the '
             f'diffusion steps 0..{start_t}; use a number from 1 to '
-            f'{start_t + 1}.')
+            f'{start_t + 1}.'
+        )
     if num_kept == 1:
         return [start_t]
     stride = start_t / (num_kept - 1)
@@ -95,6 +98,7 @@ class NoiseSchedule:
             variance of step 0 is zero; its entry is clipped to that of step 1
             (or, in a schedule of one step, to ``log beta``).
     """
+
     betas: Tensor
     alpha_bar: Tensor = field(init=False)
     posterior_log_variance: Tensor = field(init=False)

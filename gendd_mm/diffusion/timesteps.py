@@ -4,8 +4,9 @@ Each is a quantile function on [0, 1), 0 clean and 1 pure noise. Given by
 quantiles, a distribution can be drawn from any uniform numbers: independent,
 stratified or antithetic ones.
 """
+
 import math
-from typing import Protocol, Union
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -30,12 +31,13 @@ class UniformTimesteps:
         ValueError: If the ends are not in this order.
     """
 
-    def __init__(self, low: float = 0., high: float = 1.) -> None:
+    def __init__(self, low: float = 0.0, high: float = 1.0) -> None:
         if not 0 <= low < high <= 1:
             raise ValueError(
                 f'timesteps from low={low} to high={high} are not a part of '
                 '[0, 1]; give fractions, for example low=0.5, high=1 for the '
-                'noisier half.')
+                'noisier half.'
+            )
         self.low = low
         self.high = high
 
@@ -54,10 +56,11 @@ class LogitNormalTimesteps:
         ValueError: If ``std`` is not positive.
     """
 
-    def __init__(self, mean: float = 0., std: float = 1.) -> None:
+    def __init__(self, mean: float = 0.0, std: float = 1.0) -> None:
         if std <= 0:
-            raise ValueError(f'std={std} of the logit-normal timesteps must '
-                             'be positive (default 1).')
+            raise ValueError(
+                f'std={std} of the logit-normal timesteps must be positive (default 1).'
+            )
         self.mean = mean
         self.std = std
 
@@ -79,10 +82,11 @@ class ShiftedTimesteps:
         ValueError: If ``shift`` is not positive.
     """
 
-    def __init__(self, shift: float = 3.) -> None:
+    def __init__(self, shift: float = 3.0) -> None:
         if not 0 < shift < math.inf:
-            raise ValueError(f'shift={shift} of the timesteps must be '
-                             'positive (1 is uniform, 3 the default).')
+            raise ValueError(
+                f'shift={shift} of the timesteps must be positive (1 is uniform, 3 the default).'
+            )
         self.shift = shift
 
     def quantile(self, uniform: Tensor) -> Tensor:
@@ -96,7 +100,7 @@ TIMESTEPS = {
 }
 
 
-def build_timesteps(timesteps: Union[dict, Timesteps]) -> Timesteps:
+def build_timesteps(timesteps: dict | Timesteps) -> Timesteps:
     """A distribution from ``dict(type=..., **arguments)``, or itself.
 
     Raises:
@@ -107,6 +111,5 @@ def build_timesteps(timesteps: Union[dict, Timesteps]) -> Timesteps:
     arguments = dict(timesteps)
     kind = arguments.pop('type', None)
     if kind not in TIMESTEPS:
-        raise ValueError(f'timesteps type={kind!r} is unknown; choose from '
-                         f'{sorted(TIMESTEPS)}.')
+        raise ValueError(f'timesteps type={kind!r} is unknown; choose from {sorted(TIMESTEPS)}.')
     return TIMESTEPS[kind](**arguments)

@@ -3,6 +3,9 @@ from .hooks import LabelCheckHook, StepSeedHook, WarmStartHook
 from .schedulers import CosineAnnealingBeta2
 
 __all__ = [
-    'AtomicBackend', 'CosineAnnealingBeta2', 'LabelCheckHook', 'StepSeedHook',
-    'WarmStartHook'
+    'AtomicBackend',
+    'CosineAnnealingBeta2',
+    'LabelCheckHook',
+    'StepSeedHook',
+    'WarmStartHook',
 ]

@@ -1,7 +1,7 @@
 """Write files whole or not at all, whenever a run is killed."""
+
 import os
 from pathlib import Path
-from typing import Union
 
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.utils import mkdir_or_exist
@@ -17,7 +17,7 @@ class AtomicBackend(LocalBackend):
         CheckpointHook(backend_args=dict(backend='gendd_mm.atomic'))
     """
 
-    def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
+    def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write beside ``filepath``, then rename.
 
         Args:

@@ -1,13 +1,11 @@
 """What a dataloader is given where its config says nothing."""
 
 import argparse
-from typing import Optional
 
 import torch
 
 
-def complete_dataloader(loader: Optional[dict],
-                        args: argparse.Namespace) -> None:
+def complete_dataloader(loader: dict | None, args: argparse.Namespace) -> None:
     """Give a dataloader the defaults of MMPretrain, where they can work."""
     if loader is None:
         return

@@ -1,10 +1,10 @@
 """Find the checkpoint that a run goes on from, whatever its end was."""
+
 import logging
 import os
 import os.path as osp
 import re
 import zipfile
-from typing import List, Optional
 
 import torch
 from mmengine.logging import print_log
@@ -13,7 +13,7 @@ from mmengine.runner import find_latest_checkpoint
 _NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
 
-def latest_checkpoint(work_dir: str) -> Optional[str]:
+def latest_checkpoint(work_dir: str) -> str | None:
     """The newest checkpoint in a work dir that was written to its end.
 
     MMEngine's ``last_checkpoint`` names it. If that file is empty, or the
@@ -38,15 +38,16 @@ def latest_checkpoint(work_dir: str) -> Optional[str]:
         if _is_whole(path):
             return path
         print_log(
-            f'{path} is missing, cut short or damaged: looking for an older '
-            'checkpoint.',
+            f'{path} is missing, cut short or damaged: looking for an older checkpoint.',
             logger='current',
-            level=logging.WARNING)
+            level=logging.WARNING,
+        )
     if named:
         raise ValueError(
             f'{work_dir}/last_checkpoint names {named}, but neither it nor '
             'another checkpoint there can be read to its end. Bring one back; '
-            'to train anew, remove last_checkpoint or leave --resume out.')
+            'to train anew, remove last_checkpoint or leave --resume out.'
+        )
     return None
 
 
@@ -58,14 +59,13 @@ def is_final(checkpoint: str, train_cfg: dict) -> bool:
         train_cfg: ``train_cfg`` of the run, with ``max_epochs`` or
             ``max_iters``.
     """
-    meta = torch.load(
-        checkpoint, map_location='cpu', mmap=True, weights_only=True)['meta']
+    meta = torch.load(checkpoint, map_location='cpu', mmap=True, weights_only=True)['meta']
     if 'max_epochs' in train_cfg:
         return meta['epoch'] >= train_cfg['max_epochs']
     return meta['iter'] >= train_cfg['max_iters']
 
 
-def _numbered(work_dir: str) -> List[str]:
+def _numbered(work_dir: str) -> list[str]:
     """Checkpoints named by epoch or iteration, the highest first."""
     if not osp.isdir(work_dir):
         return []

@@ -37,8 +37,7 @@ def test(args: argparse.Namespace) -> dict:
     cfg = merge_test(read_config(args.config), args)
     runner = build_runner(cfg)
     if args.out and args.out_item != 'metrics':
-        runner.test_evaluator.metrics.append(
-            DumpResults(out_file_path=args.out))
+        runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
     metrics = runner.test()
     if args.out and args.out_item == 'metrics' and runner.rank == 0:
         mmengine.dump(metrics, args.out)
@@ -71,7 +70,8 @@ def _start_on_cpu(cfg: Config) -> None:
         cfg.model_wrapper_cfg = dict(
             type='MMDistributedDataParallel',
             broadcast_buffers=False,
-            find_unused_parameters=cfg.get('find_unused_parameters', False))
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
     # MMEngine would fill in [LOCAL_RANK], a GPU.
     cfg.model_wrapper_cfg.setdefault('device_ids', None)
 

@@ -15,38 +15,38 @@ from mmengine.device import get_device
 from gendd_mm.engine.dataloader_defaults import complete_dataloader
 from gendd_mm.engine.latest_checkpoint import latest_checkpoint
 
-__all__ = [
-    'add_common_arguments', 'merge_common', 'merge_test', 'merge_train',
-    'read_config'
-]
+__all__ = ['add_common_arguments', 'merge_common', 'merge_test', 'merge_train', 'read_config']
 
 # What a launcher needs to find in the environment, and who puts it there.
 _LAUNCHER_VARIABLES = dict(
     pytorch=('RANK', 'torchrun (bash tools/dist_train.sh CONFIG NPROC)'),
     slurm=('SLURM_PROCID', 'srun (bash tools/slurm_train.sh)'),
-    mpi=('OMPI_COMM_WORLD_LOCAL_RANK', 'mpirun'))
+    mpi=('OMPI_COMM_WORLD_LOCAL_RANK', 'mpirun'),
+)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that training and testing share."""
     parser.add_argument('--work-dir', help='folder of logs and checkpoints')
-    parser.add_argument(
-        '--amp', action='store_true', help='compute in mixed precision')
+    parser.add_argument('--amp', action='store_true', help='compute in mixed precision')
     parser.add_argument(
         '--no-pin-memory',
         action='store_true',
-        help='do not pin the memory of batches (pinned if there is CUDA)')
+        help='do not pin the memory of batches (pinned if there is CUDA)',
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
         help='override settings of the config, as key=value; lists as '
-        'key="[a,b]" or key=a,b, nested ones as key="[(a,b),(c,d)]"')
+        'key="[a,b]" or key=a,b, nested ones as key="[(a,b),(c,d)]"',
+    )
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='who started the processes of a distributed run')
+        help='who started the processes of a distributed run',
+    )
     # torch.distributed.launch passes either spelling; torchrun sets LOCAL_RANK.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
@@ -82,7 +82,8 @@ def merge_train(cfg: Config, args: argparse.Namespace) -> Config:
             raise ValueError(
                 '--auto-scale-lr needs the batch size that the learning rate '
                 'belongs to; set auto_scale_lr=dict(base_batch_size=...) in '
-                f'{args.config}.')
+                f'{args.config}.'
+            )
         cfg.auto_scale_lr.enable = True
 
     if args.amp:
@@ -102,19 +103,23 @@ def merge_test(cfg: Config, args: argparse.Namespace) -> Config:
         ValueError: If an option does not go with the config or another one.
     """
     if args.out is None and args.out_item is not None:
-        raise ValueError(f'--out-item {args.out_item} says what to write; '
-                         'name the file with --out.')
-    if args.out is not None and args.out_item != 'metrics':
-        if not args.out.endswith(('.pkl', '.pickle')):
-            raise ValueError(f'--out {args.out}: predictions are written as '
-                             '.pkl or .pickle; use such a name, or '
-                             '--out-item metrics for a .json.')
+        raise ValueError(
+            f'--out-item {args.out_item} says what to write; name the file with --out.'
+        )
+    writes_predictions = args.out is not None and args.out_item != 'metrics'
+    if writes_predictions and not args.out.endswith(('.pkl', '.pickle')):
+        raise ValueError(
+            f'--out {args.out}: predictions are written as .pkl or .pickle; use such a name, '
+            'or --out-item metrics for a .json.'
+        )
     _check_file('checkpoint', args.checkpoint)
     merge_common(cfg, args)
     for name in ('test_cfg', 'test_dataloader', 'test_evaluator'):
         if cfg.get(name) is None:
-            raise ValueError(f'{args.config} has no {name}; a test needs '
-                             'test_cfg, test_dataloader, test_evaluator.')
+            raise ValueError(
+                f'{args.config} has no {name}; a test needs '
+                'test_cfg, test_dataloader, test_evaluator.'
+            )
     cfg.load_from = args.checkpoint
     cfg.resume = False
     if args.amp:
@@ -135,7 +140,8 @@ def merge_common(cfg: Config, args: argparse.Namespace) -> Config:
             raise ValueError(
                 f'--launcher {args.launcher} needs {variable} in the '
                 f'environment, which {starter} sets; start it that way, or '
-                'leave --launcher out for a single process.')
+                'leave --launcher out for a single process.'
+            )
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg.launcher = args.launcher
 
@@ -151,8 +157,9 @@ def _check_file(what: str, path: str) -> None:
     # s3://..., https://... and the like are fetched by MMEngine's backends.
     if '://' in path or osp.isfile(osp.expanduser(path)):
         return
-    raise FileNotFoundError(f'{what} not found: {path} is not a file (from '
-                            f'{os.getcwd()}); check the path.')
+    raise FileNotFoundError(
+        f'{what} not found: {path} is not a file (from {os.getcwd()}); check the path.'
+    )
 
 
 def _merge_resume(cfg: Config, args: argparse.Namespace) -> None:
@@ -160,8 +167,7 @@ def _merge_resume(cfg: Config, args: argparse.Namespace) -> None:
     if args.resume not in (None, 'auto'):
         _check_file('--resume checkpoint', args.resume)
         cfg.resume, cfg.load_from = True, args.resume
-    elif args.resume == 'auto' or (cfg.get('resume')
-                                   and cfg.get('load_from') is None):
+    elif args.resume == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
         latest = latest_checkpoint(cfg.work_dir)
         # Nothing there yet: a run from the beginning, by the same command.
         cfg.resume = latest is not None
@@ -172,9 +178,11 @@ def _merge_resume(cfg: Config, args: argparse.Namespace) -> None:
 def _use_amp(cfg: Config) -> None:
     kind = _type_name(cfg.optim_wrapper.get('type', 'OptimWrapper'))
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise ValueError(f'--amp turns OptimWrapper into AmpOptimWrapper; '
-                         f'optim_wrapper.type={kind} is neither. Choose the '
-                         'precision in the config instead.')
+        raise ValueError(
+            f'--amp turns OptimWrapper into AmpOptimWrapper; '
+            f'optim_wrapper.type={kind} is neither. Choose the '
+            'precision in the config instead.'
+        )
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 
@@ -187,7 +195,8 @@ def _check_amp_device(cfg: Config) -> None:
             f'AmpOptimWrapper (--amp) cannot train on {device}: '
             'MMEngine scales mixed-precision losses on CUDA-like devices '
             'only. Leave --amp out, or override the config with '
-            '--cfg-options optim_wrapper.type=OptimWrapper.')
+            '--cfg-options optim_wrapper.type=OptimWrapper.'
+        )
 
 
 def _type_name(kind) -> str:

@@ -1,4 +1,5 @@
 """Schedulers of Adam's second-moment decay, beta2."""
+
 import math
 
 from mmengine.optim.scheduler.param_scheduler import INF, _ParamScheduler
@@ -23,7 +24,8 @@ class Beta2SchedulerMixin:
                 raise ValueError(
                     f'{type(self).__name__} schedules the beta2 of an '
                     'Adam-like optimizer, but the optimizer has no betas; use '
-                    'AdamW or remove the scheduler.')
+                    'AdamW or remove the scheduler.'
+                )
             group.setdefault('beta2', group['betas'][1])
         super().__init__(optimizer, 'beta2', *args, **kwargs)
 
@@ -57,55 +59,56 @@ class CosineAnnealingBeta2(Beta2SchedulerMixin, _ParamScheduler):
         ValueError: If ``final_beta2`` is out of range or ``end`` not given.
     """
 
-    def __init__(self,
-                 optimizer,
-                 final_beta2: float = 0.999,
-                 begin: int = 0,
-                 end: int = INF,
-                 last_step: int = -1,
-                 by_epoch: bool = True,
-                 verbose: bool = False) -> None:
+    def __init__(
+        self,
+        optimizer,
+        final_beta2: float = 0.999,
+        begin: int = 0,
+        end: int = INF,
+        last_step: int = -1,
+        by_epoch: bool = True,
+        verbose: bool = False,
+    ) -> None:
         if not 0 <= final_beta2 < 1:
             raise ValueError(f'final_beta2={final_beta2} is outside [0, 1).')
         if end >= INF:
-            raise ValueError('CosineAnnealingBeta2 rises over the whole run '
-                             'and must know it: set end to its length.')
+            raise ValueError(
+                'CosineAnnealingBeta2 rises over the whole run '
+                'and must know it: set end to its length.'
+            )
         self.final_beta2 = final_beta2
         super().__init__(
-            optimizer,
-            begin=begin,
-            end=end,
-            last_step=last_step,
-            by_epoch=by_epoch,
-            verbose=verbose)
+            optimizer, begin=begin, end=end, last_step=last_step, by_epoch=by_epoch, verbose=verbose
+        )
 
     @classmethod
-    def build_iter_from_epoch(cls,
-                              *args,
-                              begin: int = 0,
-                              end: int = INF,
-                              by_epoch: bool = True,
-                              epoch_length: int = 0,
-                              **kwargs) -> 'CosineAnnealingBeta2':
+    def build_iter_from_epoch(
+        cls,
+        *args,
+        begin: int = 0,
+        end: int = INF,
+        by_epoch: bool = True,
+        epoch_length: int = 0,
+        **kwargs,
+    ) -> 'CosineAnnealingBeta2':
         """Build an iteration-based instance from an epoch-based config."""
         if not by_epoch or epoch_length < 1:
             raise ValueError(
                 'only a by_epoch=True scheduler with a positive epoch_length '
                 f'can be converted; got by_epoch={by_epoch}, '
-                f'epoch_length={epoch_length}.')
+                f'epoch_length={epoch_length}.'
+            )
         return cls(
             *args,
             begin=int(begin * epoch_length),
             end=int(end * epoch_length) if end < INF else end,
             by_epoch=False,
-            **kwargs)
+            **kwargs,
+        )
 
     def _get_value(self) -> list:
         """The value of every group, from the formula rather than the last."""
         last = max(self.end - self.begin - 1, 1)
         progress = min(self.last_step, last) / last
         share = (1 + math.cos(math.pi * progress)) / 2
-        return [
-            self.final_beta2 - (self.final_beta2 - base) * share
-            for base in self.base_values
-        ]
+        return [self.final_beta2 - (self.final_beta2 - base) * share for base in self.base_values]

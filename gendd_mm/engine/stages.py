@@ -13,7 +13,6 @@ its store belong to these, and cannot be met a second time by others.
 import argparse
 import copy
 import os.path as osp
-from typing import Optional
 
 from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
@@ -43,14 +42,16 @@ def train(args: argparse.Namespace) -> None:
         if first is not None:
             _start_from(second, _finished(first, second, args))
         elif args.stage == 1:
-            raise ValueError(f'--stage 1: {args.config} has no stage1. Leave '
-                             '--stage out, or set stage1=dict(config=...).')
+            raise ValueError(
+                f'--stage 1: {args.config} has no stage1. Leave '
+                '--stage out, or set stage1=dict(config=...).'
+            )
     if args.stage != 1:
         run_training(second)
     end_distributed()
 
 
-def read_stage1(cfg: Config, args: argparse.Namespace) -> Optional[Config]:
+def read_stage1(cfg: Config, args: argparse.Namespace) -> Config | None:
     """Read and merge the first stage that a merged config names.
 
     It gets the options of the command line, the seed of ``cfg`` and the
@@ -72,15 +73,18 @@ def read_stage1(cfg: Config, args: argparse.Namespace) -> Optional[Config]:
         return None
     settings = cfg.stage1.to_dict()
     if settings.get('config') is None:
-        raise ValueError(f'stage1={settings} names no config; set '
-                         'stage1.config to a path, relative to '
-                         f'{args.config}.')
+        raise ValueError(
+            f'stage1={settings} names no config; set '
+            'stage1.config to a path, relative to '
+            f'{args.config}.'
+        )
     path = osp.join(osp.dirname(cfg.filename), settings.pop('config'))
     cfg.stage1.config = path
     first = read_config(path)
     if first.get('stage1') is not None:
-        raise ValueError(f'stage1.config={path} has a stage1 of its own; '
-                         'training has two stages at most.')
+        raise ValueError(
+            f'stage1.config={path} has a stage1 of its own; training has two stages at most.'
+        )
     if 'randomness' in cfg:
         first.randomness = copy.deepcopy(cfg.randomness)
     first.merge_from_dict(settings)
@@ -90,10 +94,8 @@ def read_stage1(cfg: Config, args: argparse.Namespace) -> Optional[Config]:
     # --resume PATH goes on in stage 2, unless stage 1 runs alone.
     resume = args.resume and (args.resume if args.stage == 1 else 'auto')
     own = dict(
-        config=path,
-        cfg_options=None,
-        resume=resume,
-        work_dir=osp.join(cfg.work_dir, 'stage1'))
+        config=path, cfg_options=None, resume=resume, work_dir=osp.join(cfg.work_dir, 'stage1')
+    )
     return merge_train(first, argparse.Namespace(**{**vars(args), **own}))
 
 
@@ -107,7 +109,8 @@ def _finished(first: Config, second: Config, args: argparse.Namespace) -> str:
         raise FileNotFoundError(
             f'--stage 2 starts from stage 1, but {first.work_dir} has no '
             'checkpoint of its last epoch. Leave --stage out to train it '
-            'first, or start from scratch by --cfg-options stage1=None.')
+            'first, or start from scratch by --cfg-options stage1=None.'
+        )
     run_training(first)
     # Rank 0 has written it, and the others wait for its word.
     found = [latest_checkpoint(first.work_dir) if is_main_process() else None]
@@ -116,7 +119,8 @@ def _finished(first: Config, second: Config, args: argparse.Namespace) -> str:
         raise FileNotFoundError(
             f'stage 1 left no checkpoint in {first.work_dir}; its '
             'CheckpointHook must save the last epoch there (save_last=True, '
-            'no out_dir).')
+            'no out_dir).'
+        )
     return found[0]
 
 
@@ -138,8 +142,7 @@ def _check_same_backbone(first: Config, second: Config) -> None:
     if 'backbone' not in student or 'backbone' not in first.model:
         return  # by cfg_path; the hook compares them later
     shapes = []
-    for cfg, backbone in ((first, first.model.backbone), (second,
-                                                          student.backbone)):
+    for cfg, backbone in ((first, first.model.backbone), (second, student.backbone)):
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
             weights = MODELS.build(backbone.to_dict()).state_dict()
         shapes.append({(key, *value.shape) for key, value in weights.items()})
@@ -148,4 +151,5 @@ def _check_same_backbone(first: Config, second: Config) -> None:
         raise ValueError(
             f'the backbones of stage 1 ({first.filename}) and of stage 2 '
             f'differ in {len(differing)} weights, the first {differing[:3]}; '
-            'write the same backbone in both configs.')
+            'write the same backbone in both configs.'
+        )

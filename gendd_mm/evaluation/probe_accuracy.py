@@ -1,5 +1,6 @@
 """Accuracy of both prediction paths in one pass."""
-from typing import Dict, List, Sequence, Union
+
+from collections.abc import Sequence
 
 import torch
 from mmengine.evaluator import BaseMetric
@@ -28,23 +29,18 @@ class ProbeAccuracy(BaseMetric):
         ValueError: If a k is above the number of classes.
     """
 
-    def __init__(self,
-                 topk: Union[int, Sequence[int]] = (1, ),
-                 collect_device: str = 'cpu') -> None:
+    def __init__(self, topk: int | Sequence[int] = (1,), collect_device: str = 'cpu') -> None:
         super().__init__(collect_device=collect_device)
-        self.topk = (topk, ) if isinstance(topk, int) else tuple(topk)
+        self.topk = (topk,) if isinstance(topk, int) else tuple(topk)
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         """Keep the scores and the label of every sample."""
         for sample in data_samples:
-            result = {
-                path: sample[field].cpu()
-                for path, field in PATHS.items() if field in sample
-            }
+            result = {path: sample[field].cpu() for path, field in PATHS.items() if field in sample}
             result['label'] = sample['gt_label'].cpu()
             self.results.append(result)
 
-    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Accuracies in percent, keys ``gen/topK`` and ``probe/topK``."""
         labels = torch.cat([result['label'] for result in results])
         metrics = {}
@@ -53,6 +49,6 @@ class ProbeAccuracy(BaseMetric):
                 continue
             scores = torch.stack([result[path] for result in results])
             accuracies = Accuracy.calculate(scores, labels, self.topk)
-            for k, (accuracy, ) in zip(self.topk, accuracies):
+            for k, (accuracy,) in zip(self.topk, accuracies, strict=True):
                 metrics[f'{path}/top{k}'] = accuracy.item()
         return metrics

@@ -1,5 +1,6 @@
 """Accuracy on the many-, medium- and few-shot classes of a long tail."""
-from typing import Dict, List, Sequence, Union
+
+from collections.abc import Sequence
 
 import torch
 from mmengine.fileio import list_from_file
@@ -37,10 +38,12 @@ class ShotAccuracy(ProbeAccuracy):
             scores.
     """
 
-    def __init__(self,
-                 train_counts: Union[Sequence[int], dict, str],
-                 topk: Union[int, Sequence[int]] = (1, ),
-                 collect_device: str = 'cpu') -> None:
+    def __init__(
+        self,
+        train_counts: Sequence[int] | dict | str,
+        topk: int | Sequence[int] = (1,),
+        collect_device: str = 'cpu',
+    ) -> None:
         super().__init__(topk=topk, collect_device=collect_device)
         # A list names every class; the last classes may lack an image.
         self.counted = isinstance(train_counts, (dict, str))
@@ -48,7 +51,7 @@ class ShotAccuracy(ProbeAccuracy):
             train_counts = torch.bincount(_training_labels(train_counts))
         self.train_counts = torch.as_tensor(train_counts)
 
-    def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Accuracies in percent of all classes, then of the groups."""
         metrics = super().compute_metrics(results)
         labels = torch.cat([result['label'] for result in results])
@@ -58,26 +61,27 @@ class ShotAccuracy(ProbeAccuracy):
             scores = torch.stack([result[path] for result in results])
             correct = scores.argmax(1) == labels
             groups = self._groups(scores.size(1))
-            for group, accuracy in group_accuracies(correct, labels,
-                                                    groups).items():
+            for group, accuracy in group_accuracies(correct, labels, groups).items():
                 metrics[f'{path}/{group}'] = accuracy
         return metrics
 
-    def _groups(self, num_classes: int) -> Dict[str, Tensor]:
+    def _groups(self, num_classes: int) -> dict[str, Tensor]:
         """Which classes are in a group, bool, shape (C, )."""
         missing = num_classes - len(self.train_counts)
         if missing < 0 or (missing > 0 and not self.counted):
             raise ValueError(
                 f'train_counts is of {len(self.train_counts)} classes, the '
                 f'scores are of {num_classes}; give the counts of the '
-                'training set that the model was trained on.')
+                'training set that the model was trained on.'
+            )
         counts = torch.nn.functional.pad(self.train_counts, (0, missing))
         many, few = counts > MANY_ABOVE, counts < FEW_BELOW
         return dict(many=many, medium=~many & ~few, few=few)
 
 
-def group_accuracies(correct: Tensor, labels: Tensor,
-                     groups: Dict[str, Tensor]) -> Dict[str, float]:
+def group_accuracies(
+    correct: Tensor, labels: Tensor, groups: dict[str, Tensor]
+) -> dict[str, float]:
     """Mean of per-class accuracies over the tested classes of each group.
 
     Args:
@@ -91,19 +95,18 @@ def group_accuracies(correct: Tensor, labels: Tensor,
     num_classes = len(next(iter(groups.values())))
     tested = torch.bincount(labels, minlength=num_classes)
     right = torch.bincount(labels[correct], minlength=num_classes)
-    accuracies = right / tested * 100.
+    accuracies = right / tested * 100.0
     return {
         name: accuracies[members & (tested > 0)].mean().item()
-        for name, members in groups.items() if (members & (tested > 0)).any()
+        for name, members in groups.items()
+        if (members & (tested > 0)).any()
     }
 
 
-def _training_labels(source: Union[dict, str]) -> Tensor:
+def _training_labels(source: dict | str) -> Tensor:
     if isinstance(source, str):
         lines = (line.split() for line in list_from_file(source))
         return torch.tensor([int(line[-1]) for line in lines if line])
     # By get_data_info, which wrappers have too.
     dataset = DATASETS.build(source)
-    return torch.tensor([
-        int(dataset.get_data_info(i)['gt_label']) for i in range(len(dataset))
-    ])
+    return torch.tensor([int(dataset.get_data_info(i)['gt_label']) for i in range(len(dataset))])

@@ -1,4 +1,5 @@
 """Between a record and a loss: what MMRazor's connectors lack."""
+
 from mmengine.model import BaseModule
 from torch import Tensor
 

@@ -1,6 +1,6 @@
 """The denoiser of the generative head: an MLP with adaptive layer norm."""
+
 import math
-from typing import List, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -41,30 +41,31 @@ class TokenDenoiser(nn.Module):
         ValueError: If an argument is out of range.
     """
 
-    def __init__(self,
-                 token_dim: int,
-                 output_dim: int,
-                 condition_dim: int,
-                 num_tokens: int,
-                 width: int = 1024,
-                 depth: int = 3,
-                 modulation: str = 'block') -> None:
+    def __init__(
+        self,
+        token_dim: int,
+        output_dim: int,
+        condition_dim: int,
+        num_tokens: int,
+        width: int = 1024,
+        depth: int = 3,
+        modulation: str = 'block',
+    ) -> None:
         super().__init__()
-        for name, value in (('width', width), ('depth', depth),
-                            ('condition_dim', condition_dim)):
+        for name, value in (('width', width), ('depth', depth), ('condition_dim', condition_dim)):
             if value < 1:
                 raise ValueError(f'{name}={value} must be at least 1.')
         if modulation not in MODULATIONS:
-            raise ValueError(f'modulation={modulation!r} is unknown; choose '
-                             f'from {sorted(MODULATIONS)}.')
+            raise ValueError(
+                f'modulation={modulation!r} is unknown; choose from {sorted(MODULATIONS)}.'
+            )
         self.input = Linear(token_dim, width)
         self.time_embedding = TimeEmbedding(width)
         self.condition_embedding = Linear(condition_dim, width)
         self.token_embedding = nn.Embedding(num_tokens, width)
         self.modulation = MODULATIONS[modulation](width, depth)
         self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(depth))
-        self.output_norm = nn.LayerNorm(
-            width, eps=1e-6, elementwise_affine=False)
+        self.output_norm = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
         self.output = Linear(width, output_dim)
         self.reset_parameters()
 
@@ -74,16 +75,15 @@ class TokenDenoiser(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
-        for linear in self.time_embedding.linears:
-            nn.init.normal_(linear.weight, std=0.02)
+        for layer in self.time_embedding.linears:
+            nn.init.normal_(layer.weight, std=0.02)
         # Zero: every block starts as the identity, the output as zero.
         for parameter in self.modulation.parameters():
             nn.init.zeros_(parameter)
         nn.init.zeros_(self.output.weight)
         nn.init.normal_(self.token_embedding.weight)
 
-    def forward(self, noisy: Tensor, t: Tensor, condition: Tensor,
-                token_index: Tensor) -> Tensor:
+    def forward(self, noisy: Tensor, t: Tensor, condition: Tensor, token_index: Tensor) -> Tensor:
         """Denoise rows that each have their own step, condition, position.
 
         Args:
@@ -96,11 +96,13 @@ class TokenDenoiser(nn.Module):
             Denoiser output, shape (N, output_dim).
         """
         embedding = (
-            self.time_embedding(t) + self.condition_embedding(condition) +
-            self.token_embedding(token_index))
+            self.time_embedding(t)
+            + self.condition_embedding(condition)
+            + self.token_embedding(token_index)
+        )
         return self.denoise(noisy, self.modulation(embedding))
 
-    def embed_condition(self, condition: Tensor) -> Tuple[Tensor, Tensor]:
+    def embed_condition(self, condition: Tensor) -> tuple[Tensor, Tensor]:
         """What the condition adds to the embedding, and what stays without.
 
         A dropped condition is the zero vector, so what is left of it is the
@@ -115,13 +117,11 @@ class TokenDenoiser(nn.Module):
             embedding of each position without one, shape (L, w).
         """
         layer = self.condition_embedding
-        return (linear(condition,
-                       layer.weight), self.token_embedding.weight + layer.bias)
+        return (linear(condition, layer.weight), self.token_embedding.weight + layer.bias)
 
-    def denoise(self,
-                noisy: Tensor,
-                modulations: List[Modulation],
-                num_outputs: Optional[int] = None) -> Tensor:
+    def denoise(
+        self, noisy: Tensor, modulations: list[Modulation], num_outputs: int | None = None
+    ) -> Tensor:
         """Denoise with modulations that the caller computed.
 
         They broadcast: several noisy copies can share theirs.
@@ -138,13 +138,12 @@ class TokenDenoiser(nn.Module):
         """
         hidden = self.input(noisy)
         *of_blocks, of_output = modulations
-        for block, modulation in zip(self.blocks, of_blocks):
+        for block, modulation in zip(self.blocks, of_blocks, strict=True):
             hidden = block(hidden, modulation)
         hidden = of_output.apply(self.output_norm(hidden))
         if num_outputs is None:
             return self.output(hidden)
-        return linear(hidden, self.output.weight[:num_outputs],
-                      self.output.bias[:num_outputs])
+        return linear(hidden, self.output.weight[:num_outputs], self.output.bias[:num_outputs])
 
 
 class TimeEmbedding(nn.Module):
@@ -160,11 +159,11 @@ class TimeEmbedding(nn.Module):
         super().__init__()
         self.num_frequencies = num_frequencies
         self.mlp = nn.Sequential(
-            Linear(2 * num_frequencies, width), nn.SiLU(),
-            Linear(width, width))
+            Linear(2 * num_frequencies, width), nn.SiLU(), Linear(width, width)
+        )
 
     @property
-    def linears(self) -> Tuple[nn.Linear, nn.Linear]:
+    def linears(self) -> tuple[nn.Linear, nn.Linear]:
         """The two linear layers."""
         return self.mlp[0], self.mlp[2]
 
@@ -172,8 +171,7 @@ class TimeEmbedding(nn.Module):
         """Embed steps, shape (N,), as (N, w)."""
         # In float64: in float32 an angle of 999 is rounded to 3e-5, which
         # would be the largest error of the whole loss.
-        order = torch.arange(
-            self.num_frequencies, dtype=torch.float64, device=t.device)
+        order = torch.arange(self.num_frequencies, dtype=torch.float64, device=t.device)
         frequencies = (-math.log(10000) / self.num_frequencies * order).exp()
         angles = t.double()[:, None] * frequencies
         sinusoids = torch.cat([angles.cos(), angles.sin()], dim=-1)
@@ -190,8 +188,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.mlp = nn.Sequential(
-            Linear(width, width), nn.SiLU(), Linear(width, width))
+        self.mlp = nn.Sequential(Linear(width, width), nn.SiLU(), Linear(width, width))
 
     def forward(self, hidden: Tensor, modulation: Modulation) -> Tensor:
         """``h + gate * MLP(LN(h) * (1 + scale) + shift)``, shape (..., w)."""

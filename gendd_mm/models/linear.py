@@ -1,6 +1,6 @@
 """Linear layers whose matrix products are those of the fastest library."""
+
 from pathlib import Path
-from typing import Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -28,9 +28,7 @@ class Linear(nn.Linear):
         return linear(inputs, self.weight, self.bias)
 
 
-def linear(inputs: Tensor,
-           weight: Tensor,
-           bias: Optional[Tensor] = None) -> Tensor:
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``F.linear``, with oneDNN's products where these are faster.
 
     Args:
@@ -48,32 +46,25 @@ def linear(inputs: Tensor,
 
 
 class _OneDNNLinear(torch.autograd.Function):
-
     @staticmethod
-    def forward(ctx, inputs: Tensor, weight: Tensor,
-                bias: Optional[Tensor]) -> Tensor:
+    def forward(ctx, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         of_inputs, of_weight, _ = ctx.needs_input_grad
-        ctx.save_for_backward(inputs if of_weight else None,
-                              weight if of_inputs else None)
+        ctx.save_for_backward(inputs if of_weight else None, weight if of_inputs else None)
         return _product(inputs, weight, bias)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor) -> Tuple[Optional[Tensor], ...]:
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         inputs, weight = ctx.saved_tensors
         rows = gradient.reshape(-1, gradient.size(-1))
         return (
             None if weight is None else _product(gradient, weight.t()),
-            None if inputs is None else _product(
-                rows.t(),
-                inputs.reshape(-1, inputs.size(-1)).t()),
+            None if inputs is None else _product(rows.t(), inputs.reshape(-1, inputs.size(-1)).t()),
             rows.sum(0) if ctx.needs_input_grad[2] else None,
         )
 
 
-def _product(inputs: Tensor,
-             weight: Tensor,
-             bias: Optional[Tensor] = None) -> Tensor:
+def _product(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``inputs @ weight.T + bias`` by oneDNN."""
     return torch.ops.gendd_mm.onednn_linear(inputs, weight, bias)
 
@@ -81,47 +72,44 @@ def _product(inputs: Tensor,
 # An operator of our own: torch.compile takes it as it is, and torch's counter
 # of multiply-adds knows it.
 _library = torch.library.Library('gendd_mm', 'FRAGMENT')
-_library.define('onednn_linear(Tensor inputs, Tensor weight, Tensor? bias) '
-                '-> Tensor')
+_library.define('onednn_linear(Tensor inputs, Tensor weight, Tensor? bias) -> Tensor')
 
 
 @torch.library.impl(_library, 'onednn_linear', 'CPU')
-def _onednn_linear(inputs: Tensor, weight: Tensor,
-                   bias: Optional[Tensor]) -> Tensor:
+def _onednn_linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     # torch has no public name for it. It reads strides, but not the bias's.
     return torch.ops.mkldnn._linear_pointwise(
-        inputs, weight, None if bias is None else bias.contiguous(), 'none',
-        [], '')
+        inputs, weight, None if bias is None else bias.contiguous(), 'none', [], ''
+    )
 
 
 @torch.library.register_fake('gendd_mm::onednn_linear')
-def _shape_of_linear(inputs: Tensor, weight: Tensor,
-                     bias: Optional[Tensor]) -> Tensor:
+def _shape_of_linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return inputs.new_empty(*inputs.shape[:-1], weight.size(0))
 
 
 @register_flop_formula(torch.ops.gendd_mm.onednn_linear)
-def _flops_of_linear(inputs: torch.Size, weight: torch.Size, *args,
-                     **kwargs) -> int:
+def _flops_of_linear(inputs: torch.Size, weight: torch.Size, *args, **kwargs) -> int:
     return 2 * inputs.numel() * weight[0]
 
 
-def _prefers_onednn(inputs: Tensor, weight: Tensor,
-                    bias: Optional[Tensor]) -> bool:
+def _prefers_onednn(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
     tensors = (inputs, weight) if bias is None else (inputs, weight, bias)
-    return (ONEDNN and all(
-        tensor.device.type == 'cpu' and tensor.dtype == torch.float32
-        for tensor in tensors) and weight.dim() == 2 and inputs.dim() > 0
-            and inputs.size(-1) == weight.size(1)
-            and (bias is None or bias.shape == weight.shape[:1])
-            and inputs.numel() * weight.size(0) >= FEWEST_MULTIPLY_ADDS
-            and not torch.is_autocast_enabled('cpu'))
+    return (
+        ONEDNN
+        and all(tensor.device.type == 'cpu' and tensor.dtype == torch.float32 for tensor in tensors)
+        and weight.dim() == 2
+        and inputs.dim() > 0
+        and inputs.size(-1) == weight.size(1)
+        and (bias is None or bias.shape == weight.shape[:1])
+        and inputs.numel() * weight.size(0) >= FEWEST_MULTIPLY_ADDS
+        and not torch.is_autocast_enabled('cpu')
+    )
 
 
 def _gains_by_onednn() -> bool:
     """Whether this is an AMD processor with AVX-512 and oneDNN is there."""
-    if not (HAS_ONEDNN
-            and torch.backends.cpu.get_cpu_capability().startswith('AVX512')):
+    if not (HAS_ONEDNN and torch.backends.cpu.get_cpu_capability().startswith('AVX512')):
         return False
     try:
         return 'AuthenticAMD' in Path('/proc/cpuinfo').read_text()
@@ -129,6 +117,5 @@ def _gains_by_onednn() -> bool:
         return False
 
 
-HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(
-    torch.ops.mkldnn, '_linear_pointwise')
+HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, '_linear_pointwise')
 ONEDNN = _gains_by_onednn()

@@ -1,5 +1,7 @@
 """Adaptive layer norm: from an embedding to shifts, scales and gates."""
-from typing import Callable, List, NamedTuple, Optional, Tuple
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,9 +18,10 @@ class Modulation(NamedTuple):
         scale: ``1 + scale`` multiplies it before that.
         gate: Multiplies the residual branch. None in the output layer.
     """
+
     shift: Tensor
     scale: Tensor
-    gate: Optional[Tensor] = None
+    gate: Tensor | None = None
 
     def apply(self, normed: Tensor) -> Tensor:
         """``normed * (1 + scale) + shift``."""
@@ -29,10 +32,8 @@ class Modulation(NamedTuple):
         return _GatedSum.apply(hidden, self.gate, branch)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> 'Modulation':
-        """The modulation of which each part is what ``function`` makes of it.
-        """
-        return Modulation(*(None if part is None else function(part)
-                            for part in self))
+        """The modulation of which each part is what ``function`` makes of it."""
+        return Modulation(*(None if part is None else function(part) for part in self))
 
 
 class _Affine(torch.autograd.Function):
@@ -48,12 +49,14 @@ class _Affine(torch.autograd.Function):
         return torch.addcmul(normed + shift, normed, scale)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         normed, scale = ctx.saved_tensors
         of_normed = torch.addcmul(gradient, gradient, scale.to(gradient))
-        return (_summed_to(of_normed, normed.shape),
-                _summed_to(gradient * normed,
-                           scale.shape), _summed_to(gradient, ctx.shift_shape))
+        return (
+            _summed_to(of_normed, normed.shape),
+            _summed_to(gradient * normed, scale.shape),
+            _summed_to(gradient, ctx.shift_shape),
+        )
 
 
 class _GatedSum(torch.autograd.Function):
@@ -66,11 +69,13 @@ class _GatedSum(torch.autograd.Function):
         return torch.addcmul(hidden, gate, branch)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         gate, branch = ctx.saved_tensors
-        return (_summed_to(gradient, ctx.hidden_shape),
-                _summed_to(gradient * branch, gate.shape),
-                _summed_to(gradient * gate, branch.shape))
+        return (
+            _summed_to(gradient, ctx.hidden_shape),
+            _summed_to(gradient * branch, gate.shape),
+            _summed_to(gradient * gate, branch.shape),
+        )
 
 
 def _summed_to(gradient: Tensor, shape: torch.Size) -> Tensor:
@@ -93,11 +98,10 @@ class BlockModulation(nn.Module):
 
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(
-            Linear(width, 3 * width) for _ in range(depth))
+        self.blocks = nn.ModuleList(Linear(width, 3 * width) for _ in range(depth))
         self.output = Linear(width, 2 * width)
 
-    def forward(self, embedding: Tensor) -> List[Modulation]:
+    def forward(self, embedding: Tensor) -> list[Modulation]:
         """Modulations of the blocks and of the output layer.
 
         Args:
@@ -105,10 +109,7 @@ class BlockModulation(nn.Module):
         """
         # Every layer reads the same activation; take it once.
         activation = F.silu(embedding)
-        blocks = [
-            Modulation(*linear(activation).chunk(3, dim=-1))
-            for linear in self.blocks
-        ]
+        blocks = [Modulation(*linear(activation).chunk(3, dim=-1)) for linear in self.blocks]
         return [*blocks, Modulation(*self.output(activation).chunk(2, dim=-1))]
 
 
@@ -128,7 +129,7 @@ class SharedModulation(nn.Module):
         self.linear = Linear(width, 3 * width)
         self.offsets = nn.Parameter(torch.zeros(depth + 1, 3, width))
 
-    def forward(self, embedding: Tensor) -> List[Modulation]:
+    def forward(self, embedding: Tensor) -> list[Modulation]:
         """Modulations of the blocks and of the output layer.
 
         Args:
@@ -137,10 +138,11 @@ class SharedModulation(nn.Module):
         shared = self.linear(F.silu(embedding)).chunk(3, dim=-1)
         *blocks, output = self.offsets
         return [
-            *(Modulation(*(part + offset
-                           for part, offset in zip(shared, offsets)))
-              for offsets in blocks),
-            Modulation(shared[0] + output[0], shared[1] + output[1])
+            *(
+                Modulation(*(part + offset for part, offset in zip(shared, offsets, strict=True)))
+                for offsets in blocks
+            ),
+            Modulation(shared[0] + output[0], shared[1] + output[1]),
         ]
 
 

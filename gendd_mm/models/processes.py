@@ -3,10 +3,16 @@
 They are registered here because ``gendd_mm.diffusion`` is plain torch and
 imports nothing of OpenMMLab.
 """
-from gendd_mm.diffusion import (AncestralSampler, DDIMSampler,
-                                DPMSolverPPSampler, GaussianDiffusion,
-                                MidpointSampler, OneStepSampler,
-                                RectifiedFlow)
+
+from gendd_mm.diffusion import (
+    AncestralSampler,
+    DDIMSampler,
+    DPMSolverPPSampler,
+    GaussianDiffusion,
+    MidpointSampler,
+    OneStepSampler,
+    RectifiedFlow,
+)
 from gendd_mm.registry import MODELS, TASK_UTILS
 
 MODELS.register_module(module=GaussianDiffusion)

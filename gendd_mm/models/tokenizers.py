@@ -1,4 +1,5 @@
 """Split tokenization: a feature vector as a sequence of short tokens."""
+
 from torch import Tensor
 
 from gendd_mm.registry import MODELS
@@ -33,7 +34,8 @@ class SplitTokenizer:
             raise ValueError(
                 f'token_dim={token_dim} does not divide the teacher feature '
                 f'size {feature_dim}; '
-                f'{_nearest_divisors(feature_dim, token_dim)}.')
+                f'{_nearest_divisors(feature_dim, token_dim)}.'
+            )
         self.feature_dim = feature_dim
         self.token_dim = token_dim
         self.num_tokens = feature_dim // token_dim
@@ -48,7 +50,8 @@ class SplitTokenizer:
             raise ValueError(
                 f'a feature of size {feature.size(-1)} does not fit a head '
                 f'built for target_dim={self.feature_dim}; set target_dim to '
-                'the size of the recorded teacher feature.')
+                'the size of the recorded teacher feature.'
+            )
         return feature.unflatten(-1, (self.num_tokens, self.token_dim))
 
     def detokenize(self, tokens: Tensor) -> Tensor:

@@ -11,16 +11,15 @@ from gendd_mm.benchmark.evaluation import evaluate
 
 RECIPE = Recipe.read(str(CONFIGS / 'fashion_mnist' / 'benchmark.yml'))
 RUNS = [
-    Run(setting, method, 0) for setting in ('supervised', 'unlabeled')
+    Run(setting, method, 0)
+    for setting in ('supervised', 'unlabeled')
     for method in RECIPE.settings[setting].methods
-] + [Run('long_tailed', 'gendd', 0),
-     Run('long_tailed', 'kd', 0)]
+] + [Run('long_tailed', 'gendd', 0), Run('long_tailed', 'kd', 0)]
 
 
 @pytest.fixture(scope='module')
 def images(tmp_path_factory) -> str:
-    return synthetic_fashion_mnist.write(
-        tmp_path_factory.mktemp('data') / 'fashion_mnist')
+    return synthetic_fashion_mnist.write(tmp_path_factory.mktemp('data') / 'fashion_mnist')
 
 
 @pytest.fixture(scope='module')
@@ -32,8 +31,7 @@ def teacher(tmp_path_factory) -> str:
 def saved(cfg, path) -> str:
     """A checkpoint of the config's model; no step was trained."""
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        model = MODELS.build(
-            dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
+        model = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
     model.init_weights()
     torch.save(dict(state_dict=model.state_dict()), path)
     return str(path)
@@ -55,12 +53,8 @@ def test_it_is_measured(run, images, teacher, tmp_path):
         result = evaluate(cfg, saved(cfg, tmp_path / 'epoch_1.pth'), refit)
 
     generative = run.method.startswith(('gendd', 'regression', 'simkd'))
-    own_classifier = run.method != 'simkd' and not (generative and run.setting
-                                                    == 'unlabeled')
-    has = {
-        name: result[f'{name}_top1'] is not None
-        for name in ('gen', 'probe', 'shipped')
-    }
+    own_classifier = run.method != 'simkd' and not (generative and run.setting == 'unlabeled')
+    has = {name: result[f'{name}_top1'] is not None for name in ('gen', 'probe', 'shipped')}
     assert has['gen'] == generative
     assert has['probe'] == own_classifier
     assert has['shipped'] == (own_classifier or run.method == 'simkd')
@@ -79,5 +73,4 @@ def test_it_is_measured(run, images, teacher, tmp_path):
         ways |= {'one_step'}
     assert set(result['probes']) == ways
     shots = {name.partition('/')[2] for name in result['groups']}
-    assert shots == ({'many', 'medium', 'few'}
-                     if run.setting == 'long_tailed' else set())
+    assert shots == ({'many', 'medium', 'few'} if run.setting == 'long_tailed' else set())

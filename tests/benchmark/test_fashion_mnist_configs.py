@@ -1,7 +1,7 @@
 """configs/fashion_mnist: sizes, data, equal budgets, and that all run."""
 
 from copy import deepcopy
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +20,16 @@ SETTINGS = dict(
     supervised=sorted(FOLDER.glob('*_fashion_mnist.py')),
     unlabeled=sorted(FOLDER.glob('*_unlabeled.py')),
     long_tailed=sorted(FOLDER.glob('*_lt.py')),
-    large=sorted(FOLDER.glob('large/*.py')))
+    large=sorted(FOLDER.glob('large/*.py')),
+)
 STUDENTS = [
-    path for paths in SETTINGS.values() for path in paths
-    if not path.name.startswith('teacher')
+    path for paths in SETTINGS.values() for path in paths if not path.name.startswith('teacher')
 ]
 # A long tail has the models of the supervised setting.
 DIFFERENT = [path for path in STUDENTS if not path.name.endswith('_lt.py')]
 
 
-@lru_cache(maxsize=None)
+@cache
 def read(path: Path) -> Config:
     """The config of a file; callers that change it take a copy."""
     return Config.fromfile(path)
@@ -53,8 +53,7 @@ def teacher_ckpt(tmp_path_factory) -> str:
 
 @pytest.fixture(scope='module')
 def images(tmp_path_factory) -> str:
-    return synthetic_fashion_mnist.write(
-        tmp_path_factory.mktemp('data') / 'fashion_mnist')
+    return synthetic_fashion_mnist.write(tmp_path_factory.mktemp('data') / 'fashion_mnist')
 
 
 def multiply_adds(backbone: dict) -> int:
@@ -70,10 +69,9 @@ def test_the_students_are_about_a_50th_and_a_tenth_of_the_teacher():
     teacher = multiply_adds(pair.teacher.backbone.to_dict())
     large = read(SETTINGS['large'][0]).model.architecture.backbone
     ratios = [
-        teacher / multiply_adds(backbone.to_dict())
-        for backbone in (pair.student_backbone, large)
+        teacher / multiply_adds(backbone.to_dict()) for backbone in (pair.student_backbone, large)
     ]
-    assert ratios == [pytest.approx(50, rel=.15), pytest.approx(10, rel=.15)]
+    assert ratios == [pytest.approx(50, rel=0.15), pytest.approx(10, rel=0.15)]
 
 
 @pytest.mark.parametrize('setting', SETTINGS)
@@ -82,9 +80,16 @@ def test_the_methods_of_a_setting_have_one_budget(setting):
     assert len(paths) >= 7
     first, *others = [read(path) for path in paths]
     for cfg in others:
-        for part in ('train_dataloader', 'test_dataloader', 'train_cfg',
-                     'param_scheduler', 'optim_wrapper', 'randomness',
-                     'data_preprocessor', 'test_evaluator'):
+        for part in (
+            'train_dataloader',
+            'test_dataloader',
+            'train_cfg',
+            'param_scheduler',
+            'optim_wrapper',
+            'randomness',
+            'data_preprocessor',
+            'test_evaluator',
+        ):
             assert cfg[part] == first[part], (cfg.filename, part)
         assert student_of(cfg).backbone == student_of(first).backbone
 
@@ -116,8 +121,7 @@ def test_it_learns_from_a_batch_and_predicts(path, teacher_ckpt):
     for part in (cfg.model, student_of(cfg).head):
         if 'teacher_ckpt' in part:
             part.teacher_ckpt = teacher_ckpt
-    model = MODELS.build(
-        dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
+    model = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
     model.init_weights()
     unlabeled = path in SETTINGS['unlabeled']
     samples = [DataSample() for _ in range(4)]
@@ -132,11 +136,12 @@ def test_it_learns_from_a_batch_and_predicts(path, teacher_ckpt):
     student = getattr(model, 'student', model)
     gradient = student.backbone.conv1.weight.grad
     # Modulations start at zero, so that GenDD's first step passes none on.
-    assert gradient is not None and gradient.isfinite().all()
+    assert gradient is not None
+    assert gradient.isfinite().all()
     assert total.isfinite()
     model.eval()
     for sample in model(images, samples, mode='predict'):
-        assert sample.pred_score.shape == (10, )
+        assert sample.pred_score.shape == (10,)
         assert sample.pred_score.isfinite().all()
         assert not (unlabeled and 'probe_score' in sample)
 

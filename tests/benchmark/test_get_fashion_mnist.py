@@ -11,8 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / 'data' / 'fashion_mnist'
 NAMES = [
-    f'{part}-{kind}-ubyte' for part in ('train', 't10k')
-    for kind in ('images-idx3', 'labels-idx1')
+    f'{part}-{kind}-ubyte' for part in ('train', 't10k') for kind in ('images-idx3', 'labels-idx1')
 ]
 
 
@@ -25,17 +24,16 @@ def fetch(tmp_path):
     offline.write_text('#!/bin/sh\nexit 100\n')
     offline.chmod(0o755)
     environment = dict(
-        os.environ,
-        PATH=f'{commands}:{os.environ["PATH"]}',
-        FASHION_MNIST=str(tmp_path / 'target'))
+        os.environ, PATH=f'{commands}:{os.environ["PATH"]}', FASHION_MNIST=str(tmp_path / 'target')
+    )
 
     def run(*arguments: str) -> subprocess.CompletedProcess:
         return subprocess.run(
-            ['bash',
-             str(ROOT / 'tools/get_fashion_mnist.sh'), *arguments],
+            ['bash', str(ROOT / 'tools/get_fashion_mnist.sh'), *arguments],
             env=environment,
             capture_output=True,
-            text=True)
+            text=True,
+        )
 
     return run
 
@@ -61,8 +59,8 @@ def test_it_refuses_other_files_of_these_names(fetch, tmp_path):
 
 
 @pytest.mark.skipif(
-    Path('/usr/share/datasets/fashion-mnist').exists(),
-    reason='the package is installed')
+    Path('/usr/share/datasets/fashion-mnist').exists(), reason='the package is installed'
+)
 def test_offline_it_says_how_to_get_them(fetch):
     done = fetch()
     assert done.returncode == 1
@@ -71,13 +69,16 @@ def test_offline_it_says_how_to_get_them(fetch):
 
 @pytest.mark.skipif(
     not all((DATA / name).is_file() for name in NAMES),
-    reason='Fashion-MNIST is not in data/fashion_mnist')
+    reason='Fashion-MNIST is not in data/fashion_mnist',
+)
 def test_it_unpacks_them_once(fetch, tmp_path):
     published = tmp_path / 'published'
     published.mkdir()
     for name in NAMES:
-        with open(DATA / name, 'rb') as source, gzip.open(
-                published / f'{name}.gz', 'wb', compresslevel=0) as target:
+        with (
+            open(DATA / name, 'rb') as source,
+            gzip.open(published / f'{name}.gz', 'wb', compresslevel=0) as target,
+        ):
             shutil.copyfileobj(source, target)
     assert fetch(str(published)).returncode == 0
     shutil.rmtree(published)

@@ -16,8 +16,7 @@ import torch
 import yaml
 from small_models import CONFIGS
 
-from gendd_mm.benchmark import (Recipe, Run, configs, grid, latest_records,
-                                read_records, run_grid)
+from gendd_mm.benchmark import Recipe, Run, configs, grid, latest_records, read_records, run_grid
 from gendd_mm.benchmark.cost import multiply_adds
 from gendd_mm.benchmark.progress import GridProgress
 
@@ -32,24 +31,19 @@ test_dataloader = dict(dataset=dict(data_root='{data}'))
 default_hooks = dict(checkpoint=dict(interval=1))
 """
 # Of the teacher, which is trained on the whole set.
-WHOLE = SMALL.replace('dict({subset}dataset=dict(data_root=\'{data}\'))',
-                      'dict(data_root=\'{data}\')')
+WHOLE = SMALL.replace("dict({subset}dataset=dict(data_root='{data}'))", "dict(data_root='{data}')")
 
 
 @pytest.fixture
 def recipe(tmp_path) -> Recipe:
-    data = synthetic_fashion_mnist.write(
-        tmp_path / 'data', train=300, test=100)
+    data = synthetic_fashion_mnist.write(tmp_path / 'data', train=300, test=100)
 
     def small(base: Path, text: str = SMALL, subset: str = 'most=20, ') -> str:
         path = tmp_path / base.name
         path.write_text(text.format(base=base, data=data, subset=subset))
         return path.name
 
-    methods = {
-        'student': 'student_fashion_mnist.py',
-        'gendd': 'gendd_fashion_mnist.py'
-    }
+    methods = {'student': 'student_fashion_mnist.py', 'gendd': 'gendd_fashion_mnist.py'}
     content = dict(
         seeds=[0],
         work_dir=str(tmp_path / 'work'),
@@ -58,19 +52,20 @@ def recipe(tmp_path) -> Recipe:
             supervised=dict(
                 teacher=small(FOLDER / 'teacher_fashion_mnist.py', WHOLE),
                 refit=small(FOLDER / 'kd_fashion_mnist.py'),
-                methods={
-                    name: small(FOLDER / config)
-                    for name, config in methods.items()
-                })),
+                methods={name: small(FOLDER / config) for name, config in methods.items()},
+            )
+        ),
         sweeps=dict(
             draws=dict(
                 setting='supervised',
                 method='gendd',
                 retrain=False,
                 option='model.test_num_draws',
-                values=[1])))
-    (tmp_path / 'recipe.yml').write_text(
-        yaml.safe_dump(content, sort_keys=False))
+                values=[1],
+            )
+        ),
+    )
+    (tmp_path / 'recipe.yml').write_text(yaml.safe_dump(content, sort_keys=False))
     return Recipe.read(str(tmp_path / 'recipe.yml'))
 
 
@@ -112,9 +107,9 @@ def test_a_stopped_grid_goes_on_where_it_was(recipe, epochs):
     assert (gendd['method'], draws['sweep']) == ('gendd', 'draws')
 
     for record in (*records, gendd):
-        assert record['seconds'] > 0 and record['commit']
-        assert all(0 <= record[f'{name}_top1'] <= 100
-                   for name in ('probe', 'refit', 'shipped'))
+        assert record['seconds'] > 0
+        assert record['commit']
+        assert all(0 <= record[f'{name}_top1'] <= 100 for name in ('probe', 'refit', 'shipped'))
     assert student['gen_top1'] is None
     assert student['gmacs'] == student['student_gmacs']
     # The exported student is the probe.
@@ -137,10 +132,8 @@ def record_of(recipe: Recipe, run: Run) -> dict:
         fingerprint=configs.fingerprint(recipe, run),
         seconds=1,
         measure_seconds=1,
-        **{
-            f'{name}_top1': None
-            for name in ('gen', 'probe', 'refit', 'shipped')
-        })
+        **{f'{name}_top1': None for name in ('gen', 'probe', 'refit', 'shipped')},
+    )
 
 
 def test_only_what_was_changed_runs_again(recipe, tmp_path, monkeypatch):
@@ -152,19 +145,16 @@ def test_only_what_was_changed_runs_again(recipe, tmp_path, monkeypatch):
 
     monkeypatch.setattr(grid, 'perform', perform)
     run_grid(recipe, seeds=[0, 1])
-    assert performed == [
-        'teacher', 'student', 'gendd', 'student', 'gendd', 'gendd', 'gendd'
-    ]
+    assert performed == ['teacher', 'student', 'gendd', 'student', 'gendd', 'gendd', 'gendd']
     del performed[:]
     run_grid(recipe, seeds=[2], only=['supervised'])
     assert performed == ['student', 'gendd', 'gendd']
     del performed[:]
     config = tmp_path / 'student_fashion_mnist.py'
-    (tmp_path /
-     'other.py').write_text(config.read_text() +
-                            'optim_wrapper = dict(optimizer=dict(lr=1.))\n')
-    recipe.settings['supervised'].methods['student'] = str(tmp_path /
-                                                           'other.py')
+    (tmp_path / 'other.py').write_text(
+        config.read_text() + 'optim_wrapper = dict(optimizer=dict(lr=1.))\n'
+    )
+    recipe.settings['supervised'].methods['student'] = str(tmp_path / 'other.py')
     run_grid(recipe, seeds=[0])
     assert performed == ['student']
 
@@ -180,10 +170,7 @@ def test_processes_share_a_grid(recipe, monkeypatch):
     monkeypatch.setattr(grid, 'PAUSE_SECONDS', 0.02)
     context = multiprocessing.get_context('fork')
     seeds = [0, 1, 2]
-    processes = [
-        context.Process(target=run_grid, args=(recipe, None, seeds))
-        for _ in range(2)
-    ]
+    processes = [context.Process(target=run_grid, args=(recipe, None, seeds)) for _ in range(2)]
     for process in processes:
         process.start()
     for process in processes:
@@ -192,23 +179,25 @@ def test_processes_share_a_grid(recipe, monkeypatch):
     records = read_records(recipe.results)
     assert len(records) == len(recipe.runs(seeds=seeds))
     assert len(latest_records(records)) == len(records)
-    assert {record['process']
-            for record in records} == {process.pid
-                                       for process in processes}
+    assert {record['process'] for record in records} == {process.pid for process in processes}
 
 
 def test_the_tool_runs_a_grid_in_two_processes(recipe, tmp_path):
     results = tmp_path / 'anew' / 'results.jsonl'
     done = subprocess.run(
         [
-            sys.executable, 'tools/benchmark.py',
-            str(tmp_path / 'recipe.yml'), '--no-report', '--results',
-            str(results)
+            sys.executable,
+            'tools/benchmark.py',
+            str(tmp_path / 'recipe.yml'),
+            '--no-report',
+            '--results',
+            str(results),
         ],
         cwd=CONFIGS.parent,
         stdout=subprocess.PIPE,
         text=True,
-        check=True)
+        check=True,
+    )
     records = latest_records(read_records(results))
     assert [record['method'] for record in records].count('gendd') == 2
     # The teacher, the student, GenDD and one value of its sweep, each once.
@@ -221,15 +210,16 @@ def test_the_tool_runs_a_grid_in_two_processes(recipe, tmp_path):
 
 def test_a_worker_that_was_killed_is_no_success(recipe, monkeypatch):
     spec = importlib.util.spec_from_file_location(
-        'benchmark_tool', CONFIGS.parent / 'tools' / 'benchmark.py')
+        'benchmark_tool', CONFIGS.parent / 'tools' / 'benchmark.py'
+    )
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     # The teachers in this process, then two workers.
     here, codes = [], iter([0, -9])
     monkeypatch.setattr(tool, 'run_grid', lambda *args: here.append(args[-1]))
     monkeypatch.setattr(
-        tool.subprocess, 'Popen', lambda *args, **kwargs: SimpleNamespace(
-            wait=lambda: next(codes)))
+        tool.subprocess, 'Popen', lambda *args, **kwargs: SimpleNamespace(wait=lambda: next(codes))
+    )
     args = SimpleNamespace(jobs=2, only=None, seeds=None, methods=None)
     with pytest.raises(SystemExit, match=r'\[0, -9\]'):
         tool.run(args, recipe)
@@ -239,7 +229,6 @@ def test_a_worker_that_was_killed_is_no_success(recipe, monkeypatch):
 def test_the_cost_of_a_convolution_is_known():
 
     class Model(torch.nn.Conv2d):
-
         def forward(self, images, samples, mode):
             return super().forward(images)
 

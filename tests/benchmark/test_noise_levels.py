@@ -1,12 +1,17 @@
 """The gradient that reaches the student, by noise level."""
+
 import pytest
 import small_fashion_mnist
 import torch
 from mmengine.registry import DefaultScope
 
-from gendd_mm.benchmark.noise_levels import (DRAWS, LEVELS,
-                                             has_generative_head, measure,
-                                             noise_levels)
+from gendd_mm.benchmark.noise_levels import (
+    DRAWS,
+    LEVELS,
+    has_generative_head,
+    measure,
+    noise_levels,
+)
 
 
 class LinearLoss:
@@ -24,23 +29,19 @@ class LinearLoss:
 def test_signal_and_noise_of_a_known_gradient():
     """|mean| = 5; the squares add: 25 + 4 of each of 16 entries."""
     mean = torch.zeros(16)
-    mean[:2] = torch.tensor([3., 4.])
+    mean[:2] = torch.tensor([3.0, 4.0])
     pairs = [(torch.ones(2000, 16), torch.zeros(2000, 4))] * 2
-    row = measure(
-        LinearLoss(mean, 2.), pairs,
-        torch.Generator().manual_seed(0))
+    row = measure(LinearLoss(mean, 2.0), pairs, torch.Generator().manual_seed(0))
     assert row['signal'] == pytest.approx(5, rel=0.02)
-    assert row['gradient'] == pytest.approx((25 + 64)**0.5, rel=0.02)
+    assert row['gradient'] == pytest.approx((25 + 64) ** 0.5, rel=0.02)
     assert row['signal_share'] == pytest.approx(25 / 89, rel=0.04)
 
 
 def test_without_signal_none_is_found():
     """The square of the mean over draws alone would be 64 / DRAWS."""
     pairs = [(torch.ones(4000, 16), torch.zeros(4000, 4))]
-    row = measure(
-        LinearLoss(torch.zeros(16), 2.), pairs,
-        torch.Generator().manual_seed(0))
-    assert row['signal']**2 < 0.05 * 64 / DRAWS
+    row = measure(LinearLoss(torch.zeros(16), 2.0), pairs, torch.Generator().manual_seed(0))
+    assert row['signal'] ** 2 < 0.05 * 64 / DRAWS
 
 
 def test_levels_of_a_run(tmp_path, monkeypatch):
@@ -68,12 +69,13 @@ def test_levels_of_a_run(tmp_path, monkeypatch):
     assert (trained['low'], trained['high']) == (None, None)
     assert len(levels) == LEVELS
     bounds = [(level['low'], level['high']) for level in levels]
-    assert bounds[0][0] == 0 and bounds[-1][1] == 1
-    for (low, high) in bounds:
+    assert bounds[0][0] == 0
+    assert bounds[-1][1] == 1
+    for low, high in bounds:
         steps = torch.cat(seen[low, high])
-        assert 1000 * low <= steps.min() and steps.max() < 1000 * high
-        assert steps.float().mean() == pytest.approx(
-            500 * (low + high), abs=5)
+        assert 1000 * low <= steps.min()
+        assert steps.max() < 1000 * high
+        assert steps.float().mean() == pytest.approx(500 * (low + high), abs=5)
     for level in (*levels, trained):
         assert 0 < level['signal'] <= level['gradient']
 

@@ -35,15 +35,12 @@ def test_a_student_that_holds_the_teachers_feature_is_as_good(cfg):
     models = []
 
     def same(model) -> None:
-        model.student.backbone.load_state_dict(
-            model.teacher.model.backbone.state_dict())
+        model.student.backbone.load_state_dict(model.teacher.model.backbone.state_dict())
         models.append(model)
 
     result = study(cfg, same)
-    assert set(result) == {
-        'generated', 'teacher', 'both', 'folded', 'one_step'
-    }
-    model, = models
+    assert set(result) == {'generated', 'teacher', 'both', 'folded', 'one_step'}
+    (model,) = models
     correct = []
     test = cfg.test_dataloader.dataset.to_dict()
     with DefaultScope.overwrite_default_scope('mmpretrain'):

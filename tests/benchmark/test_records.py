@@ -10,8 +10,7 @@ from gendd_mm.benchmark.records import exclusive
 
 
 def record(seed: int, **more) -> dict:
-    return dict(
-        setting='s', method='m', seed=seed, sweep=None, value=None, **more)
+    return dict(setting='s', method='m', seed=seed, sweep=None, value=None, **more)
 
 
 def append_many(path: str, first: int) -> None:
@@ -36,10 +35,7 @@ def test_the_latest_of_a_run_counts():
 def test_two_writers_lose_nothing(tmp_path):
     path = str(tmp_path / 'results.jsonl')
     context = multiprocessing.get_context('fork')
-    writers = [
-        context.Process(target=append_many, args=(path, first))
-        for first in (0, 100)
-    ]
+    writers = [context.Process(target=append_many, args=(path, first)) for first in (0, 100)]
     for writer in writers:
         writer.start()
     for writer in writers:
@@ -64,9 +60,8 @@ def test_a_damaged_line_is_named(tmp_path):
 
 
 def test_a_lock_has_one_holder(tmp_path):
-    with exclusive(tmp_path / 'lock'):
-        with pytest.raises(BlockingIOError):
-            with exclusive(tmp_path / 'lock', wait=False):
-                pass
-    with exclusive(tmp_path / 'lock', wait=False):
+    lock = tmp_path / 'lock'
+    with exclusive(lock), pytest.raises(BlockingIOError), exclusive(lock, wait=False):
+        pass
+    with exclusive(lock, wait=False):
         pass

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 from small_models import CONFIGS
 
-from gendd_mm.benchmark import (Comparison, Recipe, Run, latest_records,
-                                read_records, write_report)
+from gendd_mm.benchmark import Comparison, Recipe, Run, latest_records, read_records, write_report
 from gendd_mm.benchmark.estimate import estimate
 from gendd_mm.benchmark.plots import pareto_front
 from gendd_mm.benchmark.report import report
@@ -25,7 +24,8 @@ def records() -> list:
 def row(text: str, *start: str) -> list:
     """The cells of the one row that starts so."""
     rows = [
-        line.strip('| ').split(' | ') for line in text.splitlines()
+        line.strip('| ').split(' | ')
+        for line in text.splitlines()
         if line.startswith('| ' + ' | '.join(start) + ' |')
     ]
     assert len(rows) == 1, rows
@@ -37,8 +37,15 @@ def test_a_cell_is_the_mean_and_deviation_of_the_latest_of_each_seed(records):
     text = report(records, [PLAIN])
     supervised = text.partition('## supervised')[2].partition('##')[0]
     assert row(supervised, 'kd') == [
-        'kd', '2', '80.50 ± 0.71', '80.50 ± 0.71', '81.50 ± 0.71', '-',
-        '80.50 ± 0.71', '105 ± 7', '0.60'
+        'kd',
+        '2',
+        '80.50 ± 0.71',
+        '80.50 ± 0.71',
+        '81.50 ± 0.71',
+        '-',
+        '80.50 ± 0.71',
+        '105 ± 7',
+        '0.60',
     ]
     # Its own output is generative, of 83 and 86.
     assert row(supervised, 'gendd')[2:4] == ['84.50 ± 2.12', '77.50 ± 0.71']
@@ -47,11 +54,10 @@ def test_a_cell_is_the_mean_and_deviation_of_the_latest_of_each_seed(records):
 
 def test_differences_are_taken_seed_by_seed(records):
     """3 and 5: the spread is theirs, not that of either method."""
-    assert difference(records, PLAIN) == pytest.approx((4, 2**.5, 2))
-    assert '| gendd - kd | own_top1 | 2 | +4.00 ± 1.41 |' in report(
-        records, [PLAIN])
+    assert difference(records, PLAIN) == pytest.approx((4, 2**0.5, 2))
+    assert '| gendd - kd | own_top1 | 2 | +4.00 ± 1.41 |' in report(records, [PLAIN])
     shipped = PLAIN._replace(metric='shipped_top1')
-    assert difference(records, shipped) == pytest.approx((-3, 2**.5, 2))
+    assert difference(records, shipped) == pytest.approx((-3, 2**0.5, 2))
     missing = PLAIN._replace(against='dkd')
     assert difference(records, missing) is None
     assert '| own_top1 | - | - |' in report(records, [missing])
@@ -59,7 +65,7 @@ def test_differences_are_taken_seed_by_seed(records):
 
 def test_the_ways_to_a_probe_are_read(records):
     for index, record in enumerate(records):
-        record['probes'] = dict(teacher=70. + index)
+        record['probes'] = dict(teacher=70.0 + index)
     first = [records[0]]
     assert over_seeds(first, 'probes/teacher') == pytest.approx((70, None, 1))
     assert over_seeds(first, 'probes/folded') is None
@@ -69,22 +75,19 @@ def test_noise_levels_are_means_over_seeds(records, tmp_path):
     """1000 x (0.010 and 0.014), (0.2 and 0.4); 50 and 70 percent."""
     assert 'noise level' not in report(records, [])
     runs = [
-        record for record in records
+        record
+        for record in records
         if record['setting'] == 'supervised' and record['method'] == 'gendd'
     ]
-    for record, low, high, share in zip(runs, (.01, .014), (.2, .4), (.5, .7)):
+    for record, low, high, share in zip(runs, (0.01, 0.014), (0.2, 0.4), (0.5, 0.7)):
         record['noise_levels'] = [
-            dict(low=0., high=.5, signal=low, signal_share=1.),
-            dict(low=.5, high=1., signal=high, signal_share=1.),
-            dict(low=None, high=None, signal=.1, signal_share=share),
+            dict(low=0.0, high=0.5, signal=low, signal_share=1.0),
+            dict(low=0.5, high=1.0, signal=high, signal_share=1.0),
+            dict(low=None, high=None, signal=0.1, signal_share=share),
         ]
     text = report(records, []).partition('## Gradient by noise level')[2]
-    assert row(text, 'method')[2:] == [
-        '0.0', '0.5', 'as trained', 'signal share, %'
-    ]
-    assert row(text, 'gendd')[1:] == [
-        '2', '12.0 ± 2.8', '300.0 ± 141.4', '100.0', '60 ± 14'
-    ]
+    assert row(text, 'method')[2:] == ['0.0', '0.5', 'as trained', 'signal share, %']
+    assert row(text, 'gendd')[1:] == ['2', '12.0 ± 2.8', '300.0 ± 141.4', '100.0', '60 ± 14']
     names = {path.name for path in write_report(records, [], tmp_path)}
     assert {'noise_supervised.png', 'noise_supervised.svg'} <= names
     assert 'noise_long_tailed.png' not in names
@@ -113,8 +116,10 @@ def test_a_sweep_has_a_row_for_each_value(records):
 def test_it_says_what_it_was_made_with(records):
     origin = report(records, []).partition('## Made with')[2]
     assert [line for line in origin.splitlines() if line] == [
-        '- commit: 1111', '- commit: 2222', '- hardware: A, 2 cores',
-        '- versions: torch 2.14.1'
+        '- commit: 1111',
+        '- commit: 2222',
+        '- hardware: A, 2 cores',
+        '- versions: torch 2.14.1',
     ]
 
 
@@ -134,9 +139,13 @@ def test_all_files_are_written_and_again_the_same(records, tmp_path):
     pytest.importorskip('matplotlib')
     written = write_report(records, [PLAIN], tmp_path)
     assert sorted(path.name for path in written) == [
-        'cost_long_tailed.png', 'cost_long_tailed.svg', 'cost_supervised.png',
-        'cost_supervised.svg', 'sweep_strength.png', 'sweep_strength.svg',
-        'tables.md'
+        'cost_long_tailed.png',
+        'cost_long_tailed.svg',
+        'cost_supervised.png',
+        'cost_supervised.svg',
+        'sweep_strength.png',
+        'sweep_strength.svg',
+        'tables.md',
     ]
     before = {path: path.read_bytes() for path in written}
     write_report(records, [PLAIN], tmp_path)
@@ -156,7 +165,7 @@ def test_the_time_left_is_that_of_similar_runs(records):
     draws = Run('long_tailed', 'gendd', 0, 'draws', 5, retrain=False)
     assert estimate([draws], records) == pytest.approx(20)
     # A teacher says little of its students.
-    slow = dict(records[0], method='teacher', seconds=5000.)
+    slow = dict(records[0], method='teacher', seconds=5000.0)
     new = Run('supervised', 'new', 0)
     assert estimate([new], [*records, slow]) == estimate([new], records)
     assert estimate([new], [slow]) > 5000

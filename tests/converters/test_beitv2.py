@@ -16,22 +16,18 @@ SMALL = replace(
     backbone=dict(
         BEITV2['base'].backbone,
         img_size=32,
-        arch=dict(
-            embed_dims=64, num_layers=2, num_heads=4,
-            feedforward_channels=256)),
-    feature_dim=64)
+        arch=dict(embed_dims=64, num_layers=2, num_heads=4, feedforward_channels=256),
+    ),
+    feature_dim=64,
+)
 
 
 @pytest.fixture
 def source():
     """BEiTv2 but for its size, with random weights."""
     model = timm.create_model(
-        'beitv2_base_patch16_224',
-        num_classes=10,
-        img_size=32,
-        embed_dim=64,
-        depth=2,
-        num_heads=4).eval()
+        'beitv2_base_patch16_224', num_classes=10, img_size=32, embed_dim=64, depth=2, num_heads=4
+    ).eval()
     randomize(model.state_dict())
     return model
 
@@ -43,8 +39,7 @@ def build(weights, architecture, num_classes=10):
 
 
 def assert_same_scores(ours, source, images):
-    torch.testing.assert_close(
-        ours(images, mode='tensor'), source(images), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(ours(images, mode='tensor'), source(images), rtol=1e-4, atol=1e-4)
 
 
 def test_scores_are_those_of_timm(source):
@@ -65,15 +60,32 @@ def test_scores_are_those_of_timm_at_full_size(name):
 # As the authors' code names them; a classifier of the mean of the patches has
 # no norm on all tokens.
 OFFICIAL_BLOCK = [
-    'gamma_1', 'gamma_2', 'norm1.weight', 'norm1.bias', 'attn.q_bias',
-    'attn.v_bias', 'attn.relative_position_bias_table',
-    'attn.relative_position_index', 'attn.qkv.weight', 'attn.proj.weight',
-    'attn.proj.bias', 'norm2.weight', 'norm2.bias', 'mlp.fc1.weight',
-    'mlp.fc1.bias', 'mlp.fc2.weight', 'mlp.fc2.bias'
+    'gamma_1',
+    'gamma_2',
+    'norm1.weight',
+    'norm1.bias',
+    'attn.q_bias',
+    'attn.v_bias',
+    'attn.relative_position_bias_table',
+    'attn.relative_position_index',
+    'attn.qkv.weight',
+    'attn.proj.weight',
+    'attn.proj.bias',
+    'norm2.weight',
+    'norm2.bias',
+    'mlp.fc1.weight',
+    'mlp.fc1.bias',
+    'mlp.fc2.weight',
+    'mlp.fc2.bias',
 ]
 OFFICIAL = [
-    'cls_token', 'patch_embed.proj.weight', 'patch_embed.proj.bias',
-    'fc_norm.weight', 'fc_norm.bias', 'head.weight', 'head.bias'
+    'cls_token',
+    'patch_embed.proj.weight',
+    'patch_embed.proj.bias',
+    'fc_norm.weight',
+    'fc_norm.bias',
+    'head.weight',
+    'head.bias',
 ] + [f'blocks.{i}.{name}' for i in range(2) for name in OFFICIAL_BLOCK]
 
 
@@ -81,12 +93,10 @@ OFFICIAL = [
 def test_files_of_the_authors_are_read(source, wrapper, tmp_path):
     weights = dict(source.state_dict())
     for i, block in enumerate(source.blocks):
-        weights[f'blocks.{i}.attn.relative_position_index'] = (
-            block.attn.relative_position_index)
+        weights[f'blocks.{i}.attn.relative_position_index'] = block.attn.relative_position_index
     assert sorted(weights) == sorted(OFFICIAL)
     torch.save({wrapper: weights}, tmp_path / 'official.pth')
-    classes = convert_checkpoint(
-        str(tmp_path / 'official.pth'), str(tmp_path / 'ours.pth'), SMALL)
+    classes = convert_checkpoint(str(tmp_path / 'official.pth'), str(tmp_path / 'ours.pth'), SMALL)
     assert classes == 10
     written = torch.load(tmp_path / 'ours.pth', weights_only=True)
     ours = build(written['state_dict'], SMALL)

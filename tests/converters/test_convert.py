@@ -29,8 +29,7 @@ def ours():
 @pytest.fixture
 def theirs(ours):
     return {
-        key.removeprefix('backbone.').removeprefix('head.'): value
-        for key, value in ours.items()
+        key.removeprefix('backbone.').removeprefix('head.'): value for key, value in ours.items()
     }
 
 
@@ -44,20 +43,21 @@ def save(path, content) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize('wrap', [
-    lambda weights: weights,
-    lambda weights: dict(state_dict=weights, epoch=3),
-    lambda weights: dict(module=weights),
-    lambda weights: dict(
-        epoch=240,
-        model=weights,
-        accuracy=torch.tensor(72.3),
-        optimizer=dict(state={}, param_groups=[dict(lr=0.05)])),
-    lambda weights: {
-        f'module.{key}': value
-        for key, value in weights.items()
-    },
-])
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda weights: weights,
+        lambda weights: dict(state_dict=weights, epoch=3),
+        lambda weights: dict(module=weights),
+        lambda weights: dict(
+            epoch=240,
+            model=weights,
+            accuracy=torch.tensor(72.3),
+            optimizer=dict(state={}, param_groups=[dict(lr=0.05)]),
+        ),
+        lambda weights: {f'module.{key}': value for key, value in weights.items()},
+    ],
+)
 def test_weights_are_found_and_written(ours, theirs, wrap, tmp_path):
     source = save(tmp_path / 'ckpt_epoch_240.pth', wrap(theirs))
     target = tmp_path / 'new' / 'resnet8.pth'
@@ -71,10 +71,7 @@ def test_weights_are_found_and_written(ours, theirs, wrap, tmp_path):
 
 
 def test_counters_of_old_versions_of_torch_may_be_missing(ours, theirs):
-    old = {
-        key: value
-        for key, value in theirs.items() if 'num_batches_tracked' not in key
-    }
+    old = {key: value for key, value in theirs.items() if 'num_batches_tracked' not in key}
     assert len(old) < len(theirs)
     assert_equal(convert_weights(old, RESNET8), ours)
 
@@ -84,15 +81,14 @@ def test_errors_name_the_file_and_nothing_is_written(theirs, tmp_path):
     del theirs['bn1.bias']
     theirs['layer1.0.conv3.weight'] = torch.zeros(1)
     source = save(tmp_path / 'ckpt.pth', theirs)
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match='does not fit') as error:
         convert_checkpoint(source, str(target), RESNET8)
     for part in ('ckpt.pth', "'depth': 8", 'bn1.bias', 'layer1.0.conv3'):
         assert part in str(error.value)
     with pytest.raises(FileNotFoundError, match='none.pth'):
         convert_checkpoint('none.pth', str(target), RESNET8)
     with pytest.raises(ValueError, match='state_dict or model or module'):
-        convert_checkpoint(
-            save(tmp_path / 'ckpt.pth', dict(epoch=3)), str(target), RESNET8)
+        convert_checkpoint(save(tmp_path / 'ckpt.pth', dict(epoch=3)), str(target), RESNET8)
     assert not target.exists()
 
 
@@ -111,20 +107,22 @@ def run(monkeypatch, script, *args):
 def test_a_tool_converts(ours, theirs, tmp_path, monkeypatch, capsys):
     source = tmp_path / 'ckpt_epoch_240.pth'
     # The benchmark's files are as old as torch 0.4: no zip files yet.
-    torch.save(
-        dict(model=theirs), source, _use_new_zipfile_serialization=False)
+    torch.save(dict(model=theirs), source, _use_new_zipfile_serialization=False)
     target = tmp_path / 'resnet8.pth'
     run(monkeypatch, 'crd_to_gendd_mm.py', 'resnet8', source, target)
     assert_equal(torch.load(target, weights_only=True)['state_dict'], ours)
     assert f'wrote {target}: resnet8, 3 classes' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('script, architecture',
-                         [('beitv2_to_mmpretrain.py', 'large'),
-                          ('torchvision_to_mmpretrain.py', 'resnext101_32x4d'),
-                          ('crd_to_gendd_mm.py', 'wrn_40_2')])
-def test_help_lists_the_architectures(script, architecture, monkeypatch,
-                                      capsys):
+@pytest.mark.parametrize(
+    ('script', 'architecture'),
+    [
+        ('beitv2_to_mmpretrain.py', 'large'),
+        ('torchvision_to_mmpretrain.py', 'resnext101_32x4d'),
+        ('crd_to_gendd_mm.py', 'wrn_40_2'),
+    ],
+)
+def test_help_lists_the_architectures(script, architecture, monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         run(monkeypatch, script, '--help')
     assert end.value.code == 0

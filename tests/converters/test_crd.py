@@ -18,7 +18,8 @@ PUBLISHED = dict(
     wrn_16_1=crd_networks.WideResNet(2, 1),
     vgg13=crd_networks.VGG(2, 2, 2, 2, 2),
     vgg8=crd_networks.VGG(1, 1, 1, 1, 1),
-    ResNet50=crd_networks.Bottlenecks())
+    ResNet50=crd_networks.Bottlenecks(),
+)
 
 
 @pytest.mark.parametrize('name', PUBLISHED)
@@ -32,22 +33,22 @@ def test_scores_are_those_of_the_benchmark(name):
     images = torch.randn(2, 3, 32, 32)
     expected = published.forward(weights, images)
     assert expected.std() > 0.1
-    torch.testing.assert_close(
-        ours(images, mode='tensor'), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(ours(images, mode='tensor'), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize('given, named', [('vgg8', 'resnet56'),
-                                          ('wrn_16_1', 'vgg13'),
-                                          ('resnet8x4', 'wrn_40_2')])
+@pytest.mark.parametrize(
+    ('given', 'named'), [('vgg8', 'resnet56'), ('wrn_16_1', 'vgg13'), ('resnet8x4', 'wrn_40_2')]
+)
 def test_another_family_is_an_error(given, named):
     weights = PUBLISHED[given].layout()
     with pytest.raises(ValueError, match='keys are none of this family'):
         convert_weights(weights, CRD[named])
 
 
-@pytest.mark.parametrize('given, named', [('resnet56', 'resnet110'),
-                                          ('resnet110', 'resnet56'),
-                                          ('wrn_16_1', 'wrn_16_2')])
+@pytest.mark.parametrize(
+    ('given', 'named'),
+    [('resnet56', 'resnet110'), ('resnet110', 'resnet56'), ('wrn_16_1', 'wrn_16_2')],
+)
 def test_another_size_is_an_error(given, named):
     weights = PUBLISHED[given].layout()
     with pytest.raises(ValueError, match='does not fit .*missing keys'):

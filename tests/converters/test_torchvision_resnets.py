@@ -16,22 +16,18 @@ def assert_same_scores(source, name, num_classes=10):
     ours.load_state_dict(convert_weights(source.state_dict(), architecture))
     images = torch.randn(2, 3, 64, 64)
     torch.testing.assert_close(
-        ours(images, mode='tensor'),
-        source.eval()(images),
-        rtol=1e-4,
-        atol=1e-4)
+        ours(images, mode='tensor'), source.eval()(images), rtol=1e-4, atol=1e-4
+    )
 
 
-@pytest.mark.parametrize(
-    'name', ['resnet18', 'resnet34', 'resnet50', 'resnext50_32x4d'])
+@pytest.mark.parametrize('name', ['resnet18', 'resnet34', 'resnet50', 'resnext50_32x4d'])
 def test_scores_are_those_of_torchvision(name):
     source = torchvision.models.get_model(name, num_classes=10)
     assert_same_scores(source, name)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    'name', ['resnet101', 'resnet152', 'resnext101_32x8d', 'resnext101_64x4d'])
+@pytest.mark.parametrize('name', ['resnet101', 'resnet152', 'resnext101_32x8d', 'resnext101_64x4d'])
 def test_scores_are_those_of_torchvision_for_large_ones(name):
     source = torchvision.models.get_model(name, num_classes=10)
     assert_same_scores(source, name)

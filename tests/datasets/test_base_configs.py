@@ -26,7 +26,7 @@ def read(name: str) -> Config:
 
 
 def step(pipeline: list, kind: str) -> dict:
-    found, = [transform for transform in pipeline if transform.type == kind]
+    (found,) = [transform for transform in pipeline if transform.type == kind]
     return found
 
 
@@ -35,7 +35,10 @@ def test_imagenet_like_sets_have_the_plain_augmentation(name):
     cfg = read(name)
     train = cfg.train_dataloader.dataset.pipeline
     assert [transform.type for transform in train] == [
-        'LoadImageFromFile', 'RandomResizedCrop', 'RandomFlip', 'PackInputs'
+        'LoadImageFromFile',
+        'RandomResizedCrop',
+        'RandomFlip',
+        'PackInputs',
     ]
     crop = step(train, 'RandomResizedCrop')
     assert (crop.scale, crop.crop_ratio_range) == (224, (0.6, 1.0))
@@ -54,10 +57,8 @@ def test_a1_adds_its_augmentation_between_flip_and_packing():
     a1 = read('imagenet_a1').train_dataloader.dataset.pipeline
     assert [*a1[:3], *a1[5:]] == plain
     augment, jitter = a1[3:5]
-    assert (augment.num_policies, augment.magnitude_level,
-            augment.magnitude_std) == (2, 7, 0.5)
-    assert (jitter.brightness, jitter.contrast,
-            jitter.saturation) == (.4, ) * 3
+    assert (augment.num_policies, augment.magnitude_level, augment.magnitude_std) == (2, 7, 0.5)
+    assert (jitter.brightness, jitter.contrast, jitter.saturation) == (0.4,) * 3
 
 
 def test_stage_1_has_larger_crops_alone():
@@ -87,22 +88,19 @@ def test_cc3m_is_read_without_labels(name, tmp_path):
     assert cfg.val_dataloader == read('imagenet').val_dataloader
 
 
-@pytest.mark.parametrize('name, classes', [('imagenet_lt', 1000),
-                                           ('places_lt', 365),
-                                           ('inaturalist18', 8142)])
-def test_long_tailed_sets_are_read_from_annotation_files(
-        name, classes, tmp_path):
+@pytest.mark.parametrize(
+    ('name', 'classes'), [('imagenet_lt', 1000), ('places_lt', 365), ('inaturalist18', 8142)]
+)
+def test_long_tailed_sets_are_read_from_annotation_files(name, classes, tmp_path):
     cfg = read(name)
     assert cfg.student_preprocessor.num_classes == classes
     assert MODELS.build(cfg.student_preprocessor).num_classes == classes
     assert cfg.val_evaluator.train_counts.startswith(f'{cfg.data_root}/')
     (tmp_path / 'a').mkdir()
     (tmp_path / 'a' / 'b.jpg').write_bytes(tar_shards.jpeg(0, size=32))
-    for loader in (cfg.train_dataloader, cfg.val_dataloader,
-                   cfg.test_dataloader):
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         assert loader.dataset.data_root == cfg.data_root
-        (tmp_path / loader.dataset.ann_file
-         ).write_text(f'a/b.jpg 2\na/b.jpg {classes - 1}\n')
+        (tmp_path / loader.dataset.ann_file).write_text(f'a/b.jpg 2\na/b.jpg {classes - 1}\n')
         loader.dataset.data_root = str(tmp_path)
         sample = DATASETS.build(loader.dataset)[1]
         assert sample['inputs'].shape == (3, 224, 224)
@@ -119,17 +117,17 @@ def cifar(monkeypatch):
     """CIFAR-100 with its sizes of classes; the first image alone is whole."""
     whole = np.full((32, 32, 3), 255, np.uint8)
     monkeypatch.setattr(
-        CIFAR100, 'load_data_list', lambda self:
-        [dict(img=whole[i:], gt_label=i % 100) for i in range(50000)])
+        CIFAR100,
+        'load_data_list',
+        lambda self: [dict(img=whole[i:], gt_label=i % 100) for i in range(50000)],
+    )
 
 
 def test_cifar100_has_the_numbers_of_its_recipe():
     cfg = read('cifar100')
     assert cfg.train_dataloader.batch_size == 64
-    np.testing.assert_allclose(
-        np.array(cfg.data_preprocessor.mean) / 255, (0.5071, 0.4867, 0.4408))
-    np.testing.assert_allclose(
-        np.array(cfg.data_preprocessor.std) / 255, (0.2675, 0.2565, 0.2761))
+    np.testing.assert_allclose(np.array(cfg.data_preprocessor.mean) / 255, (0.5071, 0.4867, 0.4408))
+    np.testing.assert_allclose(np.array(cfg.data_preprocessor.std) / 255, (0.2675, 0.2565, 0.2761))
     train = cfg.train_dataloader.dataset.pipeline
     crop = step(train, 'RandomCrop')
     assert (crop.crop_size, crop.padding) == (32, 4)
@@ -151,8 +149,7 @@ def test_cifar100_lt_trains_on_its_tail_and_evaluates_by_it(cifar):
     assert cfg.val_dataloader == read('cifar100').val_dataloader
 
 
-@pytest.mark.parametrize(
-    'path', sorted(FOLDER.glob('*.py')), ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', sorted(FOLDER.glob('*.py')), ids=lambda path: path.stem)
 def test_a_dumped_config_reads_back(path):
     cfg = Config.fromfile(path)
     again = Config.fromstring(cfg.pretty_text, '.py')

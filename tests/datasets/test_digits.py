@@ -15,8 +15,10 @@ def load(split: str):
     """Images (N, 8, 8, 3) and labels (N,) of a split."""
     dataset = DigitsDataset(split, pipeline=[])
     samples = [dataset[i] for i in range(len(dataset))]
-    return (np.stack([sample['img'] for sample in samples]),
-            np.array([sample['gt_label'] for sample in samples]))
+    return (
+        np.stack([sample['img'] for sample in samples]),
+        np.array([sample['gt_label'] for sample in samples]),
+    )
 
 
 @pytest.fixture(scope='module')
@@ -45,10 +47,9 @@ def test_sizes_and_types(train, test):
 def test_the_two_splits_are_scikit_learns_images_each_once(train, test):
     digits = load_digits()
     expected = np.column_stack([digits.data, digits.target])
-    found = np.concatenate([
-        np.column_stack([grey_levels(images), labels])
-        for images, labels in (train, test)
-    ])
+    found = np.concatenate(
+        [np.column_stack([grey_levels(images), labels]) for images, labels in (train, test)]
+    )
     # As multisets of (image, label): nothing lost, changed or in both splits.
     order, expected_order = (np.lexsort(rows.T) for rows in (found, expected))
     np.testing.assert_array_equal(found[order], expected[expected_order])
@@ -92,6 +93,5 @@ def test_without_scikit_learn_it_says_what_to_install(monkeypatch):
 
 
 def test_builds_in_other_projects(build):
-    dataset = build(
-        DATASETS, type='gendd_mm.DigitsDataset', split='test', pipeline=[])
+    dataset = build(DATASETS, type='gendd_mm.DigitsDataset', split='test', pipeline=[])
     assert len(dataset) == 597

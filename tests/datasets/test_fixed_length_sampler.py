@@ -20,7 +20,7 @@ def drawn(sampler: FixedLengthSampler, epochs) -> list:
     return indices
 
 
-@pytest.mark.parametrize('size, length', [(7, 7), (7, 5), (7, 12), (5, 16)])
+@pytest.mark.parametrize(('size', 'length'), [(7, 7), (7, 5), (7, 12), (5, 16)])
 def test_samples_are_drawn_equally_often(size, length):
     sampler = FixedLengthSampler(range(size), length, seed=3)
     assert len(sampler) == length
@@ -51,8 +51,7 @@ def test_an_epoch_follows_from_its_number():
 def test_mmengine_tells_it_the_epoch():
     sampler = FixedLengthSampler(range(20), 30, seed=1)
     loader = DataLoader(range(20), sampler=sampler)
-    runner = SimpleNamespace(
-        epoch=4, train_loop=SimpleNamespace(dataloader=loader))
+    runner = SimpleNamespace(epoch=4, train_loop=SimpleNamespace(dataloader=loader))
     DistSamplerSeedHook().before_train_epoch(runner)
     expected = drawn(FixedLengthSampler(range(20), 30, seed=1), [4])
     assert torch.cat(list(loader)).tolist() == expected
@@ -62,10 +61,8 @@ def test_processes_share_an_epoch(monkeypatch):
     alone = drawn(FixedLengthSampler(range(10), 24, seed=0), range(3))
     parts = []
     for rank in range(4):
-        monkeypatch.setattr(
-            fixed_length_sampler, 'get_dist_info', lambda rank=rank: (rank, 4))
-        parts.append(
-            drawn(FixedLengthSampler(range(10), 24, seed=0), range(3)))
+        monkeypatch.setattr(fixed_length_sampler, 'get_dist_info', lambda rank=rank: (rank, 4))
+        parts.append(drawn(FixedLengthSampler(range(10), 24, seed=0), range(3)))
     # Place by place, the processes take turns.
     assert [i for places in zip(*parts) for i in places] == alone
     assert len(FixedLengthSampler(range(10), 25, seed=0)) == 7  # rounded up
@@ -73,7 +70,8 @@ def test_processes_share_an_epoch(monkeypatch):
 
 def test_it_is_in_the_registry_and_agrees_on_a_seed():
     sampler = DATA_SAMPLERS.build(
-        dict(type='gendd_mm.FixedLengthSampler', length=4, dataset=range(3)))
+        dict(type='gendd_mm.FixedLengthSampler', length=4, dataset=range(3))
+    )
     assert isinstance(sampler.seed, int)
     assert len(list(sampler)) == 4
 

@@ -27,13 +27,15 @@ def images(dataset) -> list:
     return [dataset[i]['img'] for i in range(len(dataset))]
 
 
-@pytest.mark.parametrize('num_classes, most, imbalance, total', [
-    (100, 500, 100, 10847),
-    (10, 5000, 100, 12406),
-    (10, 5000, 10, 20431),
-])
-def test_profile_has_the_known_totals_of_cifar_lt(num_classes, most, imbalance,
-                                                  total):
+@pytest.mark.parametrize(
+    ('num_classes', 'most', 'imbalance', 'total'),
+    [
+        (100, 500, 100, 10847),
+        (10, 5000, 100, 12406),
+        (10, 5000, 10, 20431),
+    ],
+)
+def test_profile_has_the_known_totals_of_cifar_lt(num_classes, most, imbalance, total):
     counts = exponential_profile(num_classes, most, imbalance)
     assert counts.sum() == total
     assert (counts[0], counts[-1]) == (most, most / imbalance)
@@ -46,7 +48,7 @@ def test_whole_numbers_are_not_rounded_away():
 
 
 def test_a_class_has_its_share_of_distinct_images():
-    dataset = LongTailed(Balanced(), imbalance=8.)
+    dataset = LongTailed(Balanced(), imbalance=8.0)
     labels = dataset.get_gt_labels()
     assert np.bincount(labels).tolist() == [40, 23, 14, 8, 5]
     found = images(dataset)
@@ -56,40 +58,40 @@ def test_a_class_has_its_share_of_distinct_images():
 
 
 def test_the_subset_is_a_function_of_the_seed():
-    first = images(LongTailed(Balanced(), imbalance=8.))
-    assert images(LongTailed(Balanced(), imbalance=8.)) == first
-    other = images(LongTailed(Balanced(), imbalance=8., seed=1))
-    assert len(other) == len(first) and other != first
+    first = images(LongTailed(Balanced(), imbalance=8.0))
+    assert images(LongTailed(Balanced(), imbalance=8.0)) == first
+    other = images(LongTailed(Balanced(), imbalance=8.0, seed=1))
+    assert len(other) == len(first)
+    assert other != first
     # For good, whatever the version of numpy.
     assert [i for i in first if i % 5 == 4] == [54, 89, 109, 169, 174]
 
 
 def test_a_longer_tail_is_a_subset_of_a_shorter_one():
-    short, long = (
-        images(LongTailed(Balanced(), imbalance=i)) for i in (2., 20.))
+    short, long = (images(LongTailed(Balanced(), imbalance=i)) for i in (2.0, 20.0))
     assert set(long) < set(short)
 
 
 def test_no_imbalance_keeps_all():
-    assert images(LongTailed(Balanced(), imbalance=1.)) == list(range(200))
+    assert images(LongTailed(Balanced(), imbalance=1.0)) == list(range(200))
 
 
 def test_the_largest_class_can_be_given():
-    dataset = LongTailed(Balanced(), imbalance=2., most=10)
+    dataset = LongTailed(Balanced(), imbalance=2.0, most=10)
     assert np.bincount(dataset.get_gt_labels()).tolist() == [10, 8, 7, 5, 5]
 
 
 def test_without_a_size_the_smallest_class_sets_it():
     counts = np.bincount(DigitsDataset().get_gt_labels())
-    dataset = LongTailed(DigitsDataset(pipeline=[]), imbalance=10.)
+    dataset = LongTailed(DigitsDataset(pipeline=[]), imbalance=10.0)
     kept = np.bincount(dataset.get_gt_labels())
     assert kept[0] == counts.min() < counts.max()
 
 
 def test_it_is_a_wrapper_as_mmengine_has_them():
-    dataset = LongTailed(Balanced(), imbalance=8., lazy_init=True)
+    dataset = LongTailed(Balanced(), imbalance=8.0, lazy_init=True)
     assert dataset.metainfo == {'classes': tuple('abcde')}
-    assert dataset.CLASSES == tuple('abcde')
+    assert tuple('abcde') == dataset.CLASSES
     dataset.full_init()
     info = dataset.get_data_info(3)
     assert info['img'] == dataset[3]['img'] == info['sample_idx']
@@ -99,21 +101,26 @@ def test_it_is_a_wrapper_as_mmengine_has_them():
         dataset[len(dataset)]
 
 
-@pytest.mark.parametrize('wrap', [
-    lambda dataset: ConcatDataset([dataset, dataset]),
-    lambda dataset: RepeatDataset(dataset, times=2)
-])
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda dataset: ConcatDataset([dataset, dataset]),
+        lambda dataset: RepeatDataset(dataset, times=2),
+    ],
+)
 def test_it_works_over_wrappers(wrap):
-    dataset = LongTailed(wrap(Balanced(20)), imbalance=8.)
+    dataset = LongTailed(wrap(Balanced(20)), imbalance=8.0)
     assert np.bincount(dataset.get_gt_labels()).tolist() == [40, 23, 14, 8, 5]
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(imbalance=0.1), 'imbalance=0.1 must be at least 1'),
-    (dict(most=41), 'class 0 should keep 41 of its 40 images'),
-    (dict(imbalance=100.),
-     r'class 4 should keep 0 of its 40 images \(most=40'),
-])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(imbalance=0.1), 'imbalance=0.1 must be at least 1'),
+        (dict(most=41), 'class 0 should keep 41 of its 40 images'),
+        (dict(imbalance=100.0), r'class 4 should keep 0 of its 40 images \(most=40'),
+    ],
+)
 def test_bad_input_is_named(options, message):
     with pytest.raises(ValueError, match=message):
         LongTailed(Balanced(), **options)
@@ -124,5 +131,6 @@ def test_builds_in_other_projects(build):
         DATASETS,
         type='gendd_mm.LongTailed',
         imbalance=10,
-        dataset=dict(type='gendd_mm.DigitsDataset', pipeline=[]))
+        dataset=dict(type='gendd_mm.DigitsDataset', pipeline=[]),
+    )
     assert dataset[0]['img'].shape == (8, 8, 3)

@@ -21,12 +21,12 @@ def test_a_shard_is_scanned_once(tmp_path, monkeypatch):
 def test_a_changed_shard_or_a_broken_index_is_scanned_again(tmp_path):
     tar_shards.write_shards(tmp_path)
     build_in(tmp_path)
-    tar_shards.write_shard(tmp_path / '00000.tar',
-                           dict(new=tar_shards.jpeg(0)))
+    tar_shards.write_shard(tmp_path / '00000.tar', dict(new=tar_shards.jpeg(0)))
     path = tmp_path / '00001.decode.index.json'
     path.write_text(path.read_text()[:50])
     keys = keys_of(build_in(tmp_path))
-    assert keys[0] == 'new' and len(keys) == 31
+    assert keys[0] == 'new'
+    assert len(keys) == 31
 
 
 def test_the_index_can_be_kept_elsewhere(tmp_path):
@@ -34,8 +34,7 @@ def test_the_index_can_be_kept_elsewhere(tmp_path):
         (tmp_path / name).mkdir()
     shards = [str(tmp_path / name / 'a.tar') for name in ('train', 'val')]
     for number, shard in enumerate(shards):
-        tar_shards.write_shard(
-            Path(shard), {str(number): tar_shards.jpeg(number)})
+        tar_shards.write_shard(Path(shard), {str(number): tar_shards.jpeg(number)})
     for _ in range(2):
         dataset = UnlabeledShards(shards, index_dir=str(tmp_path / 'index'))
         assert keys_of(dataset) == ['0', '1']

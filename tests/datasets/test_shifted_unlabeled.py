@@ -22,10 +22,7 @@ class Images(BaseDataset):
     def load_data_list(self) -> list:
         random = np.random.RandomState(0)
         images = random.randint(256, size=(self.count, SIDE, SIDE))
-        return [
-            dict(img=image.astype(np.uint8), gt_label=i % 2)
-            for i, image in enumerate(images)
-        ]
+        return [dict(img=image.astype(np.uint8), gt_label=i % 2) for i, image in enumerate(images)]
 
 
 def test_every_image_has_one_fixed_shift_a_quarter_each():
@@ -45,7 +42,8 @@ def test_shifts_are_undone_by_their_inverses():
     inverses = dict(
         quarter_turn=lambda image: np.rot90(image, -1),
         half_turn=lambda image: image[::-1, ::-1],
-        inverted=lambda image: 255 - image)
+        inverted=lambda image: 255 - image,
+    )
     tested = set()
     for i in range(len(shifted)):
         info = shifted[i]
@@ -70,8 +68,7 @@ def test_a_collage_is_a_box_of_one_other_image():
             continue
         rows = np.flatnonzero(changed.any(1))
         columns = np.flatnonzero(changed.any(0))
-        box = (slice(rows[0], rows[-1] + 1), slice(columns[0],
-                                                   columns[-1] + 1))
+        box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
         # A box smaller than a few pixels may be in several images.
         sources = (pixels[(slice(None), *box)] == info['img'][box]).all((1, 2))
         assert sources.any()
@@ -84,8 +81,7 @@ def test_boxes_cover_what_those_of_cutmix_do():
     boxes = [cutmix_box(1000, 1000, random) for _ in range(4000)]
     assert all(0 <= box.top <= box.bottom <= 1000 for box in boxes)
     assert all(0 <= box.left <= box.right <= 1000 for box in boxes)
-    area = np.mean([(box.bottom - box.top) * (box.right - box.left)
-                    for box in boxes]) / 1000**2
+    area = np.mean([(box.bottom - box.top) * (box.right - box.left) for box in boxes]) / 1000**2
     # A side s around a uniform centre keeps s - s^2 / 4 of the unit interval;
     # s^2 is uniform: E[(s - s^2/4)^2] = 1/2 - E[s^3]/2 + E[s^4]/16.
     assert area == pytest.approx(1 / 2 - 2 / 5 / 2 + 1 / 3 / 16, abs=0.01)
@@ -100,6 +96,5 @@ def test_labels_are_gone():
 
 
 def test_the_pipeline_runs_after_the_shift():
-    dataset = ShiftedUnlabeled(
-        Images(), pipeline=[lambda info: dict(info, seen=info['img'].sum())])
+    dataset = ShiftedUnlabeled(Images(), pipeline=[lambda info: dict(info, seen=info['img'].sum())])
     assert dataset[3]['seen'] == dataset.get_data_info(3)['img'].sum()

@@ -30,8 +30,7 @@ def test_it_holds_every_good_image_once_and_no_bad_one(tmp_path):
     dataset = build_in(tmp_path)
     assert sorted(keys_of(dataset)) == sorted(good)
     bad = {
-        place.rpartition(': ')[2]: why.partition(':')[0]
-        for place, why in dataset.skipped.items()
+        place.rpartition(': ')[2]: why.partition(':')[0] for place, why in dataset.skipped.items()
     }
     # bad9 lies behind the cut, where nothing is known of it.
     assert bad.pop('') == 'damaged shard'
@@ -59,19 +58,20 @@ def test_it_says_once_what_was_left_out(tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger='shards'):
         logger.addHandler(caplog.handler)
         build_in(tmp_path)
-    line, = [text for text in caplog.messages if 'left out' in text]
+    (line,) = [text for text in caplog.messages if 'left out' in text]
     assert '40 good images in 4 shards, 10 left out' in line
-    for reason in ('6 undecodable', '2 no image', '1 cut off',
-                   '1 damaged shard'):
+    for reason in ('6 undecodable', '2 no image', '1 cut off', '1 damaged shard'):
         assert reason in line
 
 
-@pytest.mark.parametrize('verify, kept', [
-    ('decode', set()),
-    ('header', {'bad5', 'bad6', 'bad7'}),
-    (None, {f'bad{i}'
-            for i in range(2, 8)}),
-])
+@pytest.mark.parametrize(
+    ('verify', 'kept'),
+    [
+        ('decode', set()),
+        ('header', {'bad5', 'bad6', 'bad7'}),
+        (None, {f'bad{i}' for i in range(2, 8)}),
+    ],
+)
 def test_verify_chooses_what_is_found(tmp_path, verify, kept):
     good = tar_shards.write_shards(tmp_path)
     assert set(keys_of(build_in(tmp_path, verify=verify))) == good | kept
@@ -92,27 +92,28 @@ def test_samples_of_folders_and_other_formats(tmp_path):
             tar_shards.add(tar, f'{folder}1.PNG', png.getvalue())
     dataset = build_in(tmp_path)
     members = [
-        parse_qs(dataset.get_data_info(i)['img_path'])['offset']
-        for i in range(len(dataset))
+        parse_qs(dataset.get_data_info(i)['img_path'])['offset'] for i in range(len(dataset))
     ]
     assert len(members) == len(set(map(tuple, members))) == 2
     assert not dataset.skipped
 
 
-@pytest.mark.parametrize('options, error, message', [
-    (dict(verify='yes'), ValueError, "verify='yes'.*'header', 'decode'"),
-    (dict(shards='*.zip'), FileNotFoundError, r"shards='\*.zip'"),
-    (dict(shards='a.tar'), ValueError,
-     '0 good images in 1 shards, 1 left out .1 damaged shard'),
-])
+@pytest.mark.parametrize(
+    ('options', 'error', 'message'),
+    [
+        (dict(verify='yes'), ValueError, "verify='yes'.*'header', 'decode'"),
+        (dict(shards='*.zip'), FileNotFoundError, r"shards='\*.zip'"),
+        (
+            dict(shards='a.tar'),
+            ValueError,
+            '0 good images in 1 shards, 1 left out .1 damaged shard',
+        ),
+    ],
+)
 def test_bad_input_is_named(tmp_path, options, error, message):
     (tmp_path / 'a.tar').write_bytes(b'no tar')
     with pytest.raises(error, match=message):
-        UnlabeledShards(
-            **{
-                'shards': '*.tar',
-                **options
-            }, data_root=str(tmp_path))
+        UnlabeledShards(**{'shards': '*.tar', **options}, data_root=str(tmp_path))
 
 
 def test_builds_in_other_projects(build, tmp_path):
@@ -120,9 +121,9 @@ def test_builds_in_other_projects(build, tmp_path):
     dataset = build(
         DATASETS,
         type='gendd_mm.UnlabeledShards',
-        shards=[str(tmp_path / '00000.tar'),
-                str(tmp_path / '00001.tar')],
-        pipeline=[dict(type='LoadImageFromFile')])
+        shards=[str(tmp_path / '00000.tar'), str(tmp_path / '00001.tar')],
+        pipeline=[dict(type='LoadImageFromFile')],
+    )
     assert dataset[19]['img'].shape == (8, 8, 3)
 
 
@@ -134,14 +135,14 @@ def train_as(rank: int, cfg: Config, port: int) -> None:
         LOCAL_RANK=str(rank),
         WORLD_SIZE='2',
         MASTER_ADDR='127.0.0.1',
-        MASTER_PORT=str(port))
+        MASTER_PORT=str(port),
+    )
     with small_models.quickly():
         build_runner(cfg).train()
     torch.distributed.destroy_process_group()
 
 
-def test_two_processes_see_every_good_sample_once_per_epoch(
-        tmp_path, monkeypatch):
+def test_two_processes_see_every_good_sample_once_per_epoch(tmp_path, monkeypatch):
     """Unlabeled training, 20 steps: two epochs of 40 images by 2 x 2."""
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     shards = tmp_path / 'shards'
@@ -149,33 +150,29 @@ def test_two_processes_see_every_good_sample_once_per_epoch(
     good = tar_shards.write_shards(shards)
     teacher = small_models.digits_teacher(tmp_path / 'teacher.pth')
     work_dir = tmp_path / 'run'
-    cfg = small_models.shrunk('digits/gendd_digits_unsupervised.py', work_dir,
-                              teacher)
+    cfg = small_models.shrunk('digits/gendd_digits_unsupervised.py', work_dir, teacher)
     cfg.launcher = 'pytorch'
     cfg.custom_hooks.append(dict(type='NoteSamplesHook'))
-    cfg.train_dataloader.update(
-        batch_size=2, num_workers=1, persistent_workers=True)
+    cfg.train_dataloader.update(batch_size=2, num_workers=1, persistent_workers=True)
     cfg.train_dataloader.dataset = dict(
         type='gendd_mm.UnlabeledShards',
         shards='*.tar',
         data_root=str(shards),
-        pipeline=[dict(type='LoadImageFromFile'),
-                  dict(type='PackInputs')])
+        pipeline=[dict(type='LoadImageFromFile'), dict(type='PackInputs')],
+    )
     cfg.train_cfg = dict(by_epoch=True, max_epochs=2, val_interval=5)
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     # Forked: the imports are there already.
-    torch.multiprocessing.start_processes(
-        train_as, (cfg, port), nprocs=2, start_method='fork')
+    torch.multiprocessing.start_processes(train_as, (cfg, port), nprocs=2, start_method='fork')
 
-    ranks = [(work_dir / f'samples_{rank}.txt').read_text().splitlines()
-             for rank in range(2)]
+    ranks = [(work_dir / f'samples_{rank}.txt').read_text().splitlines() for rank in range(2)]
     assert [len(lines) for lines in ranks] == [40, 40]  # 20 steps of 2
     for epoch in ('0', '1'):
         seen = Counter(
-            key_of(line) for lines in ranks for line in lines
-            if line.split()[0] == epoch)
+            key_of(line) for lines in ranks for line in lines if line.split()[0] == epoch
+        )
         assert seen == Counter(good)
 
     # Both have written the index; it is what one alone writes.

@@ -4,6 +4,7 @@ import copy
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,19 +25,22 @@ def run_config() -> Config:
     # another kind may have: scopes, mixup, weights it started from.
     cfg.model.architecture = dict(
         small_models.student(
-            train_cfg=dict(augments=dict(type='mmpretrain.Mixup', alpha=1.)),
-            init_cfg=dict(type='Pretrained', checkpoint='gone.pth')),
-        data_preprocessor=dict(num_classes=3, mean=[1.] * 3, std=[2.] * 3),
+            train_cfg=dict(augments=dict(type='mmpretrain.Mixup', alpha=1.0)),
+            init_cfg=dict(type='Pretrained', checkpoint='gone.pth'),
+        ),
+        data_preprocessor=dict(num_classes=3, mean=[1.0] * 3, std=[2.0] * 3),
         backbone=dict(
             type='mmpretrain.ResNet_CIFAR',
             depth=18,
             num_stages=1,
-            strides=(1, ),
-            dilations=(1, ),
-            out_indices=(0, ),
+            strides=(1,),
+            dilations=(1,),
+            out_indices=(0,),
             stem_channels=small_models.STUDENT_DIM,
             base_channels=small_models.STUDENT_DIM,
-            init_cfg=dict(type='Pretrained', checkpoint='gone.pth')))
+            init_cfg=dict(type='Pretrained', checkpoint='gone.pth'),
+        ),
+    )
     return cfg
 
 
@@ -56,56 +60,55 @@ def checkpoint(tmp_path_factory) -> str:
 def test_exported_student_loads_strictly_in_mmpretrain(checkpoint, tmp_path):
     """Where gendd_mm and mmrazor cannot be imported."""
     export_student(run_config(), checkpoint, str(tmp_path))
-    code = ('import sys\n'
-            'sys.modules["gendd_mm"] = sys.modules["mmrazor"] = None\n'
-            'import torch\n'
-            'from mmpretrain import get_model\n'
-            'state = torch.load("student.pth", weights_only=True)\n'
-            'model = get_model("student.py")\n'
-            'print(model.load_state_dict(state["state_dict"], strict=True))\n'
-            'print(type(model.head).__name__)\n')
-    done = subprocess.run([sys.executable, '-c', code],
-                          capture_output=True,
-                          text=True,
-                          cwd=tmp_path,
-                          env=dict(os.environ, OMP_NUM_THREADS='1'))
+    code = (
+        'import sys\n'
+        'sys.modules["gendd_mm"] = sys.modules["mmrazor"] = None\n'
+        'import torch\n'
+        'from mmpretrain import get_model\n'
+        'state = torch.load("student.pth", weights_only=True)\n'
+        'model = get_model("student.py")\n'
+        'print(model.load_state_dict(state["state_dict"], strict=True))\n'
+        'print(type(model.head).__name__)\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=dict(os.environ, OMP_NUM_THREADS='1'),
+    )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split('\n')[-3:-1] == [
-        '<All keys matched successfully>', 'LinearClsHead'
-    ]
+    assert done.stdout.split('\n')[-3:-1] == ['<All keys matched successfully>', 'LinearClsHead']
 
 
 def test_exported_files_hold_the_student_alone(checkpoint, tmp_path):
-    config, weights, _ = export_student(run_config(), checkpoint,
-                                        str(tmp_path))
-    text = open(config).read()
-    for word in ('gendd_mm', 'mmrazor', 'teacher', 'distiller', 'Mixup',
-                 'gone.pth', 'train_cfg'):
+    config, weights, _ = export_student(run_config(), checkpoint, str(tmp_path))
+    text = Path(config).read_text()
+    for word in ('gendd_mm', 'mmrazor', 'teacher', 'distiller', 'Mixup', 'gone.pth', 'train_cfg'):
         assert word not in text
     state = torch.load(weights, weights_only=True)
     assert state['meta']['dataset_meta']['classes'] == list('0123456789')
     saved = torch.load(checkpoint, weights_only=True)['state_dict']
     kept = {f'architecture.{k}': v for k, v in state['state_dict'].items()}
-    assert kept.keys(
-    ) == saved.keys() - {'distiller.connectors.condition.weight'}
+    assert kept.keys() == saved.keys() - {'distiller.connectors.condition.weight'}
     assert all(value.equal(saved[key]) for key, value in kept.items())
 
 
 def test_exported_student_scores_as_the_probe(checkpoint, tmp_path):
-    config, weights, _ = export_student(run_config(), checkpoint,
-                                        str(tmp_path))
+    config, weights, _ = export_student(run_config(), checkpoint, str(tmp_path))
     exported = get_model(config, pretrained=weights)
     student = run_config().model.architecture.to_dict()
     student.pop('init_cfg')
     own = MODELS.build(student).eval()
-    own.load_state_dict({
-        k.removeprefix('architecture.'): v
-        for k, v in torch.load(checkpoint)['state_dict'].items()
-        if k.startswith('architecture.')
-    })
+    own.load_state_dict(
+        {
+            k.removeprefix('architecture.'): v
+            for k, v in torch.load(checkpoint)['state_dict'].items()
+            if k.startswith('architecture.')
+        }
+    )
     data = dict(inputs=torch.randint(0, 256, (3, 3, 8, 8)))
-    for one, other in zip(
-            exported.test_step(data), own.test_step(copy.deepcopy(data))):
+    for one, other in zip(exported.test_step(data), own.test_step(copy.deepcopy(data))):
         assert one.pred_score.equal(other.pred_score)
 
 
@@ -114,12 +117,11 @@ def test_the_preprocessor_of_the_run_goes_along(checkpoint, tmp_path):
     for index, place in enumerate(('student', 'model', 'top')):
         cfg = run_config()
         stated = cfg.model.architecture.pop('data_preprocessor')
-        stated.mean = [5.] * 3
-        owner = dict(
-            student=cfg.model.architecture, model=cfg.model, top=cfg)[place]
+        stated.mean = [5.0] * 3
+        owner = dict(student=cfg.model.architecture, model=cfg.model, top=cfg)[place]
         owner['data_preprocessor'] = stated
         if place != 'top':
-            cfg.data_preprocessor = dict(mean=[9.] * 3, std=[9.] * 3)
+            cfg.data_preprocessor = dict(mean=[9.0] * 3, std=[9.0] * 3)
         out = tmp_path / str(index)
         config, _, _ = export_student(cfg, checkpoint, str(out))
         assert get_model(config).data_preprocessor.mean.eq(5).all()
@@ -128,13 +130,13 @@ def test_the_preprocessor_of_the_run_goes_along(checkpoint, tmp_path):
 def test_mixup_stated_in_the_preprocessor_stays_behind(checkpoint, tmp_path):
     cfg = run_config()
     cfg.model.architecture.data_preprocessor.batch_augments = dict(
-        augments=dict(type='Mixup', alpha=1.))
+        augments=dict(type='Mixup', alpha=1.0)
+    )
     config, _, _ = export_student(cfg, checkpoint, str(tmp_path))
-    assert 'batch_augments' not in open(config).read()
+    assert 'batch_augments' not in Path(config).read_text()
 
 
-def test_the_class_names_of_mmpretrains_datasets_are_known(
-        checkpoint, tmp_path):
+def test_the_class_names_of_mmpretrains_datasets_are_known(checkpoint, tmp_path):
     cfg = run_config()
     cfg.test_dataloader.dataset.type = 'CIFAR10'
     _, weights, _ = export_student(cfg, checkpoint, str(tmp_path))
@@ -155,22 +157,25 @@ def exported_from(name: str, folder) -> tuple:
 
 
 def test_a_cifar_student_says_and_imports_what_it_needs(tmp_path):
-    *_, exported = exported_from(
-        'cifar100/gendd_wrn-40-2_wrn-16-2_1xb64_cifar100.py', tmp_path)
+    *_, exported = exported_from('cifar100/gendd_wrn-40-2_wrn-16-2_1xb64_cifar100.py', tmp_path)
     assert exported.needs == ['gendd_mm', 'mmrazor']
-    text = open(exported.config).read()
+    text = Path(exported.config).read_text()
     assert 'with gendd_mm, mmrazor installed' in text.splitlines()[0]
     # In a process that has not imported gendd_mm, as a user's.
-    code = ('import torch\n'
-            'from mmpretrain import get_model\n'
-            'state = torch.load("student.pth", weights_only=True)\n'
-            'model = get_model("student.py")\n'
-            'print(model.load_state_dict(state["state_dict"], strict=True))\n')
-    done = subprocess.run([sys.executable, '-c', code],
-                          capture_output=True,
-                          text=True,
-                          cwd=tmp_path / 'out',
-                          env=dict(os.environ, OMP_NUM_THREADS='1'))
+    code = (
+        'import torch\n'
+        'from mmpretrain import get_model\n'
+        'state = torch.load("student.pth", weights_only=True)\n'
+        'model = get_model("student.py")\n'
+        'print(model.load_state_dict(state["state_dict"], strict=True))\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path / 'out',
+        env=dict(os.environ, OMP_NUM_THREADS='1'),
+    )
     assert done.returncode == 0, done.stderr
     assert '<All keys matched successfully>' in done.stdout
 
@@ -178,27 +183,25 @@ def test_a_cifar_student_says_and_imports_what_it_needs(tmp_path):
 def test_a_cifar_student_sees_files_as_it_saw_the_dataset(tmp_path):
     """The dataset gives RGB; mmpretrain reads files as BGR."""
     cfg, student, exported = exported_from(
-        'cifar100/gendd_resnet56_resnet20_1xb64_cifar100.py', tmp_path)
+        'cifar100/gendd_resnet56_resnet20_1xb64_cifar100.py', tmp_path
+    )
     assert exported.needs == ['gendd_mm', 'mmrazor']
     rgb = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     Image.fromarray(rgb).save(tmp_path / 'image.png')
-    inferencer = ImageClassificationInferencer(
-        exported.config, pretrained=exported.weights)
-    result, = inferencer(str(tmp_path / 'image.png'))
+    inferencer = ImageClassificationInferencer(exported.config, pretrained=exported.weights)
+    (result,) = inferencer(str(tmp_path / 'image.png'))
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         preprocess = MODELS.build(cfg.data_preprocessor.to_dict())
     inputs = torch.from_numpy(rgb).permute(2, 0, 1)[None]
     scores = student(preprocess(dict(inputs=inputs))['inputs']).softmax(-1)
-    np.testing.assert_allclose(
-        result['pred_scores'], scores[0].detach().numpy(), rtol=1e-5)
+    np.testing.assert_allclose(result['pred_scores'], scores[0].detach().numpy(), rtol=1e-5)
 
 
 def test_a_student_of_timm_says_so(tmp_path):
     pytest.importorskip('timm')
-    *_, exported = exported_from(
-        'imagenet/gendd_resnet50_mobilenet-v1_8xb64_in1k.py', tmp_path)
+    *_, exported = exported_from('imagenet/gendd_resnet50_mobilenet-v1_8xb64_in1k.py', tmp_path)
     assert exported.needs == ['timm']
-    text = open(exported.config).read()
+    text = Path(exported.config).read_text()
     assert 'mmpretrain with timm installed' in text
     assert 'gendd_mm' not in text
 
@@ -209,8 +212,9 @@ def test_needed_packages_are_found_wherever_they_are():
             type='ImageClassifier',
             neck=None,
             backbone=dict(type='mmpretrain.ResNet'),
-            others=[(dict(type='mmdet.CSPDarknet'), 1),
-                    dict(type='TIMMBackbone')])) == ['mmdet', 'timm']
+            others=[(dict(type='mmdet.CSPDarknet'), 1), dict(type='TIMMBackbone')],
+        )
+    ) == ['mmdet', 'timm']
 
 
 # Errors.
@@ -234,15 +238,17 @@ def without_a_test_set(cfg: Config) -> None:
     cfg.test_dataloader = None
 
 
-@pytest.mark.parametrize('change, message', [
-    (without_student, 'no architecture.*no student.*config of a distillation'),
-    (of_an_untrained_probe, r'not trained \(trainable=False\)'),
-    (of_another_student, 'does not fit the student.*head.fc.weight'),
-    (by_a_path, 'architecture states no head.*write'),
-    (without_a_test_set, 'states no pipeline.*set it'),
-])
-def test_what_cannot_be_exported_is_named(change, message, checkpoint,
-                                          tmp_path):
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (without_student, 'no architecture.*no student.*config of a distillation'),
+        (of_an_untrained_probe, r'not trained \(trainable=False\)'),
+        (of_another_student, 'does not fit the student.*head.fc.weight'),
+        (by_a_path, 'architecture states no head.*write'),
+        (without_a_test_set, 'states no pipeline.*set it'),
+    ],
+)
+def test_what_cannot_be_exported_is_named(change, message, checkpoint, tmp_path):
     cfg = run_config()
     change(cfg)
     with pytest.raises(ValueError, match=f'(?s){message}'):

@@ -9,8 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from gendd_mm.deploy import export_student
-from gendd_mm.deploy.features import (batches, extract, plain,
-                                      student_feature)
+from gendd_mm.deploy.features import batches, extract, plain, student_feature
 from gendd_mm.deploy.teacher_scores import teacher_logits
 
 
@@ -27,20 +26,17 @@ def prepare(tmp_path, setting: str, method: str) -> tuple:
 def images_of(cfg, model):
     """Labels and preprocessed images of the test set."""
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        for data in batches(cfg.test_dataloader.dataset.to_dict(),
-                            model.data_preprocessor):
+        for data in batches(cfg.test_dataloader.dataset.to_dict(), model.data_preprocessor):
             samples = data['data_samples']
             yield data['inputs'], torch.cat([x.gt_label for x in samples])
 
 
-@pytest.mark.parametrize('setting, method', [('unlabeled', 'gendd'),
-                                             ('unlabeled', 'kl'),
-                                             ('supervised', 'gendd')])
-def test_fitted_to_the_teacher_it_is_at_the_optimum(
-        tmp_path, setting, method):
+@pytest.mark.parametrize(
+    ('setting', 'method'), [('unlabeled', 'gendd'), ('unlabeled', 'kl'), ('supervised', 'gendd')]
+)
+def test_fitted_to_the_teacher_it_is_at_the_optimum(tmp_path, setting, method):
     cfg, model, checkpoint = prepare(tmp_path, setting, method)
-    exported = export_student(cfg, checkpoint, str(tmp_path / 'out'),
-                              'teacher')
+    exported = export_student(cfg, checkpoint, str(tmp_path / 'out'), 'teacher')
     shipped = get_model(exported.config, pretrained=exported.weights)
     test = cfg.test_dataloader.dataset.to_dict()
     own = plain(cfg.train_dataloader.dataset.to_dict(), test['pipeline'])
@@ -49,8 +45,9 @@ def test_fitted_to_the_teacher_it_is_at_the_optimum(
         for data in batches(own, model.data_preprocessor):
             images = data['inputs']
             error.append(
-                shipped(images, mode='tensor').softmax(1).double() -
-                teacher_logits(model, images).double().softmax(1))
+                shipped(images, mode='tensor').softmax(1).double()
+                - teacher_logits(model, images).double().softmax(1)
+            )
             features.append(student_feature(model.student, images).double())
     error, features = torch.cat(error), torch.cat(features)
     std = features.std(0, unbiased=False)
@@ -72,15 +69,14 @@ def test_fitted_to_labels_it_is_scikit_learns(tmp_path):
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         features, labels = extract(model.student, model.data_preprocessor, own)
     scaler = StandardScaler().fit(features.double().numpy())
-    reference = LogisticRegression(
-        tol=1e-10, max_iter=10000).fit(
-            scaler.transform(features.double().numpy()), labels.numpy())
+    reference = LogisticRegression(tol=1e-10, max_iter=10000).fit(
+        scaler.transform(features.double().numpy()), labels.numpy()
+    )
     images, _ = next(images_of(cfg, model))
     with torch.no_grad():
         scores = shipped(images, mode='tensor').softmax(1)
         seen = model.student.extract_feat(images)[-1]
-    expected = torch.from_numpy(
-        reference.predict_proba(scaler.transform(seen.double().numpy())))
+    expected = torch.from_numpy(reference.predict_proba(scaler.transform(seen.double().numpy())))
     torch.testing.assert_close(scores.double(), expected, rtol=0, atol=1e-3)
 
 
@@ -106,10 +102,7 @@ def test_without_training_images_it_says_so(tmp_path):
 
 def test_a_head_without_one_linear_layer_is_refused(tmp_path):
     cfg, model, checkpoint = prepare(tmp_path, 'supervised', 'kd')
-    weights = {
-        name: value
-        for name, value in model.state_dict().items() if 'head.fc' not in name
-    }
+    weights = {name: value for name, value in model.state_dict().items() if 'head.fc' not in name}
     torch.save(dict(state_dict=weights), checkpoint)
     cfg.model.architecture.head.type = 'StackedLinearClsHead'
     with pytest.raises(ValueError, match='head.fc, which StackedLinearClsHead'):

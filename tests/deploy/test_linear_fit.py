@@ -15,7 +15,7 @@ def clusters(count: int, spread: float = 1.5) -> tuple:
     centers = torch.randn(4, 5, generator=generator)
     labels = torch.arange(count) % 4
     noise = spread * torch.randn(count, 5, generator=generator)
-    scales = torch.tensor([1e-2, 1., 1e2, 1., 1e-3])
+    scales = torch.tensor([1e-2, 1.0, 1e2, 1.0, 1e-3])
     return (centers[labels] + noise) * scales + scales, labels
 
 
@@ -24,14 +24,15 @@ def test_it_is_scikit_learns():
     features, labels = clusters(400)
     layer = fit_linear(features, labels, 4)
     scaler = StandardScaler().fit(features.double().numpy())
-    reference = LogisticRegression(
-        tol=1e-10, max_iter=10000).fit(
-            scaler.transform(features.double().numpy()), labels.numpy())
+    reference = LogisticRegression(tol=1e-10, max_iter=10000).fit(
+        scaler.transform(features.double().numpy()), labels.numpy()
+    )
     probabilities = layer(features.double()).softmax(1).numpy()
     np.testing.assert_allclose(
         probabilities,
         reference.predict_proba(scaler.transform(features.double().numpy())),
-        atol=1e-5)
+        atol=1e-5,
+    )
 
 
 def test_it_cannot_be_improved():
@@ -53,8 +54,7 @@ def test_scale_and_shift_of_the_features_do_not_matter():
     features, labels = clusters(200)
     scores = fit_linear(features, labels, 4)(features.double())
     moved = 100 * features.double() - 3
-    torch.testing.assert_close(
-        fit_linear(moved, labels, 4)(moved), scores, rtol=0, atol=1e-4)
+    torch.testing.assert_close(fit_linear(moved, labels, 4)(moved), scores, rtol=0, atol=1e-4)
 
 
 def test_a_constant_feature_is_no_trouble():

@@ -1,6 +1,6 @@
 """The diffusion process of GenDD in diffusers, and rows to try it on."""
 
-from typing import Callable
+from collections.abc import Callable
 from unittest import mock
 
 import pytest
@@ -19,9 +19,8 @@ def ddpm() -> Callable[..., DDPMScheduler]:
     def build(**settings) -> DDPMScheduler:
         with mock.patch.object(torch, 'float32', torch.float64):
             scheduler = DDPMScheduler(
-                beta_schedule='squaredcos_cap_v2',
-                clip_sample=False,
-                **settings)
+                beta_schedule='squaredcos_cap_v2', clip_sample=False, **settings
+            )
         assert scheduler.alphas_cumprod.dtype == torch.float64
         return scheduler
 

@@ -6,11 +6,7 @@ import torch
 from gendd_mm.diffusion import GaussianDiffusion
 
 PREDICTIONS = ['epsilon', 'x0', 'v']
-TIMESTEPS = [
-    dict(type='uniform'),
-    dict(type='logit_normal'),
-    dict(type='shifted', shift=3.)
-]
+TIMESTEPS = [dict(type='uniform'), dict(type='logit_normal'), dict(type='shifted', shift=3.0)]
 
 
 @pytest.fixture
@@ -21,8 +17,8 @@ def process():
 def test_add_noise_equals_that_of_diffusers(process, scheduler, rows, steps):
     x_0, noise, _, _ = rows
     torch.testing.assert_close(
-        process.add_noise(x_0, steps, noise),
-        scheduler.add_noise(x_0, noise, steps))
+        process.add_noise(x_0, steps, noise), scheduler.add_noise(x_0, noise, steps)
+    )
 
 
 def test_noised_tokens_keep_unit_variance(process):
@@ -64,40 +60,35 @@ def test_v_of_plus_and_minus_one_gives_the_bounding_variances(process):
     ones = torch.ones(999, 1).double()
     beta = process.schedule.betas
     alpha_bar = process.schedule.alpha_bar
-    posterior = (beta[1:] * (1 - alpha_bar[:-1]) / (1 - alpha_bar[1:]))
-    torch.testing.assert_close(
-        process.log_variance(ones, t)[:, 0].exp(), beta[1:])
-    torch.testing.assert_close(
-        process.log_variance(-ones, t)[:, 0].exp(), posterior)
+    posterior = beta[1:] * (1 - alpha_bar[:-1]) / (1 - alpha_bar[1:])
+    torch.testing.assert_close(process.log_variance(ones, t)[:, 0].exp(), beta[1:])
+    torch.testing.assert_close(process.log_variance(-ones, t)[:, 0].exp(), posterior)
 
 
 def test_the_smaller_variance_is_clipped_at_step_0(process):
-    v = torch.tensor([[-1.], [-1.], [1.]]).double()
+    v = torch.tensor([[-1.0], [-1.0], [1.0]]).double()
     low_0, low_1, high_0 = process.log_variance(v, torch.tensor([0, 1, 0]))
     assert low_0 == low_1
     assert high_0.exp() == pytest.approx(process.schedule.betas[0].item())
 
 
-def test_v_interpolates_the_log_variance_as_in_diffusers(
-        process, scheduler, steps):
+def test_v_interpolates_the_log_variance_as_in_diffusers(process, scheduler, steps):
     v = torch.randn(len(steps), 4).double()
     ours = process.log_variance(v, steps)
     for i, t in enumerate(steps.tolist()):
         if t > 0:  # at step 0, where nothing is sampled, diffusers has 1e-20
-            torch.testing.assert_close(
-                ours[i], scheduler._get_variance(t, predicted_variance=v[i]))
+            torch.testing.assert_close(ours[i], scheduler._get_variance(t, predicted_variance=v[i]))
 
 
 def test_loss_is_the_error_plus_the_bound(process, rows, steps):
     x_0, noise, estimate, v = rows
-    error = ((estimate - noise)**2).mean(1)
+    error = ((estimate - noise) ** 2).mean(1)
     bound = process.variational_bound(noise - estimate, v, x_0, steps)
     loss = process.loss(torch.cat([estimate, v], 1), x_0, steps, noise)
     torch.testing.assert_close(loss, error + bound)
 
 
-def test_bound_trains_the_variance_and_the_error_the_noise(
-        process, rows, steps):
+def test_bound_trains_the_variance_and_the_error_the_noise(process, rows, steps):
     x_0, noise, estimate, v = rows
     output = torch.cat([estimate, v], 1).requires_grad_()
     process.loss(output, x_0, steps, noise).sum().backward()
@@ -112,17 +103,15 @@ def test_bound_trains_the_variance_and_the_error_the_noise(
 
 
 @pytest.mark.parametrize('prediction', PREDICTIONS)
-def test_bound_is_that_of_the_estimate_whatever_stands_for_it(
-        prediction, rows, steps):
+def test_bound_is_that_of_the_estimate_whatever_stands_for_it(prediction, rows, steps):
     """An error e of the noise is one of -e scale / signal of x_0."""
     process = GaussianDiffusion(prediction=prediction)
     x_0, noise, estimate, v = rows
     x_t = process.add_noise(x_0, steps, noise)
     signal, scale = (level[:, None] for level in process.levels(steps))
     output = dict(
-        epsilon=estimate,
-        x0=(x_t - scale * estimate) / signal,
-        v=(estimate - scale * x_t) / signal)[prediction]
+        epsilon=estimate, x0=(x_t - scale * estimate) / signal, v=(estimate - scale * x_t) / signal
+    )[prediction]
     factor = dict(epsilon=1, x0=scale / signal, v=1 / signal)[prediction]
     squares = (factor * (estimate - noise)).square().mean(1)
     loss = process.loss(torch.cat([output, v], 1), x_0, steps, noise)
@@ -131,20 +120,16 @@ def test_bound_is_that_of_the_estimate_whatever_stands_for_it(
 
 
 @pytest.mark.parametrize('prediction', PREDICTIONS)
-def test_without_a_learned_variance_the_loss_is_the_error(
-        prediction, rows, steps):
+def test_without_a_learned_variance_the_loss_is_the_error(prediction, rows, steps):
     process = GaussianDiffusion(prediction=prediction, learned_variance=False)
     assert process.output_dim(64) == 64
     x_0, noise, output, _ = rows
     error = output - process.truth(x_0, steps, noise)
-    torch.testing.assert_close(
-        process.loss(output, x_0, steps, noise),
-        error.square().mean(1))
+    torch.testing.assert_close(process.loss(output, x_0, steps, noise), error.square().mean(1))
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
-def test_half_precision_output_is_computed_in_float32(process, dtype, rows,
-                                                      steps):
+def test_half_precision_output_is_computed_in_float32(process, dtype, rows, steps):
     x_0, noise, estimate, v = (tensor.float() for tensor in rows)
     output = torch.cat([estimate, v], 1).to(dtype)
     loss = process.loss(output, x_0, steps, noise)

@@ -23,10 +23,9 @@ def test_estimates_invert_the_truth_at_every_step(float64, kind, prediction):
     process = kind(prediction=prediction)
     x_0, noise = tokens()
     for step in STEPS:
-        t = torch.full((5, ), step)
+        t = torch.full((5,), step)
         x_t = process.add_noise(x_0, t, noise)
-        x_0_again, noise_again = process.estimates(
-            process.truth(x_0, t, noise), x_t, step)
+        x_0_again, noise_again = process.estimates(process.truth(x_0, t, noise), x_t, step)
         # Of a signal of 1e-3, three digits fewer can be had.
         torch.testing.assert_close(x_0_again, x_0, rtol=0, atol=1e-10)
         torch.testing.assert_close(noise_again, noise, rtol=0, atol=1e-10)
@@ -39,26 +38,23 @@ def test_estimates_explain_the_noisy_token(float64, kind, prediction):
     output, x_t = tokens()
     for step in STEPS:
         x_0, noise = process.estimates(output, x_t, step)
-        t = torch.full((5, ), step)
+        t = torch.full((5,), step)
         torch.testing.assert_close(process.add_noise(x_0, t, noise), x_t)
         torch.testing.assert_close(process.truth(x_0, t, noise), output)
 
 
-def test_velocity_of_gaussian_diffusion_is_that_of_diffusers(
-        float64, scheduler):
+def test_velocity_of_gaussian_diffusion_is_that_of_diffusers(float64, scheduler):
     process = GaussianDiffusion(prediction='v')
     x_0, noise = tokens()
     t = torch.tensor([0, 1, 500, 950, 999])
-    torch.testing.assert_close(
-        process.truth(x_0, t, noise), scheduler.get_velocity(x_0, noise, t))
+    torch.testing.assert_close(process.truth(x_0, t, noise), scheduler.get_velocity(x_0, noise, t))
 
 
 def test_velocity_of_a_flow_is_the_derivative_of_its_path(float64):
     process = RectifiedFlow()
     x_0, noise = tokens()
-    t = torch.tensor([0., 1, 500, 950, 1000])
-    _, velocity = jvp(lambda t: process.add_noise(x_0, t, noise), (t, ),
-                      (torch.full((5, ), 1000.), ))
+    t = torch.tensor([0.0, 1, 500, 950, 1000])
+    _, velocity = jvp(lambda t: process.add_noise(x_0, t, noise), (t,), (torch.full((5,), 1000.0),))
     torch.testing.assert_close(process.truth(x_0, t, noise), velocity)
 
 
@@ -66,8 +62,7 @@ def test_velocity_of_a_flow_is_the_derivative_of_its_path(float64):
 def test_one_level_is_an_entry_of_all(float64, kind):
     process = kind()
     for i, levels in enumerate(zip(*process.levels(torch.tensor(STEPS)))):
-        torch.testing.assert_close(
-            torch.tensor(process.level(STEPS[i])), torch.stack(levels))
+        torch.testing.assert_close(torch.tensor(process.level(STEPS[i])), torch.stack(levels))
 
 
 @EVERY
@@ -119,12 +114,11 @@ def test_processes_have_no_state_to_save(kind):
 def test_timesteps_are_taken_as_config_or_as_object(kind):
 
     class Middle:
-
         def quantile(self, uniform):
             return torch.full_like(uniform, 0.5)
 
     assert (kind(timesteps=Middle()).steps_at(torch.rand(3)) == 500).all()
-    shifted = kind(timesteps=dict(type='shifted', shift=3.))
+    shifted = kind(timesteps=dict(type='shifted', shift=3.0))
     assert shifted.steps_at(torch.tensor([0.5])).item() == 750
     with pytest.raises(ValueError, match="type='normal' .*logit_normal"):
         kind(timesteps=dict(type='normal'))

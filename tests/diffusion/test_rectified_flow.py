@@ -9,7 +9,7 @@ from gendd_mm.diffusion import RectifiedFlow
 def test_paths_are_straight_from_data_to_noise():
     process = RectifiedFlow()
     x_0, noise = torch.randn(2, 3, 4)
-    t = torch.tensor([0., 250., 1000.])
+    t = torch.tensor([0.0, 250.0, 1000.0])
     x_t = process.add_noise(x_0, t, noise)
     assert x_t[0].equal(x_0[0])
     torch.testing.assert_close(x_t[1], 0.75 * x_0[1] + 0.25 * noise[1])
@@ -21,8 +21,8 @@ def test_loss_is_the_squared_error_of_the_velocity():
     x_0, noise, output = torch.randn(3, 5, 4)
     t = process.steps_at(torch.rand(5))
     torch.testing.assert_close(
-        process.loss(output, x_0, t, noise),
-        (output - (noise - x_0)).square().mean(1))
+        process.loss(output, x_0, t, noise), (output - (noise - x_0)).square().mean(1)
+    )
     assert process.output_dim(64) == 64
 
 
@@ -35,8 +35,7 @@ def test_steps_are_continuous_over_the_whole_scale(num_steps):
     torch.testing.assert_close(t, num_steps * uniform)
 
 
-@pytest.mark.parametrize('prediction, start', [('v', 1000), ('x0', 1000),
-                                               ('epsilon', 950)])
+@pytest.mark.parametrize(('prediction', 'start'), [('v', 1000), ('x0', 1000), ('epsilon', 950)])
 def test_it_starts_from_noise_where_the_estimate_allows(prediction, start):
     """At pure noise, the noise says nothing of the clean token."""
     process = RectifiedFlow(prediction=prediction)
@@ -48,6 +47,6 @@ def test_it_starts_from_noise_where_the_estimate_allows(prediction, start):
 
 
 def test_spaced_steps_end_before_clean_data():
-    steps = RectifiedFlow().spaced_steps(5, 1000.)
+    steps = RectifiedFlow().spaced_steps(5, 1000.0)
     assert steps == pytest.approx([1000, 800, 600, 400, 200])
     assert RectifiedFlow().spaced_steps(2, 12.5) == [12.5, 6.25]

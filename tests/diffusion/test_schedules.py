@@ -1,19 +1,19 @@
 """Noise schedules: formulas, respacing, and the ones of diffusers."""
 
+import itertools
 import math
 
 import pytest
 import torch
 from diffusers import DDPMScheduler
 
-from gendd_mm.diffusion import (NoiseSchedule, cosine_betas, linear_betas,
-                                spaced_steps)
+from gendd_mm.diffusion import NoiseSchedule, cosine_betas, linear_betas, spaced_steps
 
 
 def test_cosine_betas_follow_the_formula():
 
     def alpha_bar(s):
-        return math.cos((s + 0.008) / 1.008 * math.pi / 2)**2
+        return math.cos((s + 0.008) / 1.008 * math.pi / 2) ** 2
 
     betas = cosine_betas(50)
     assert betas.dtype == torch.float64
@@ -37,8 +37,7 @@ def test_cosine_tables_equal_those_of_diffusers(scheduler):
 
 def test_linear_betas_equal_those_of_diffusers():
     scheduler = DDPMScheduler(1000, beta_schedule='linear')
-    torch.testing.assert_close(
-        linear_betas(1000).float(), scheduler.betas, rtol=1e-6, atol=0)
+    torch.testing.assert_close(linear_betas(1000).float(), scheduler.betas, rtol=1e-6, atol=0)
 
 
 def test_linear_schedule_ends_as_noisy_with_fewer_steps():
@@ -64,8 +63,7 @@ def test_posterior_variance_is_that_of_the_product_of_gaussians():
     schedule = NoiseSchedule(cosine_betas(30))
     beta, before = schedule.betas[1:], schedule.alpha_bar[:-1]
     precision = 1 / (1 - before) + (1 - beta) / beta
-    torch.testing.assert_close(schedule.posterior_log_variance[1:],
-                               -precision.log())
+    torch.testing.assert_close(schedule.posterior_log_variance[1:], -precision.log())
 
 
 def test_posterior_variance_of_step_0_is_that_of_step_1():
@@ -84,14 +82,14 @@ def test_respacing_keeps_alpha_bar_at_the_kept_steps():
         steps = spaced_steps(17, start_t)
         respaced = schedule.respace(steps)
         assert len(respaced) == 17
-        torch.testing.assert_close(
-            respaced.alpha_bar, schedule.alpha_bar[steps], rtol=1e-9, atol=0)
+        torch.testing.assert_close(respaced.alpha_bar, schedule.alpha_bar[steps], rtol=1e-9, atol=0)
 
 
 def test_respacing_to_all_steps_changes_nothing():
     schedule = NoiseSchedule(cosine_betas(1000))
     torch.testing.assert_close(
-        schedule.respace(range(1000)).betas, schedule.betas, rtol=1e-9, atol=0)
+        schedule.respace(range(1000)).betas, schedule.betas, rtol=1e-9, atol=0
+    )
 
 
 def test_spaced_steps_include_both_ends_and_never_repeat():
@@ -100,7 +98,7 @@ def test_spaced_steps_include_both_ends_and_never_repeat():
             steps = spaced_steps(count, start_t)
             assert len(steps) == count
             assert (steps[0], steps[-1]) == (0, start_t)
-            assert all(a < b for a, b in zip(steps, steps[1:]))
+            assert all(a < b for a, b in itertools.pairwise(steps))
 
 
 def test_a_single_spaced_step_is_the_noisiest():

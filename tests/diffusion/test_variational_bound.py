@@ -24,10 +24,8 @@ def test_kl_of_equal_gaussians_is_zero():
 
 def test_kl_equals_that_of_torch():
     mean_q, mean_p, log_q, log_p = torch.randn(4, 20).double()
-    expected = kl_divergence(
-        Normal(mean_q, (log_q / 2).exp()), Normal(mean_p, (log_p / 2).exp()))
-    torch.testing.assert_close(
-        gaussian_kl(mean_q - mean_p, log_q, log_p), expected)
+    expected = kl_divergence(Normal(mean_q, (log_q / 2).exp()), Normal(mean_p, (log_p / 2).exp()))
+    torch.testing.assert_close(gaussian_kl(mean_q - mean_p, log_q, log_p), expected)
 
 
 def test_bound_is_the_kl_of_the_two_posteriors(process, rows, steps):
@@ -39,19 +37,17 @@ def test_bound_is_the_kl_of_the_two_posteriors(process, rows, steps):
     before = before[steps][:, None]
 
     def posterior_mean(clean):
-        return (before.sqrt() * beta / (1 - alpha_bar) * clean +
-                (1 - beta).sqrt() * (1 - before) / (1 - alpha_bar) * x_t)
+        return (
+            before.sqrt() * beta / (1 - alpha_bar) * clean
+            + (1 - beta).sqrt() * (1 - before) / (1 - alpha_bar) * x_t
+        )
 
     def clean_from(noise):
         return (x_t - (1 - alpha_bar).sqrt() * noise) / alpha_bar.sqrt()
 
     minus_one = torch.full_like(v, -1)
-    true = Normal(
-        posterior_mean(x_0),
-        (process.log_variance(minus_one, steps) / 2).exp())
-    model = Normal(
-        posterior_mean(clean_from(estimate)),
-        (process.log_variance(v, steps) / 2).exp())
+    true = Normal(posterior_mean(x_0), (process.log_variance(minus_one, steps) / 2).exp())
+    model = Normal(posterior_mean(clean_from(estimate)), (process.log_variance(v, steps) / 2).exp())
     expected = kl_divergence(true, model).mean(1) / math.log(2)
     bound = process.variational_bound(noise - estimate, v, x_0, steps)
     torch.testing.assert_close(bound[1:], expected[1:], rtol=1e-8, atol=1e-12)
@@ -63,42 +59,38 @@ def test_bound_at_step_0_is_the_likelihood_of_the_token(process, rows):
     alpha_bar = process.schedule.alpha_bar[0]
     x_t = process.add_noise(x_0, t, noise)
     mean = (x_t - (1 - alpha_bar).sqrt() * estimate) / alpha_bar.sqrt()
-    nats = discretized_gaussian_nll(x_0, x_0 - mean,
-                                    process.log_variance(v, t))
+    nats = discretized_gaussian_nll(x_0, x_0 - mean, process.log_variance(v, t))
     torch.testing.assert_close(
-        process.variational_bound(noise - estimate, v, x_0, t),
-        nats.mean(1) / math.log(2))
+        process.variational_bound(noise - estimate, v, x_0, t), nats.mean(1) / math.log(2)
+    )
 
 
 def test_bound_is_zero_for_a_perfect_estimate(process, rows, steps):
     x_0, _, _, v = rows
     perfect, minus_one = torch.zeros_like(v), torch.full_like(v, -1)
     bound = process.variational_bound(perfect, minus_one, x_0, steps)
-    torch.testing.assert_close(
-        bound[1:], torch.zeros(len(steps) - 1).double(), atol=1e-12, rtol=0)
+    torch.testing.assert_close(bound[1:], torch.zeros(len(steps) - 1).double(), atol=1e-12, rtol=0)
 
 
 def test_bound_is_in_bits_per_dimension(process, rows, steps):
     x_0, noise, estimate, v = (part[:, :1] for part in rows)
     single = process.variational_bound(noise - estimate, v, x_0, steps)
     many = process.variational_bound(
-        *(tensor.expand(-1, 5) for tensor in (noise - estimate, v, x_0)),
-        steps)
+        *(tensor.expand(-1, 5) for tensor in (noise - estimate, v, x_0)), steps
+    )
     torch.testing.assert_close(many, single)
     # A bin of the level 0 that holds half of the mass is one bit.
     std = (1 / 255) / stats.norm.ppf(0.75)
     nats = discretized_gaussian_nll(
-        torch.zeros(1).double(),
-        torch.zeros(1).double(),
-        torch.tensor([2 * math.log(std)]).double())
+        torch.zeros(1).double(), torch.zeros(1).double(), torch.tensor([2 * math.log(std)]).double()
+    )
     assert nats.item() / math.log(2) == pytest.approx(1)
 
 
 def test_likelihood_sums_to_one_over_its_bins():
     levels = torch.linspace(-1, 1, 256, dtype=torch.float64)
-    for mean, log_variance in ((0., -2.), (0.3, -9.), (-2., 0.), (1., -6.)):
-        nll = discretized_gaussian_nll(levels, levels - mean,
-                                       torch.tensor(log_variance).double())
+    for mean, log_variance in ((0.0, -2.0), (0.3, -9.0), (-2.0, 0.0), (1.0, -6.0)):
+        nll = discretized_gaussian_nll(levels, levels - mean, torch.tensor(log_variance).double())
         assert nll.neg().exp().sum() == pytest.approx(1, abs=1e-9)
 
 
@@ -111,9 +103,8 @@ def test_the_outermost_bins_are_open():
 
 def test_likelihood_is_precise_in_both_tails_in_float32():
     # 5 standard deviations out, where 1 - cdf has one digit in float32.
-    value, log_variance = torch.tensor([-0.5, 0.5]), torch.full((2, ), -4.6)
+    value, log_variance = torch.tensor([-0.5, 0.5]), torch.full((2,), -4.6)
     nll = discretized_gaussian_nll(value, value, log_variance)
     std = math.exp(-2.3)
-    mass = stats.norm.cdf((-0.5 + 1 / 255) / std) - stats.norm.cdf(
-        (-0.5 - 1 / 255) / std)
-    torch.testing.assert_close(nll, torch.full((2, ), -math.log(mass)))
+    mass = stats.norm.cdf((-0.5 + 1 / 255) / std) - stats.norm.cdf((-0.5 - 1 / 255) / std)
+    torch.testing.assert_close(nll, torch.full((2,), -math.log(mass)))

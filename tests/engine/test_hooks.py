@@ -20,8 +20,7 @@ def drawn() -> list:
     return [random.random(), np.random.rand(), torch.rand(()).item()]
 
 
-def draws_of(seed=None, rank: int = 0, iteration: int = 0, runner_seed=0,
-             monkeypatch=None) -> list:
+def draws_of(seed=None, rank: int = 0, iteration: int = 0, runner_seed=0, monkeypatch=None) -> list:
     """What a step and the loading of the next batch draw."""
     monkeypatch.setattr(step_seed_hook, 'get_rank', lambda: rank)
     runner = SimpleNamespace(iter=iteration, seed=runner_seed)
@@ -37,21 +36,20 @@ def test_draws_are_a_function_of_seed_rank_and_iteration(monkeypatch):
     usual = draws_of(monkeypatch=monkeypatch)
     torch.rand(5), np.random.rand(5), random.random()
     assert draws_of(monkeypatch=monkeypatch) == usual
-    for change in (dict(rank=1), dict(iteration=1), dict(seed=1),
-                   dict(runner_seed=1)):
+    for change in (dict(rank=1), dict(iteration=1), dict(seed=1), dict(runner_seed=1)):
         other = draws_of(monkeypatch=monkeypatch, **change)
         assert all(a != b for a, b in zip(other, usual)), change
     # A seed of its own wins over the runner's.
-    assert draws_of(
-        seed=0, runner_seed=1, monkeypatch=monkeypatch) == usual
+    assert draws_of(seed=0, runner_seed=1, monkeypatch=monkeypatch) == usual
 
 
 def test_no_two_draws_of_a_run_coincide(monkeypatch):
     """Neither across ranks nor steps, nor between step and augmentation."""
     draws = [
-        value for rank in range(3) for iteration in range(4)
-        for value in draws_of(
-            rank=rank, iteration=iteration, monkeypatch=monkeypatch)
+        value
+        for rank in range(3)
+        for iteration in range(4)
+        for value in draws_of(rank=rank, iteration=iteration, monkeypatch=monkeypatch)
     ]
     assert len(set(draws)) == len(draws)
 
@@ -69,8 +67,7 @@ def test_a_resumed_epoch_begins_as_the_unbroken_one(monkeypatch):
 
 def test_evaluation_is_not_reseeded():
     hook = StepSeedHook(seed=0)
-    assert not {'before_val_iter', 'before_val_epoch', 'before_test_iter'
-                } & set(vars(StepSeedHook))
+    assert not {'before_val_iter', 'before_val_epoch', 'before_test_iter'} & set(vars(StepSeedHook))
     torch.manual_seed(5)
     state = torch.get_rng_state()
     hook.before_val_epoch(None)
@@ -86,18 +83,13 @@ class Labels(BaseDataset):
         super().__init__(serialize_data=False)
 
     def load_data_list(self) -> list:
-        return [
-            dict() if label is None else dict(gt_label=label)
-            for label in self.labels
-        ]
+        return [dict() if label is None else dict(gt_label=label) for label in self.labels]
 
     def get_gt_labels(self):
-        return np.array([
-            self.get_data_info(i)['gt_label'] for i in range(len(self))
-        ])
+        return np.array([self.get_data_info(i)['gt_label'] for i in range(len(self))])
 
 
-def runner(train=(0, 1, 2), val=(0, ), wrap=lambda model: model):
+def runner(train=(0, 1, 2), val=(0,), wrap=lambda model: model):
     head = nn.Module()
     head.num_classes = 3
     model = SimpleNamespace(student=SimpleNamespace(head=head))
@@ -110,18 +102,25 @@ def runner(train=(0, 1, 2), val=(0, ), wrap=lambda model: model):
         train_dataloader=loader(train),
         val_dataloader=None if val is None else loader(val),
         test_dataloader=loader(train),
-        val_loop=None if val is None else object())
+        val_loop=None if val is None else object(),
+    )
 
 
 @pytest.mark.parametrize('wrong', [3, -1, 255])
-@pytest.mark.parametrize('wrap', [
-    lambda model: model,
-    lambda model: SimpleNamespace(module=model),
-    lambda model: model.student,
-], ids=['algorithm', 'wrapped', 'plain classifier'])
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda model: model,
+        lambda model: SimpleNamespace(module=model),
+        lambda model: model.student,
+    ],
+    ids=['algorithm', 'wrapped', 'plain classifier'],
+)
 def test_a_label_outside_the_classes_is_named(wrong, wrap):
-    message = (rf'2 labels of Labels are outside \[0, 3\).* first is {wrong} '
-               'at sample 1. Check')
+    message = (
+        rf'2 labels of Labels are outside \[0, 3\).* first is {wrong} '
+        'at sample 1. Check'
+    )
     bad = (0, wrong, 2, wrong)
     with pytest.raises(ValueError, match=message):
         LabelCheckHook().before_train(runner(train=bad, wrap=wrap))
@@ -131,10 +130,13 @@ def test_a_label_outside_the_classes_is_named(wrong, wrap):
         LabelCheckHook().before_test(runner(train=bad, wrap=wrap))
 
 
-@pytest.mark.parametrize('wrapper', [
-    lambda dataset: RepeatDataset(dataset, times=2),
-    lambda dataset: ConcatDataset([Labels([0, 1]), dataset]),
-])
+@pytest.mark.parametrize(
+    'wrapper',
+    [
+        lambda dataset: RepeatDataset(dataset, times=2),
+        lambda dataset: ConcatDataset([Labels([0, 1]), dataset]),
+    ],
+)
 def test_labels_are_also_found_inside_of_wrappers(wrapper):
     bad = runner()
     bad.train_dataloader.dataset = wrapper(Labels([0, 5]))
@@ -155,39 +157,42 @@ def test_unlabeled_datasets_pass():
     LabelCheckHook().before_train(runner(train=(None, None), val=None))
 
 
-def unlabeled_runner(trainable=False, mapping=('condition', 'target'),
-                     batch_augments=None, **settings):
+def unlabeled_runner(
+    trainable=False, mapping=('condition', 'target'), batch_augments=None, **settings
+):
     """A run whose model reads no labels, with the changes given."""
     found = runner(**settings)
     found.model.student.head.trainable = trainable
     found.model.distiller = SimpleNamespace(
-        loss_forward_mappings=dict(loss_gendd=dict.fromkeys(mapping)))
-    found.model.data_preprocessor = SimpleNamespace(
-        batch_augments=batch_augments)
+        loss_forward_mappings=dict(loss_gendd=dict.fromkeys(mapping))
+    )
+    found.model.data_preprocessor = SimpleNamespace(batch_augments=batch_augments)
     return found
 
 
 def test_placeholders_pass_where_the_model_reads_no_labels():
     placeholders = (-1, -1)
     LabelCheckHook().before_train(unlabeled_runner(train=placeholders))
-    for reader in (dict(trainable=True), dict(batch_augments=object()),
-                   dict(mapping=('condition', 'target', 'labels')),
-                   dict(mapping=('preds', 'gt_labels'))):
+    for reader in (
+        dict(trainable=True),
+        dict(batch_augments=object()),
+        dict(mapping=('condition', 'target', 'labels')),
+        dict(mapping=('preds', 'gt_labels')),
+    ):
         with pytest.raises(ValueError, match='2 labels .* first is -1'):
-            LabelCheckHook().before_train(
-                unlabeled_runner(train=placeholders, **reader))
+            LabelCheckHook().before_train(unlabeled_runner(train=placeholders, **reader))
 
 
 def test_evaluation_always_reads_labels():
     with pytest.raises(ValueError, match='1 labels .* first is -1'):
-        LabelCheckHook().before_train(unlabeled_runner(val=(-1, )))
+        LabelCheckHook().before_train(unlabeled_runner(val=(-1,)))
     with pytest.raises(ValueError, match='1 labels .* first is -1'):
-        LabelCheckHook().before_test(unlabeled_runner(train=(-1, )))
+        LabelCheckHook().before_test(unlabeled_runner(train=(-1,)))
 
 
 @pytest.mark.parametrize('supervised', [True, False])
 def test_the_algorithm_says_whether_it_reads_labels(supervised):
-    found = runner(train=(-1, ))
+    found = runner(train=(-1,))
     found.model = small_models.built(supervised)
     if supervised:
         with pytest.raises(ValueError, match='first is -1'):
@@ -197,7 +202,7 @@ def test_the_algorithm_says_whether_it_reads_labels(supervised):
 
 
 def test_what_states_no_classes_or_gives_no_labels_passes():
-    plain = runner(train=(9, ))
+    plain = runner(train=(9,))
     plain.model = nn.Linear(2, 2)
     LabelCheckHook().before_train(plain)
     other = runner()

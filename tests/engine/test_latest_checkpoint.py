@@ -27,7 +27,7 @@ def damage(path: Path) -> None:
     content = path.read_bytes()
     # In the middle of the ones.
     start = content.rindex(torch.ones(50).numpy().tobytes())
-    path.write_bytes(content[:start] + b'\1' + content[start + 1:])
+    path.write_bytes(content[:start] + b'\1' + content[start + 1 :])
 
 
 def test_nothing_was_saved(tmp_path):
@@ -43,19 +43,21 @@ def test_the_one_that_was_named_last(tmp_path):
 
 @pytest.mark.parametrize('spoil', [cut_short, damage, os.remove])
 @pytest.mark.parametrize('unit', ['epoch', 'iter'])
-def test_a_damaged_one_gives_way_to_an_older(tmp_path, spoil, unit,
-                                             monkeypatch):
+def test_a_damaged_one_gives_way_to_an_older(tmp_path, spoil, unit, monkeypatch):
     said = []
-    monkeypatch.setattr('gendd_mm.engine.latest_checkpoint.print_log',
-                        lambda text, **kwargs: said.append((text, kwargs)))
+    monkeypatch.setattr(
+        'gendd_mm.engine.latest_checkpoint.print_log',
+        lambda text, **kwargs: said.append((text, kwargs)),
+    )
     save(tmp_path, f'{unit}_9.pth')
     older = save(tmp_path, f'{unit}_10.pth')
     save(tmp_path, f'best_{unit}_99.pth')
     newest = save(tmp_path, f'{unit}_11.pth')
     spoil(newest)
     assert latest_checkpoint(str(tmp_path)) == str(older)
-    (text, kwargs), = said
-    assert str(newest) in text and kwargs['level'] == logging.WARNING
+    ((text, kwargs),) = said
+    assert str(newest) in text
+    assert kwargs['level'] == logging.WARNING
 
 
 def test_killed_while_naming_it(tmp_path):
@@ -82,8 +84,7 @@ def test_a_folder_that_was_moved(tmp_path):
     (tmp_path / 'here').mkdir()
     save(tmp_path / 'here', 'epoch_1.pth')
     (tmp_path / 'here').rename(tmp_path / 'there')
-    assert latest_checkpoint(str(tmp_path / 'there')) == str(
-        tmp_path / 'there' / 'epoch_1.pth')
+    assert latest_checkpoint(str(tmp_path / 'there')) == str(tmp_path / 'there' / 'epoch_1.pth')
 
 
 def test_other_storage_is_left_to_mmengine(tmp_path):
@@ -91,14 +92,16 @@ def test_other_storage_is_left_to_mmengine(tmp_path):
     assert latest_checkpoint(str(tmp_path)) == 's3://bucket/epoch_1.pth'
 
 
-@pytest.mark.parametrize('reached, train_cfg, final', [
-    (dict(epoch=3, iter=30), dict(by_epoch=True, max_epochs=3), True),
-    (dict(epoch=2, iter=20), dict(by_epoch=True, max_epochs=3), False),
-    (dict(epoch=0, iter=30), dict(by_epoch=False, max_iters=30), True),
-    (dict(epoch=0, iter=20), dict(by_epoch=False, max_iters=30), False),
-])
-def test_whether_it_is_the_last_of_its_run(tmp_path, reached, train_cfg,
-                                           final):
+@pytest.mark.parametrize(
+    ('reached', 'train_cfg', 'final'),
+    [
+        (dict(epoch=3, iter=30), dict(by_epoch=True, max_epochs=3), True),
+        (dict(epoch=2, iter=20), dict(by_epoch=True, max_epochs=3), False),
+        (dict(epoch=0, iter=30), dict(by_epoch=False, max_iters=30), True),
+        (dict(epoch=0, iter=20), dict(by_epoch=False, max_iters=30), False),
+    ],
+)
+def test_whether_it_is_the_last_of_its_run(tmp_path, reached, train_cfg, final):
     path = save(tmp_path, 'a.pth', **reached)
     assert is_final(str(path), train_cfg) == final
 

@@ -70,12 +70,11 @@ def runs(request, tmp_path_factory):
     cfg = small_models.shrunk('gendd_digits.py', folder / 'unbroken', teacher)
     cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.1))
     loss = cfg.model.distiller.distill_losses.loss_gendd
-    loss.feature_mixup = dict(type='FeatureMixup', beta=1.)
+    loss.feature_mixup = dict(type='FeatureMixup', beta=1.0)
     cfg.model.architecture.data_preprocessor = cfg.pop('data_preprocessor')
-    cfg.model.architecture.train_cfg = dict(augments=[
-        dict(type='Mixup', alpha=0.8),
-        dict(type='CutMix', alpha=1.)
-    ])
+    cfg.model.architecture.train_cfg = dict(
+        augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)]
+    )
     last = 'epoch_3.pth'
     if request.param == 'iterations':
         by_iteration(cfg)
@@ -93,14 +92,10 @@ def runs(request, tmp_path_factory):
     broken.experiment_name += 'b'
     resumed = small_models.trained(broken)
     assert resumed.iter == unbroken.iter == 9
-    return [
-        torch.load(folder / name / last, weights_only=True)
-        for name in ('unbroken', 'broken')
-    ]
+    return [torch.load(folder / name / last, weights_only=True) for name in ('unbroken', 'broken')]
 
 
-@pytest.mark.parametrize(
-    'part', ['state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers'])
+@pytest.mark.parametrize('part', ['state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers'])
 def test_a_resumed_run_is_the_unbroken_one(runs, part):
     unbroken, resumed = runs
     assert_same(unbroken[part], resumed[part], part)
@@ -115,7 +110,8 @@ def test_beta2_has_arrived(runs):
 @pytest.mark.parametrize('part', ['state_dict', 'ema_state_dict'])
 def test_checkpoints_hold_no_teacher(runs, part):
     keys = [key for checkpoint in runs for key in checkpoint[part]]
-    assert keys and not any('teacher' in key for key in keys)
+    assert keys
+    assert not any('teacher' in key for key in keys)
     roots = {key.removeprefix('module.').split('.')[0] for key in keys}
     assert roots <= {'architecture', 'distiller', 'steps'}
 
@@ -124,8 +120,9 @@ def test_the_ema_is_an_average_of_the_student_and_the_head(runs):
     state, ema = runs[0]['state_dict'], runs[0]['ema_state_dict']
     # The hook swaps them when it saves: what is evaluated is the average.
     moved = [
-        key for key in state if state[key].is_floating_point()
-        and not state[key].equal(ema[f'module.{key}'])
+        key
+        for key in state
+        if state[key].is_floating_point() and not state[key].equal(ema[f'module.{key}'])
     ]
     assert any(key.startswith('architecture.backbone') for key in moved)
     assert any(key.startswith('distiller') for key in moved)
@@ -138,10 +135,7 @@ def test_the_optimizer_holds_student_and_head_alone(tmp_path):
     optimizer = runner.build_optim_wrapper(cfg.optim_wrapper).optimizer
     held = [p for group in optimizer.param_groups for p in group['params']]
     assert {id(p) for p in held} == {id(p) for p in runner.model.parameters()}
-    assert not {id(p)
-                for p in held
-                } & {id(p)
-                     for p in runner.model.teacher.model.parameters()}
+    assert not {id(p) for p in held} & {id(p) for p in runner.model.teacher.model.parameters()}
     head = {id(p) for p in runner.model.distiller.parameters()}
     for group in optimizer.param_groups:
         for parameter in group['params']:

@@ -13,10 +13,12 @@ from gendd_mm.engine import CosineAnnealingBeta2
 
 def make_optimizer(*beta2s: float) -> torch.optim.AdamW:
     """One parameter group for each beta2."""
-    return torch.optim.AdamW([
-        dict(params=[torch.nn.Parameter(torch.ones(2))], betas=(0.9, beta2))
-        for beta2 in beta2s or (0.96, )
-    ])
+    return torch.optim.AdamW(
+        [
+            dict(params=[torch.nn.Parameter(torch.ones(2))], betas=(0.9, beta2))
+            for beta2 in beta2s or (0.96,)
+        ]
+    )
 
 
 def beta2s(optimizer) -> list:
@@ -33,8 +35,7 @@ def test_every_step_follows_the_formula():
     optimizer, steps = make_optimizer(0.96), 7
     scheduler = CosineAnnealingBeta2(optimizer, end=steps, by_epoch=False)
     for s in range(steps):
-        expected = 0.999 - (0.999 - 0.96) / 2 * (1 + math.cos(math.pi * s /
-                                                              (steps - 1)))
+        expected = 0.999 - (0.999 - 0.96) / 2 * (1 + math.cos(math.pi * s / (steps - 1)))
         assert beta2s(optimizer) == [pytest.approx(expected, abs=1e-12)]
         advance(optimizer, scheduler)
 
@@ -85,16 +86,18 @@ def test_adam_uses_the_scheduled_value():
     scheduler = CosineAnnealingBeta2(optimizer, end=2)
     parameter = optimizer.param_groups[0]['params'][0]
     advance(optimizer, scheduler)  # nothing has a gradient yet
-    parameter.grad = torch.full((2, ), 3.)
+    parameter.grad = torch.full((2,), 3.0)
     optimizer.step()
-    torch.testing.assert_close(optimizer.state[parameter]['exp_avg_sq'],
-                               torch.full((2, ), (1 - 0.999) * 9))
+    torch.testing.assert_close(
+        optimizer.state[parameter]['exp_avg_sq'], torch.full((2,), (1 - 0.999) * 9)
+    )
 
 
 def test_epochs_become_iterations():
     optimizer = make_optimizer(0.96)
     scheduler = CosineAnnealingBeta2.build_iter_from_epoch(
-        optimizer, begin=1, end=3, by_epoch=True, epoch_length=10)
+        optimizer, begin=1, end=3, by_epoch=True, epoch_length=10
+    )
     assert (scheduler.begin, scheduler.end) == (10, 30)
     assert not scheduler.by_epoch
     for _ in range(29):
@@ -112,8 +115,7 @@ def test_resuming_gives_the_same_values_bit_for_bit(tmp_path):
     optimizer, scheduler = start()
     for _ in range(4):
         advance(optimizer, scheduler)
-    torch.save((optimizer.state_dict(), scheduler.state_dict()),
-               tmp_path / 'state.pth')
+    torch.save((optimizer.state_dict(), scheduler.state_dict()), tmp_path / 'state.pth')
 
     resumed, resumed_scheduler = start()
     saved = torch.load(tmp_path / 'state.pth')
@@ -178,20 +180,19 @@ def test_an_optimizer_without_betas_is_an_error():
 def test_values_that_cannot_be_are_errors():
     optimizer = make_optimizer()
     with pytest.raises(ValueError, match=r'final_beta2=1.0 .*\[0, 1\)'):
-        CosineAnnealingBeta2(optimizer, final_beta2=1., end=5)
+        CosineAnnealingBeta2(optimizer, final_beta2=1.0, end=5)
     with pytest.raises(ValueError, match='set end to its length'):
         CosineAnnealingBeta2(optimizer)
     with pytest.raises(ValueError, match='by_epoch=False'):
         CosineAnnealingBeta2.build_iter_from_epoch(
-            optimizer, end=5, by_epoch=False, epoch_length=10)
+            optimizer, end=5, by_epoch=False, epoch_length=10
+        )
     with pytest.raises(ValueError, match='epoch_length=0'):
         CosineAnnealingBeta2.build_iter_from_epoch(optimizer, end=5)
 
 
 def test_builds_in_other_projects(build):
     scheduler = build(
-        PARAM_SCHEDULERS,
-        type='gendd_mm.CosineAnnealingBeta2',
-        optimizer=make_optimizer(),
-        end=5)
+        PARAM_SCHEDULERS, type='gendd_mm.CosineAnnealingBeta2', optimizer=make_optimizer(), end=5
+    )
     assert isinstance(scheduler, CosineAnnealingBeta2)

@@ -30,17 +30,16 @@ def test_both_stages_get_the_seed_and_the_options(tmp_path, monkeypatch):
     monkeypatch.setattr(options, 'get_device', lambda: 'cuda')
     first, second = read_both(
         arguments(
-            amp=True,
-            no_validate=True,
-            work_dir=str(tmp_path),
-            cfg_options={'randomness.seed': 7}))
+            amp=True, no_validate=True, work_dir=str(tmp_path), cfg_options={'randomness.seed': 7}
+        )
+    )
     for cfg in (first, second):
         assert cfg.randomness.seed == 7
         assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
         assert cfg.val_cfg is None
-        assert cfg.launcher == 'none' and cfg.resume is False
-    assert (first.work_dir, second.work_dir) == (str(tmp_path / 'stage1'),
-                                                 str(tmp_path))
+        assert cfg.launcher == 'none'
+        assert cfg.resume is False
+    assert (first.work_dir, second.work_dir) == (str(tmp_path / 'stage1'), str(tmp_path))
 
 
 def test_options_of_stage1_have_its_prefix(tmp_path):
@@ -50,8 +49,10 @@ def test_options_of_stage1_have_its_prefix(tmp_path):
                 'train_cfg.max_epochs': 7,
                 'stage1.train_cfg.max_epochs': 3,
                 'stage1.param_scheduler.0.end': 3,
-                'stage1.randomness.seed': 5
-            }))
+                'stage1.randomness.seed': 5,
+            }
+        )
+    )
     assert (first.train_cfg.max_epochs, second.train_cfg.max_epochs) == (3, 7)
     assert first.param_scheduler[0].end == 3
     assert first.param_scheduler[0].type == 'CosineAnnealingLR'
@@ -65,22 +66,22 @@ def write(folder: Path, text: str, name: str = 'two.py') -> Path:
 
 def test_its_config_is_relative_to_the_one_that_names_it(tmp_path):
     write(tmp_path, "_base_ = ['toy_base.py']\n", 'one.py')
-    write(tmp_path,
-          "model = dict(type='A')\noptim_wrapper = dict()\nseen = True\n",
-          'toy_base.py')
-    two = write(tmp_path, "_base_ = ['one.py']\nstage1 = "
-                "dict(config='one.py')\n")
+    write(tmp_path, "model = dict(type='A')\noptim_wrapper = dict()\nseen = True\n", 'toy_base.py')
+    two = write(tmp_path, "_base_ = ['one.py']\nstage1 = dict(config='one.py')\n")
     first, second = read_both(arguments(two))
     assert first.seen
     # A dumped config, which is elsewhere, still finds it.
     assert second.stage1.config == str(tmp_path / 'one.py')
 
 
-@pytest.mark.parametrize('text, error, message', [
-    ('stage1 = dict(config="gone.py")', FileNotFoundError, 'gone.py'),
-    ('stage1 = dict(train_cfg=dict())', ValueError, 'names no config'),
-    ('stage1 = dict(config="two.py")', ValueError, 'two stages at most'),
-])
+@pytest.mark.parametrize(
+    ('text', 'error', 'message'),
+    [
+        ('stage1 = dict(config="gone.py")', FileNotFoundError, 'gone.py'),
+        ('stage1 = dict(train_cfg=dict())', ValueError, 'names no config'),
+        ('stage1 = dict(config="two.py")', ValueError, 'two stages at most'),
+    ],
+)
 def test_a_wrong_stage1_is_named(tmp_path, text, error, message):
     two = write(tmp_path, f'{text}\noptim_wrapper = dict()\n')
     with pytest.raises(error, match=message):
@@ -110,17 +111,12 @@ def save(work_dir, epoch: int) -> str:
 
 
 def warm_starts(cfg) -> list:
-    return [
-        hook.checkpoint for hook in cfg.custom_hooks
-        if hook.type.endswith('WarmStartHook')
-    ]
+    return [hook.checkpoint for hook in cfg.custom_hooks if hook.type.endswith('WarmStartHook')]
 
 
 def test_stage_2_follows_stage_1(ran, tmp_path):
     stages.train(arguments(work_dir=str(tmp_path), resume='auto'))
-    assert [cfg.work_dir
-            for cfg in ran] == [str(tmp_path / 'stage1'),
-                                str(tmp_path)]
+    assert [cfg.work_dir for cfg in ran] == [str(tmp_path / 'stage1'), str(tmp_path)]
     assert [cfg.resume for cfg in ran] == [False, False]
     assert ran[0].experiment_name == 'warmup_digits_stage1'
     assert warm_starts(ran[1]) == [str(tmp_path / 'stage1' / 'epoch_5.pth')]
@@ -137,8 +133,10 @@ def test_a_finished_stage_1_is_not_repeated(ran, tmp_path, resume):
 def test_an_unfinished_stage_1_is_resumed(ran, tmp_path):
     save(tmp_path / 'stage1', 4)
     stages.train(arguments(work_dir=str(tmp_path), resume='auto'))
-    assert ran[0].resume and ran[0].load_from.endswith('stage1/epoch_4.pth')
-    assert len(ran) == 2 and not ran[1].resume
+    assert ran[0].resume
+    assert ran[0].load_from.endswith('stage1/epoch_4.pth')
+    assert len(ran) == 2
+    assert not ran[1].resume
 
 
 def test_a_resumed_stage_2_needs_no_stage_1(ran, tmp_path):
@@ -147,7 +145,8 @@ def test_a_resumed_stage_2_needs_no_stage_1(ran, tmp_path):
     save(tmp_path, 4)
     stages.train(arguments(work_dir=str(tmp_path), resume='auto'))
     assert [cfg.work_dir for cfg in ran] == [str(tmp_path)]
-    assert ran[0].resume and not warm_starts(ran[0])
+    assert ran[0].resume
+    assert not warm_starts(ran[0])
 
 
 def test_a_path_to_resume_from_is_of_stage_2_or_the_stage_asked(ran, tmp_path):
@@ -165,22 +164,20 @@ def test_one_stage_alone(ran, tmp_path):
         stages.train(arguments(**args, stage=2))
     stages.train(arguments(**args, stage=1))
     stages.train(arguments(**args, stage=2))
-    assert [Path(cfg.work_dir).name
-            for cfg in ran] == ['stage1', tmp_path.name]
+    assert [Path(cfg.work_dir).name for cfg in ran] == ['stage1', tmp_path.name]
 
 
 def test_without_a_stage_1(ran, tmp_path):
     args = dict(work_dir=str(tmp_path), cfg_options=dict(stage1=None))
     stages.train(arguments(**args))
-    assert len(ran) == 1 and not warm_starts(ran[0])
+    assert len(ran) == 1
+    assert not warm_starts(ran[0])
     with pytest.raises(ValueError, match='has no stage1.*Leave --stage out'):
         stages.train(arguments(**args, stage=1))
 
 
 def test_another_backbone_is_an_error_before_stage_1(ran, tmp_path):
-    args = arguments(
-        work_dir=str(tmp_path),
-        cfg_options={'stage1.model.backbone.stem_channels': 4})
+    args = arguments(work_dir=str(tmp_path), cfg_options={'stage1.model.backbone.stem_channels': 4})
     with pytest.raises(ValueError, match='backbones of stage 1.*differ'):
         stages.train(args)
     assert not ran
@@ -191,8 +188,9 @@ def test_only_rank_0_looks_for_what_stage_1_left(tmp_path, monkeypatch):
     written = str(tmp_path / 'by rank 0')
     monkeypatch.setattr(stages, 'run_training', lambda cfg: None)
     monkeypatch.setattr(stages, 'is_main_process', lambda: False)
-    monkeypatch.setattr(stages, 'broadcast_object_list',
-                        lambda found: found.__setitem__(0, written))
+    monkeypatch.setattr(
+        stages, 'broadcast_object_list', lambda found: found.__setitem__(0, written)
+    )
     looked = []
     monkeypatch.setattr(stages, 'latest_checkpoint', looked.append)
     args = arguments(work_dir=str(tmp_path), stage=1)
@@ -212,7 +210,6 @@ def test_a_trained_model_is_freed(tmp_path):
 
     @HOOKS.register_module(force=True)
     class Watch(Hook):
-
         def before_train(self, runner) -> None:
             models.append(weakref.ref(runner.model))
 

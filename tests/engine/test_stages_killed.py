@@ -30,17 +30,15 @@ def small(teacher: str, images: int, **more) -> dict:
         'train_dataloader.dataset.indices': images,
         'default_hooks.logger.interval': 1,
         'default_hooks.checkpoint.interval': 1,
-        **more
+        **more,
     }
     head = 'model.distiller.distill_losses.loss_gendd.head'
     return {
         **settings,
-        **{
-            f'stage1.{key}': value
-            for key, value in settings.items()
-        }, 'model.teacher_ckpt': teacher,
+        **{f'stage1.{key}': value for key, value in settings.items()},
+        'model.teacher_ckpt': teacher,
         'stage1.model.head.teacher_ckpt': teacher,
-        f'{head}.denoiser.width': 32
+        f'{head}.denoiser.width': 32,
     }
 
 
@@ -48,9 +46,7 @@ def wait_for_the_second_epoch(folder: Path, is_running) -> None:
     """Until a run has logged the second step of it."""
     while is_running():
         logs = (path.read_text() for path in folder.glob('*/*.log'))
-        if any(
-                re.search(r'Epoch\(train\)\s+\[2\]\[ *2/', log)
-                for log in logs):
+        if any(re.search(r'Epoch\(train\)\s+\[2\]\[ *2/', log) for log in logs):
             return
         time.sleep(0.05)
     pytest.fail(f'the run in {folder} ended too early')
@@ -59,9 +55,7 @@ def wait_for_the_second_epoch(folder: Path, is_running) -> None:
 def check_same(whole: Path, killed: Path) -> None:
     """Weights and moments of the optimizer, bit for bit, in both stages."""
     for name in ('stage1/epoch_2.pth', 'epoch_2.pth'):
-        one, other = (
-            torch.load(folder / name, weights_only=True)
-            for folder in (whole, killed))
+        one, other = (torch.load(folder / name, weights_only=True) for folder in (whole, killed))
         assert one['state_dict'].keys() == other['state_dict'].keys()
         for key, value in one['state_dict'].items():
             assert value.equal(other['state_dict'][key]), (name, key)
@@ -75,8 +69,7 @@ def test_killed_in_both_stages_is_as_never_killed(teacher, tmp_path):
     stage1 = killed / 'stage1'
     # Processes that have imported everything already.
     context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(
-        ['gendd_mm.engine.stages', 'mmpretrain.models', 'small_models'])
+    context.set_forkserver_preload(['gendd_mm.engine.stages', 'mmpretrain.models', 'small_models'])
     pause = {'default_hooks.pause': dict(type='PauseHook')}
 
     def started(work_dir: Path, *more: str) -> multiprocessing.Process:
@@ -85,11 +78,11 @@ def test_killed_in_both_stages_is_as_never_killed(teacher, tmp_path):
             work_dir=str(work_dir),
             no_validate=True,
             resume='auto',
-            cfg_options=small(teacher, images=64, **pause))
+            cfg_options=small(teacher, images=64, **pause),
+        )
         process = context.Process(
-            target=small_models.train_in_stages,
-            args=(args, *more),
-            daemon=True)
+            target=small_models.train_in_stages, args=(args, *more), daemon=True
+        )
         process.start()
         return process
 
@@ -126,13 +119,22 @@ def test_two_processes_killed_in_both_stages(teacher, tmp_path):
     def started(work_dir: Path) -> subprocess.Popen:
         options = small(teacher, images=1200)
         env = dict(os.environ, OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='')
-        return subprocess.Popen([
-            'bash', 'tools/dist_train.sh', CONFIG, '2', '--work-dir',
-            str(work_dir), '--no-validate', '--resume', '--cfg-options',
-            *(f'{key}={value}' for key, value in options.items())
-        ],
-                                env=dict(env, PYTHON=sys.executable),
-                                cwd=ROOT)
+        return subprocess.Popen(
+            [
+                'bash',
+                'tools/dist_train.sh',
+                CONFIG,
+                '2',
+                '--work-dir',
+                str(work_dir),
+                '--no-validate',
+                '--resume',
+                '--cfg-options',
+                *(f'{key}={value}' for key, value in options.items()),
+            ],
+            env=dict(env, PYTHON=sys.executable),
+            cwd=ROOT,
+        )
 
     def kill_in(folder: Path) -> None:
         process = started(killed)

@@ -11,8 +11,7 @@ from gendd_mm.engine.hooks import WarmStartHook
 
 
 def runner_of(model, iteration: int = 0) -> SimpleNamespace:
-    return SimpleNamespace(
-        iter=iteration, model=model, logger=logging.getLogger('test'))
+    return SimpleNamespace(iter=iteration, model=model, logger=logging.getLogger('test'))
 
 
 @pytest.fixture
@@ -51,16 +50,24 @@ def test_a_resumed_run_keeps_what_it_has_learned(tmp_path):
         hook.before_train(runner_of(model))
 
 
-@pytest.mark.parametrize('spoil, message', [
-    (lambda state: state.pop('backbone.conv.bias'),
-     r"missing keys \['conv.bias'\]"),
-    (lambda state: state.update({'backbone.more': torch.zeros(1)}),
-     r"unexpected keys \['more'\]"),
-    (lambda state: state.update({'backbone.conv.bias': torch.zeros(9)}),
-     r'conv.bias \(9,\) instead of \(4,\)'),
-    (lambda state: state.clear() or state.update(a=torch.zeros(1)),
-     r'missing keys \[.*conv.weight'),
-])
+@pytest.mark.parametrize(
+    ('spoil', 'message'),
+    [
+        (lambda state: state.pop('backbone.conv.bias'), r"missing keys \['conv.bias'\]"),
+        (
+            lambda state: state.update({'backbone.more': torch.zeros(1)}),
+            r"unexpected keys \['more'\]",
+        ),
+        (
+            lambda state: state.update({'backbone.conv.bias': torch.zeros(9)}),
+            r'conv.bias \(9,\) instead of \(4,\)',
+        ),
+        (
+            lambda state: state.clear() or state.update(a=torch.zeros(1)),
+            r'missing keys \[.*conv.weight',
+        ),
+    ],
+)
 def test_what_does_not_fit_is_an_error(stage1, spoil, message):
     path, _ = stage1
     checkpoint = torch.load(path)

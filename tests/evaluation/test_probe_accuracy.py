@@ -12,8 +12,8 @@ from gendd_mm.evaluation import ProbeAccuracy
 # first, second and fourth; the probe for the second alone, and within its
 # first two for the first and second.
 LABELS = [0, 1, 2, 2]
-GEN = [[.6, .3, .1], [.1, .5, .4], [.7, .1, .2], [.2, .3, .5]]
-PROBE = [[.4, .5, .1], [.2, .7, .1], [.3, .6, .1], [.5, .4, .1]]
+GEN = [[0.6, 0.3, 0.1], [0.1, 0.5, 0.4], [0.7, 0.1, 0.2], [0.2, 0.3, 0.5]]
+PROBE = [[0.4, 0.5, 0.1], [0.2, 0.7, 0.1], [0.3, 0.6, 0.1], [0.5, 0.4, 0.1]]
 
 
 def evaluate(metric, gen=GEN, probe=PROBE, batch_size=4) -> dict:
@@ -27,24 +27,24 @@ def evaluate(metric, gen=GEN, probe=PROBE, batch_size=4) -> dict:
         samples.append(sample)
     evaluator = Evaluator([metric])
     for first in range(0, len(samples), batch_size):
-        evaluator.process(samples[first:first + batch_size])
+        evaluator.process(samples[first : first + batch_size])
     return evaluator.evaluate(len(samples))
 
 
 def test_top1_of_both_paths_is_that_by_hand():
-    assert evaluate(ProbeAccuracy()) == {'gen/top1': 75., 'probe/top1': 25.}
+    assert evaluate(ProbeAccuracy()) == {'gen/top1': 75.0, 'probe/top1': 25.0}
 
 
 def test_topk_counts_a_label_among_the_first_k():
     assert evaluate(ProbeAccuracy(topk=(1, 2))) == {
-        'gen/top1': 75.,
-        'gen/top2': 100.,
-        'probe/top1': 25.,
-        'probe/top2': 50.,
+        'gen/top1': 75.0,
+        'gen/top2': 100.0,
+        'probe/top1': 25.0,
+        'probe/top2': 50.0,
     }
     assert evaluate(ProbeAccuracy(topk=3)) == {
-        'gen/top3': 100.,
-        'probe/top3': 100.,
+        'gen/top3': 100.0,
+        'probe/top3': 100.0,
     }
 
 
@@ -53,8 +53,8 @@ def test_batches_do_not_matter():
 
 
 def test_a_path_without_scores_is_left_out():
-    assert evaluate(ProbeAccuracy(), probe=None) == {'gen/top1': 75.}
-    assert evaluate(ProbeAccuracy(), gen=None) == {'probe/top1': 25.}
+    assert evaluate(ProbeAccuracy(), probe=None) == {'gen/top1': 75.0}
+    assert evaluate(ProbeAccuracy(), gen=None) == {'probe/top1': 25.0}
 
 
 def test_a_k_above_the_number_of_classes_is_an_error():

@@ -35,7 +35,7 @@ def evaluate(metric, data=None, indices=None, size=SIZE) -> dict:
     indices = list(range(len(data))) if indices is None else indices
     evaluator = Evaluator([metric])
     for first in range(0, len(indices), BATCH_SIZE):
-        evaluator.process([data[i] for i in indices[first:first + BATCH_SIZE]])
+        evaluator.process([data[i] for i in indices[first : first + BATCH_SIZE]])
     return evaluator.evaluate(size)
 
 
@@ -88,17 +88,12 @@ def test_on_a_balanced_set_a_group_is_the_mean_of_its_images():
 def test_a_group_without_a_tested_class_is_left_out():
     found = evaluate(ShotAccuracy([50, 50, 50, 50, 50, 5]))
     assert set(found) == {
-        f'{path}/{key}'
-        for path in ('gen', 'probe')
-        for key in ('top1', 'medium')
+        f'{path}/{key}' for path in ('gen', 'probe') for key in ('top1', 'medium')
     }
 
 
 def test_counts_of_an_annotation_file(tmp_path, expected):
-    lines = [
-        f'a folder/{k}_{i}.jpg {k}' for k, n in enumerate(COUNTS[:4])
-        for i in range(n)
-    ]
+    lines = [f'a folder/{k}_{i}.jpg {k}' for k, n in enumerate(COUNTS[:4]) for i in range(n)]
     (tmp_path / 'train.txt').write_text('\n'.join(lines) + '\n\n')
     # The last two classes have no training image.
     metric = ShotAccuracy(str(tmp_path / 'train.txt'))
@@ -110,12 +105,14 @@ def test_counts_of_a_dataset():
     digits = dict(type='gendd_mm.DigitsDataset', pipeline=[])
     tail = dict(type='gendd_mm.LongTailed', imbalance=10, dataset=digits)
     counts = ShotAccuracy(tail).train_counts.tolist()
-    assert len(counts) == 10 and counts[0] == 116 and counts[-1] == 11
+    assert len(counts) == 10
+    assert counts[0] == 116
+    assert counts[-1] == 11
     twice = dict(type='RepeatDataset', times=2, dataset=digits)
     assert ShotAccuracy(twice).train_counts.sum() == 2400
 
 
-@pytest.mark.parametrize('counts', [COUNTS[:5], COUNTS + [1]])
+@pytest.mark.parametrize('counts', [COUNTS[:5], [*COUNTS, 1]])
 def test_counts_of_other_classes_are_an_error(counts):
     message = f'train_counts is of {len(counts)} classes, the scores are of 6'
     with pytest.raises(ValueError, match=message):
@@ -126,7 +123,8 @@ def test_counts_of_other_classes_are_an_error(counts):
 def evaluate_in_parts(rank: int, folder: str) -> None:
     """Evaluate as one of two processes, for both ways to share a set."""
     torch.distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
+    )
     found = []
     for round_up in (True, False):
         for device in ('cpu', 'gpu'):
@@ -138,13 +136,14 @@ def evaluate_in_parts(rank: int, folder: str) -> None:
     torch.distributed.destroy_process_group()
 
 
-def test_two_processes_with_uneven_batches_count_as_one(
-        tmp_path, monkeypatch, expected):
-    assert SIZE % (2 * BATCH_SIZE) and SIZE % 2
+def test_two_processes_with_uneven_batches_count_as_one(tmp_path, monkeypatch, expected):
+    assert SIZE % (2 * BATCH_SIZE)
+    assert SIZE % 2
     monkeypatch.chdir(tmp_path)  # MMEngine collects in the current folder
     # Forked: the imports are there already.
     torch.multiprocessing.start_processes(
-        evaluate_in_parts, (str(tmp_path), ), nprocs=2, start_method='fork')
+        evaluate_in_parts, (str(tmp_path),), nprocs=2, start_method='fork'
+    )
     for rank in range(2):
         found = torch.load(tmp_path / f'{rank}.pt')
         assert len(found) == 4

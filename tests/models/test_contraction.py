@@ -12,8 +12,11 @@ TARGET_DIM, NUM_CLASSES = 5, 4
 @pytest.fixture
 def batch():
     """Teacher features, hard labels and class centres, float64."""
-    return (torch.randn(3, TARGET_DIM).double(), torch.tensor([0, 3, 1]),
-            torch.randn(NUM_CLASSES, TARGET_DIM).double())
+    return (
+        torch.randn(3, TARGET_DIM).double(),
+        torch.tensor([0, 3, 1]),
+        torch.randn(NUM_CLASSES, TARGET_DIM).double(),
+    )
 
 
 def one_hot(labels):
@@ -30,17 +33,16 @@ def test_gradient_is_that_of_the_two_tasks(batch, strength):
     def gradient(error):
         return torch.autograd.grad(error.square().sum(), generated)[0]
 
-    two_tasks = ((1 - strength) * gradient(generated - target) +
-                 strength * gradient(generated - centers[labels]))
-    torch.testing.assert_close(
-        gradient(generated - contracted), two_tasks, rtol=1e-14, atol=1e-14)
+    two_tasks = (1 - strength) * gradient(generated - target) + strength * gradient(
+        generated - centers[labels]
+    )
+    torch.testing.assert_close(gradient(generated - contracted), two_tasks, rtol=1e-14, atol=1e-14)
 
 
 def test_hard_labels_are_one_hot_distributions(batch):
     target, labels, centers = batch
     contraction = DistributionContraction(0.7)
-    assert contraction(target, labels, centers).equal(
-        contraction(target, one_hot(labels), centers))
+    assert contraction(target, labels, centers).equal(contraction(target, one_hot(labels), centers))
 
 
 def test_mixed_labels_pull_to_the_mixed_centre(batch):
@@ -48,8 +50,8 @@ def test_mixed_labels_pull_to_the_mixed_centre(batch):
     mixed = 0.3 * one_hot(labels) + 0.7 * one_hot(labels.flip(0))
     center = 0.3 * centers[labels] + 0.7 * centers[labels.flip(0)]
     torch.testing.assert_close(
-        DistributionContraction(0.6)(target, mixed, centers),
-        0.4 * target + 0.6 * center)
+        DistributionContraction(0.6)(target, mixed, centers), 0.4 * target + 0.6 * center
+    )
 
 
 def test_strength_0_leaves_the_target_and_reads_no_labels(batch):
@@ -73,8 +75,7 @@ def test_the_teachers_opinion_needs_no_labels(batch, bias):
     assert not contraction.needs_labels
     logits = target @ centers.T + (0 if bias is None else bias)
     expected = 0.1 * target + 0.9 * logits.softmax(1) @ centers
-    torch.testing.assert_close(
-        contraction(target, None, centers, bias), expected)
+    torch.testing.assert_close(contraction(target, None, centers, bias), expected)
 
 
 def test_labels_and_opinion_are_mixed(batch):
@@ -85,11 +86,11 @@ def test_labels_and_opinion_are_mixed(batch):
     opinion = (target @ centers.T + bias).softmax(1)
     label = 0.8 * one_hot(labels) + 0.2 * opinion
     torch.testing.assert_close(
-        contraction(target, labels, centers, bias),
-        0.1 * target + 0.9 * label @ centers)
+        contraction(target, labels, centers, bias), 0.1 * target + 0.9 * label @ centers
+    )
 
 
-@pytest.mark.parametrize('strength, weight', [(0, 0), (0.9, 0), (0.9, 0.5)])
+@pytest.mark.parametrize(('strength', 'weight'), [(0, 0), (0.9, 0), (0.9, 0.5)])
 def test_no_gradient_goes_through(batch, strength, weight):
     target, labels, centers = batch
     target.requires_grad_()
@@ -100,8 +101,7 @@ def test_no_gradient_goes_through(batch, strength, weight):
 
 def test_half_precision_targets_keep_their_precision(batch):
     target, labels, centers = batch
-    contracted = DistributionContraction(0.9)(target.half(), labels,
-                                              centers.float())
+    contracted = DistributionContraction(0.9)(target.half(), labels, centers.float())
     assert contracted.dtype == torch.float16
 
 
@@ -127,7 +127,7 @@ def test_another_number_of_labels_is_an_error(batch, labels):
 
 
 def test_centres_of_another_size_are_an_error(batch):
-    target, labels, centers = batch
+    target, labels, _centers = batch
     with pytest.raises(ValueError, match='size 6 .* size 5.*last linear'):
         DistributionContraction()(target, labels, torch.randn(4, 6))
 

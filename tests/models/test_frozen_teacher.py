@@ -9,8 +9,7 @@ from mmengine.registry import MODELS
 from small_models import built, built_teacher, saved_teacher, teacher
 
 from gendd_mm.models.algorithms import frozen_teacher
-from gendd_mm.models.algorithms.frozen_teacher import (FrozenTeacher,
-                                                       build_teacher)
+from gendd_mm.models.algorithms.frozen_teacher import FrozenTeacher, build_teacher
 from gendd_mm.models.algorithms.renormalize import Renormalize
 
 
@@ -34,31 +33,35 @@ def rewritten(path: str, **changes) -> str:
 def is_loaded(model, path: str) -> bool:
     state = torch.load(path)
     state = state.get('state_dict', state)
-    return all(value.equal(state[key])
-               for key, value in model.state_dict().items())
+    return all(value.equal(state[key]) for key, value in model.state_dict().items())
 
 
 def test_every_weight_comes_from_the_file(path):
     assert is_loaded(build_teacher(teacher(), path), path)
 
 
-@pytest.mark.parametrize('changes, message', [
-    (dict(head__fc__weight=None), "missing keys ['head.fc.weight']"),
-    (dict(extra=torch.ones(1)), "unexpected keys ['extra']"),
-    (dict(head__fc__bias=torch.ones(7)),
-     "shapes ['head.fc.bias (7,) instead of (3,)']"),
-    (dict(
-        head__fc__bias=torch.ones(7), extra=torch.ones(1),
-        backbone__norm__running_mean=None),
-     "missing keys ['backbone.norm.running_mean'], unexpected keys ['extra'], "
-     "shapes ['head.fc.bias (7,) instead of (3,)']"),
-])
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(head__fc__weight=None), "missing keys ['head.fc.weight']"),
+        (dict(extra=torch.ones(1)), "unexpected keys ['extra']"),
+        (dict(head__fc__bias=torch.ones(7)), "shapes ['head.fc.bias (7,) instead of (3,)']"),
+        (
+            dict(
+                head__fc__bias=torch.ones(7), extra=torch.ones(1), backbone__norm__running_mean=None
+            ),
+            "missing keys ['backbone.norm.running_mean'], unexpected keys ['extra'], "
+            "shapes ['head.fc.bias (7,) instead of (3,)']",
+        ),
+    ],
+)
 def test_one_error_lists_what_does_not_fit(path, changes, message):
     rewritten(path, **changes)
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match='does not fit') as error:
         build_teacher(teacher(), path)
     assert message in str(error.value)
-    assert path in str(error.value) and 'exactly this' in str(error.value)
+    assert path in str(error.value)
+    assert 'exactly this' in str(error.value)
 
 
 def test_a_long_list_is_cut(tmp_path):
@@ -77,7 +80,7 @@ class Payload:
     """What an attacker would put into a file."""
 
     def __reduce__(self):
-        return os.system, ('true', )
+        return os.system, ('true',)
 
 
 def test_an_unsafe_pickle_is_refused(tmp_path):
@@ -128,6 +131,7 @@ UPSTREAM = 'mmpretrain::resnet/resnet18_8xb16_cifar10.py'
 @pytest.fixture(scope='module')
 def upstream_ckpt(tmp_path_factory) -> str:
     from mmengine.hub import get_model
+
     path = tmp_path_factory.mktemp('upstream') / 'resnet18.pth'
     torch.save(get_model(UPSTREAM, pretrained=False).state_dict(), path)
     return str(path)
@@ -142,8 +146,7 @@ def test_a_teacher_by_an_upstream_config(upstream_ckpt, pretrained):
     assert config.keys() == {'cfg_path', *pretrained}
 
 
-def test_pretrained_takes_the_weights_that_upstream_names(
-        upstream_ckpt, monkeypatch):
+def test_pretrained_takes_the_weights_that_upstream_names(upstream_ckpt, monkeypatch):
     asked = []
 
     def get_config(path, pretrained):
@@ -160,7 +163,8 @@ def test_an_upstream_teacher_trains_a_student(upstream_ckpt):
     """The whole algorithm on it, in its own normalisation."""
     distiller = small_models.gendd()['distiller']
     distiller['distill_losses']['loss_gendd']['head'].update(
-        target_dim=512, tokenizer=dict(type='SplitTokenizer', token_dim=64))
+        target_dim=512, tokenizer=dict(type='SplitTokenizer', token_dim=64)
+    )
     student = small_models.student()
     student['head']['num_classes'] = 10
     model = MODELS.build(
@@ -168,7 +172,9 @@ def test_an_upstream_teacher_trains_a_student(upstream_ckpt):
             teacher=dict(cfg_path=UPSTREAM),
             teacher_ckpt=upstream_ckpt,
             distiller=distiller,
-            architecture=student))
+            architecture=student,
+        )
+    )
     model.train()
     losses = small_models.losses_of(model, small_models.batch())
     assert losses['distill.loss_gendd'].isfinite()
@@ -177,8 +183,7 @@ def test_an_upstream_teacher_trains_a_student(upstream_ckpt):
 
 @pytest.mark.parametrize('name', ['head', 'head.fc.weight', 'fc', ''])
 def test_a_classifier_that_is_no_linear_layer_is_refused(name):
-    with pytest.raises(
-            ValueError, match=f"'{name}' is not a linear layer.*'head.fc'"):
+    with pytest.raises(ValueError, match=f"'{name}' is not a linear layer.*'head.fc'"):
         built(teacher_classifier=name)
 
 

@@ -20,8 +20,7 @@ def equal_states(one: dict, other: dict) -> bool:
 
 
 def train_step(model, data: dict, optimizer: str = 'SGD') -> dict:
-    wrapper = build_optim_wrapper(
-        model, dict(optimizer=dict(type=optimizer, lr=0.1)))
+    wrapper = build_optim_wrapper(model, dict(optimizer=dict(type=optimizer, lr=0.1)))
     model.train()
     return model.train_step(data, wrapper)
 
@@ -31,7 +30,8 @@ def test_the_whole_teacher_is_in_eval_mode():
     noisy = dict(backbone=dict(dropout=0.5, drop_path=0.5))
     teacher = built_teacher(**noisy)
     model = built(teacher=teacher).train()
-    assert model.training and model.student.backbone.training
+    assert model.training
+    assert model.student.backbone.training
     assert not any(module.training for module in teacher.modules())
     images = torch.randn(4, 3, 8, 8)
     first, second = (model.teacher.extract_feat(images)[-1] for _ in range(2))
@@ -55,8 +55,10 @@ def test_teacher_is_unchanged_after_a_step():
 def test_the_teacher_is_in_no_list_of_the_model():
     model = built()
     names = [
-        *model.state_dict(), *dict(model.named_parameters()),
-        *dict(model.named_modules()), *dict(model.named_buffers())
+        *model.state_dict(),
+        *dict(model.named_parameters()),
+        *dict(model.named_modules()),
+        *dict(model.named_buffers()),
     ]
     assert not any('teacher' in name for name in names)
 
@@ -64,9 +66,11 @@ def test_the_teacher_is_in_no_list_of_the_model():
 @pytest.mark.parametrize('dtype', [torch.float64, torch.half])
 def test_the_teacher_moves_along(dtype):
     model = built().to(dtype)
-    for tensor in (*model.teacher.model.parameters(),
-                   model.teacher.model.backbone.norm.running_mean,
-                   model.teacher.renormalize.scale):
+    for tensor in (
+        *model.teacher.model.parameters(),
+        model.teacher.model.backbone.norm.running_mean,
+        model.teacher.renormalize.scale,
+    ):
         assert tensor.dtype == dtype
     if dtype is torch.float64:
         images = torch.randn(2, 3, 8, 8, dtype=dtype)
@@ -86,8 +90,7 @@ def test_the_teacher_runs_in_the_precision_asked_for(dtype):
     seen = []
     for module in teacher.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
-            module.register_forward_hook(
-                lambda *args: seen.append(args[-1].dtype))
+            module.register_forward_hook(lambda *args: seen.append(args[-1].dtype))
     # That of the run is another one.
     with torch.autocast('cpu', torch.bfloat16, enabled=dtype == 'float32'):
         feature = model.teacher.extract_feat(images)[-1]
@@ -112,15 +115,17 @@ def test_channels_last_lays_out_both_models_and_changes_no_result():
     for part in (model.student, teacher):
         for module in part.modules():
             if isinstance(module, nn.Conv2d):
-                assert module.weight.is_contiguous(
-                    memory_format=torch.channels_last)
+                assert module.weight.is_contiguous(memory_format=torch.channels_last)
                 module.register_forward_pre_hook(
-                    lambda _, inputs: layouts.append(inputs[0].is_contiguous(
-                        memory_format=torch.channels_last)))
+                    lambda _, inputs: layouts.append(
+                        inputs[0].is_contiguous(memory_format=torch.channels_last)
+                    )
+                )
     for sample, same in zip(model.predict(images), expected):
         torch.testing.assert_close(sample.pred_score, same.pred_score)
     train_step(model, batch())
-    assert layouts and all(layouts)
+    assert layouts
+    assert all(layouts)
 
 
 def test_compiled_it_trains_and_predicts_the_same():
@@ -135,8 +140,7 @@ def test_compiled_it_trains_and_predicts_the_same():
         torch.manual_seed(0)
         losses = train_step(either, copy.deepcopy(data))
         predictions = either.eval().test_step(copy.deepcopy(data))
-        results.append((losses['loss'],
-                        torch.stack([p.pred_score for p in predictions])))
+        results.append((losses['loss'], torch.stack([p.pred_score for p in predictions])))
     torch.testing.assert_close(results[0], results[1])
 
 
@@ -147,28 +151,30 @@ def test_a_copy_shares_the_teacher_and_works():
     model.val_step(batch(2))
     twin = copy.deepcopy(model)
     assert twin.teacher is model.teacher
-    assert not ({id(p) for p in twin.parameters()}
-                & {id(p) for p in model.parameters()})
+    assert not ({id(p) for p in twin.parameters()} & {id(p) for p in model.parameters()})
     model.eval(), twin.eval()
-    one, other = (m.test_step(data)[0].pred_score
-                  for m, data in zip((model, twin), [seeded_batch()] * 2))
+    one, other = (
+        m.test_step(data)[0].pred_score for m, data in zip((model, twin), [seeded_batch()] * 2)
+    )
     assert one.equal(other)
 
 
-@pytest.mark.parametrize('init_cfg', [
-    dict(type='Constant', layer=['Conv2d', 'Linear'], val=0.5),
-    [dict(type='Normal', layer='Linear'),
-     dict(type='Kaiming', layer='Conv2d')],
-])
+@pytest.mark.parametrize(
+    'init_cfg',
+    [
+        dict(type='Constant', layer=['Conv2d', 'Linear'], val=0.5),
+        [dict(type='Normal', layer='Linear'), dict(type='Kaiming', layer='Conv2d')],
+    ],
+)
 def test_init_weights_never_touches_the_teacher(init_cfg, tmp_path):
     """Neither the model's init_cfg, nor that of the teacher's own config."""
     path = small_models.saved_teacher(tmp_path / 'teacher.pth')
     saved = torch.load(path)['state_dict']
     model = small_models.MODELS.build(
         small_models.gendd(
-            teacher=small_models.teacher(init_cfg=init_cfg),
-            teacher_ckpt=path,
-            init_cfg=init_cfg))
+            teacher=small_models.teacher(init_cfg=init_cfg), teacher_ckpt=path, init_cfg=init_cfg
+        )
+    )
     before = state_of(model.student)
     model.init_weights()
     assert equal_states(saved, model.teacher.model.state_dict())
@@ -202,11 +208,7 @@ def test_every_parameter_that_trains_gets_a_gradient(supervised):
     model = built(supervised)
     losses = losses_of(model, batch(labels=supervised))
     model.parse_losses(losses)[0].backward()
-    without = {
-        name
-        for name, p in model.named_parameters()
-        if p.requires_grad and p.grad is None
-    }
+    without = {name for name, p in model.named_parameters() if p.requires_grad and p.grad is None}
     assert not without
 
 
@@ -214,25 +216,21 @@ def test_every_parameter_that_trains_gets_a_gradient(supervised):
 def loss_settings(**settings) -> dict:
     distiller = small_models.gendd()['distiller']
     distiller['distill_losses']['loss_gendd'].update(settings)
-    return dict(
-        distiller=distiller, architecture=small_models.student(False))
+    return dict(distiller=distiller, architecture=small_models.student(False))
 
 
-@pytest.mark.parametrize('settings', [
-    None,
-    loss_settings(contraction=None),
-    loss_settings(contraction=dict(type='DistributionContraction', strength=0)
-                  ),
-    loss_settings(
-        contraction=dict(
-            type='DistributionContraction',
-            strength=0.9,
-            teacher_label_weight=1)),
-],
-                         ids=[
-                             'base config', 'no contraction', 'strength 0',
-                             'teacher labels alone'
-                         ])
+@pytest.mark.parametrize(
+    'settings',
+    [
+        None,
+        loss_settings(contraction=None),
+        loss_settings(contraction=dict(type='DistributionContraction', strength=0)),
+        loss_settings(
+            contraction=dict(type='DistributionContraction', strength=0.9, teacher_label_weight=1)
+        ),
+    ],
+    ids=['base config', 'no contraction', 'strength 0', 'teacher labels alone'],
+)
 def test_training_without_labels_reads_none(settings):
     model = built(supervised=settings is not None, **(settings or {}))
     before = state_of(model.student)
@@ -249,23 +247,24 @@ def test_with_labels_to_read_their_absence_is_an_error():
         train_step(built(), batch(labels=False))
 
 
-@pytest.mark.parametrize('augment', [
-    dict(type='mmpretrain.Mixup', alpha=1.),
-    dict(type='mmpretrain.CutMix', alpha=1.)
-])
+@pytest.mark.parametrize(
+    'augment', [dict(type='mmpretrain.Mixup', alpha=1.0), dict(type='mmpretrain.CutMix', alpha=1.0)]
+)
 def test_mixed_labels_reach_the_loss(augment, monkeypatch):
     model = built(
         architecture=small_models.student(
             train_cfg=dict(augments=augment),
             data_preprocessor=dict(
-                num_classes=small_models.NUM_CLASSES,
-                type='mmpretrain.ClsDataPreprocessor')))
+                num_classes=small_models.NUM_CLASSES, type='mmpretrain.ClsDataPreprocessor'
+            ),
+        )
+    )
     seen = {}
     loss = model.distiller.gendd_loss
     forward = loss.forward
     monkeypatch.setattr(
-        loss, 'forward', lambda **kwargs:
-        (seen.update(kwargs), forward(**kwargs))[1])
+        loss, 'forward', lambda **kwargs: (seen.update(kwargs), forward(**kwargs))[1]
+    )
     data = model.data_preprocessor(batch(), True)
     losses = model(data['inputs'], data['data_samples'], mode='loss')
     mixed = torch.stack([s.gt_score for s in data['data_samples']])
@@ -274,19 +273,18 @@ def test_mixed_labels_reach_the_loss(augment, monkeypatch):
     torch.testing.assert_close(mixed.sum(1), torch.ones(len(mixed)))
     # The probe learns the mixture too.
     scores = model.student.head(model.student.extract_feat(data['inputs']))
-    torch.testing.assert_close(losses['student.loss'],
-                               nn.functional.cross_entropy(scores, mixed))
+    torch.testing.assert_close(losses['student.loss'], nn.functional.cross_entropy(scores, mixed))
 
 
 def test_a_preprocessor_that_would_drop_mixup_is_refused():
     student = small_models.student(
-        train_cfg=dict(augments=dict(type='mmpretrain.Mixup', alpha=1.)))
-    with pytest.raises(ValueError, match='put data_preprocessor into the '
-                       'student'):
+        train_cfg=dict(augments=dict(type='mmpretrain.Mixup', alpha=1.0))
+    )
+    with pytest.raises(ValueError, match='put data_preprocessor into the student'):
         built(
             architecture=student,
-            data_preprocessor=dict(
-                type='mmpretrain.ClsDataPreprocessor', num_classes=3))
+            data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor', num_classes=3),
+        )
 
 
 # Prediction.
@@ -300,7 +298,7 @@ def test_predictions_of_both_paths_are_distributions():
     for sample in model.test_step(batch()):
         for path in ('pred', 'probe'):
             score = sample.get(f'{path}_score')
-            assert score.shape == (small_models.NUM_CLASSES, )
+            assert score.shape == (small_models.NUM_CLASSES,)
             assert score.min() >= 0
             assert score.sum().item() == pytest.approx(1, abs=1e-5)
             label = sample.get(f'{path}_label')
@@ -318,23 +316,28 @@ def test_probe_score_is_the_students_own_prediction():
 def test_pred_score_is_the_teachers_classifier_on_the_mean_draw(monkeypatch):
     model = built().eval()
     drawn = torch.randn(4, 5, small_models.TEACHER_DIM)
-    monkeypatch.setattr(model.distiller.gendd_loss.head, 'sample',
-                        lambda condition, num_draws, generator: drawn)
+    monkeypatch.setattr(
+        model.distiller.gendd_loss.head, 'sample', lambda condition, num_draws, generator: drawn
+    )
     fc = model.teacher.model.head.fc
     expected = fc(drawn.mean(0)).softmax(-1)
     for sample, score in zip(model.test_step(seeded_batch()), expected):
         torch.testing.assert_close(sample.pred_score, score)
 
 
-@pytest.mark.parametrize('step, draws', [('val_step', 2), ('test_step', 3)])
-def test_validation_and_test_have_their_own_number_of_draws(
-        step, draws, monkeypatch):
+@pytest.mark.parametrize(('step', 'draws'), [('val_step', 2), ('test_step', 3)])
+def test_validation_and_test_have_their_own_number_of_draws(step, draws, monkeypatch):
     model = built(val_num_draws=2, test_num_draws=3).eval()
     head = model.distiller.gendd_loss.head
     sample, seen = head.sample, []
     monkeypatch.setattr(
-        head, 'sample', lambda condition, num_draws, generator:
-        (seen.append(num_draws), sample(condition, num_draws, generator))[1])
+        head,
+        'sample',
+        lambda condition, num_draws, generator: (
+            seen.append(num_draws),
+            sample(condition, num_draws, generator),
+        )[1],
+    )
     getattr(model, step)(batch())
     assert seen == [draws]
 
@@ -358,8 +361,7 @@ def test_evaluation_is_repeatable_and_leaves_training_alone():
     # Batches of one evaluation have noise of their own.
     same = seeded_batch()
     model.eval()
-    first, second = (
-        model.val_step(copy.deepcopy(same))[0].pred_score for _ in range(2))
+    first, second = (model.val_step(copy.deepcopy(same))[0].pred_score for _ in range(2))
     assert not first.equal(second)
 
 
@@ -367,23 +369,22 @@ def test_another_seed_is_another_evaluation():
     teacher = built_teacher()
     one, other = (built(teacher=teacher, sample_seed=s) for s in (0, 1))
     other.load_state_dict(one.state_dict())
-    first, second = (
-        m.eval().val_step(seeded_batch())[0].pred_score for m in (one, other))
+    first, second = (m.eval().val_step(seeded_batch())[0].pred_score for m in (one, other))
     assert not first.equal(second)
 
 
 def test_images_are_not_mixed_for_evaluation():
-    augments = dict(augments=dict(type='mmpretrain.Mixup', alpha=1.))
+    augments = dict(augments=dict(type='mmpretrain.Mixup', alpha=1.0))
     mixing = built(
         architecture=small_models.student(
             train_cfg=augments,
-            data_preprocessor=dict(
-                num_classes=3, type='mmpretrain.ClsDataPreprocessor')))
+            data_preprocessor=dict(num_classes=3, type='mmpretrain.ClsDataPreprocessor'),
+        )
+    )
     plain = built(teacher=mixing.teacher.model)
     plain.load_state_dict(mixing.state_dict())
     for step in ('val_step', 'test_step'):
-        one, other = (getattr(model.eval(), step)(seeded_batch())
-                      for model in (mixing, plain))
+        one, other = (getattr(model.eval(), step)(seeded_batch()) for model in (mixing, plain))
         for sample, same in zip(one, other):
             assert sample.probe_score.equal(same.probe_score)
             assert sample.pred_score.equal(same.pred_score)
@@ -392,9 +393,11 @@ def test_images_are_not_mixed_for_evaluation():
 def test_samples_may_be_missing():
     model = built().eval()
     images = batch()['inputs']
-    for samples in (model(images, None, mode='predict'),
-                    model.predict(images),
-                    model.test_step(dict(inputs=images))):
+    for samples in (
+        model(images, None, mode='predict'),
+        model.predict(images),
+        model.test_step(dict(inputs=images)),
+    ):
         assert len(samples) == len(images)
         assert all(isinstance(s, DataSample) for s in samples)
         assert all('pred_score' in s and 'probe_score' in s for s in samples)
@@ -404,14 +407,15 @@ def test_an_untrained_probe_is_left_out():
     model = built(supervised=False).eval()
     sample = model.test_step(batch(labels=False))[0]
     assert 'pred_score' in sample
-    assert 'probe_score' not in sample and 'probe_label' not in sample
+    assert 'probe_score' not in sample
+    assert 'probe_label' not in sample
 
 
 def test_guidance_1_needs_no_condition_drop():
     settings = dict(
-        condition_drop=0.,
-        sampling=dict(
-            type='ancestral', num_steps=3, start_t=900, guidance_scale=1.))
+        condition_drop=0.0,
+        sampling=dict(type='ancestral', num_steps=3, start_t=900, guidance_scale=1.0),
+    )
     model = built(head=settings)
     train_step(model, batch())
     assert 'pred_score' in model.eval().test_step(batch())[0]
@@ -424,22 +428,18 @@ def test_gendd_combines_with_other_losses_of_mmrazor():
         type='mmrazor.TorchNNConnector',
         module_name='Linear',
         module_args=dict(
-            in_features=small_models.STUDENT_DIM,
-            out_features=small_models.TEACHER_DIM))
-    distiller['distill_losses']['loss_l2'] = dict(
-        type='mmrazor.L2Loss', loss_weight=2.)
+            in_features=small_models.STUDENT_DIM, out_features=small_models.TEACHER_DIM
+        ),
+    )
+    distiller['distill_losses']['loss_l2'] = dict(type='mmrazor.L2Loss', loss_weight=2.0)
     distiller['loss_forward_mappings']['loss_l2'] = dict(
-        s_feature=dict(
-            recorder='feat',
-            from_student=True,
-            data_idx=-1,
-            connector='features'),
-        t_feature=dict(recorder='target', from_student=False, data_idx=-1))
+        s_feature=dict(recorder='feat', from_student=True, data_idx=-1, connector='features'),
+        t_feature=dict(recorder='target', from_student=False, data_idx=-1),
+    )
     model = built(distiller=distiller)
     log = train_step(model, batch())
     assert {'distill.loss_gendd', 'distill.loss_l2'} <= log.keys()
-    total = log['student.loss'] + log['distill.loss_gendd'] + log[
-        'distill.loss_l2']
+    total = log['student.loss'] + log['distill.loss_gendd'] + log['distill.loss_l2']
     torch.testing.assert_close(log['loss'], total)
     assert 'pred_score' in model.eval().test_step(batch())[0]
 
@@ -452,22 +452,26 @@ def test_gendd_loss_works_in_mmrazors_own_distiller():
             type='mmrazor.SingleTeacherDistill',
             architecture=small_models.student(),
             teacher=built_teacher(),
-            distiller=distiller))
+            distiller=distiller,
+        )
+    )
     log = train_step(model, batch())
     assert 'distill.loss_gendd' in log
 
 
 def test_builds_in_other_projects(build):
-    model = build(
-        small_models.MODELS, **small_models.gendd(teacher=built_teacher()))
+    model = build(small_models.MODELS, **small_models.gendd(teacher=built_teacher()))
     assert type(model).__name__ == 'GenDD'
 
 
 # Sizes.
-@pytest.mark.parametrize('head, message', [
-    (dict(target_dim=16), 'target_dim=16 .*set target_dim=8'),
-    (dict(condition_dim=5), 'condition_dim=5 .*set condition_dim=4'),
-])
+@pytest.mark.parametrize(
+    ('head', 'message'),
+    [
+        (dict(target_dim=16), 'target_dim=16 .*set target_dim=8'),
+        (dict(condition_dim=5), 'condition_dim=5 .*set condition_dim=4'),
+    ],
+)
 def test_sizes_that_do_not_fit_are_refused(head, message):
     with pytest.raises(ValueError, match=message):
         built(head=head)

@@ -27,13 +27,10 @@ def prepared() -> GenDDDistiller:
     return model.distiller
 
 
-def test_generate_is_the_mean_of_the_draws_under_the_mapped_condition(
-        prepared):
+def test_generate_is_the_mean_of_the_draws_under_the_mapped_condition(prepared):
     mapping = prepared.loss_forward_mappings['loss_gendd']['condition']
     condition = prepared.get_record(**mapping)
-    draws = prepared.gendd_loss.head.sample(
-        condition, 4,
-        torch.Generator().manual_seed(3))
+    draws = prepared.gendd_loss.head.sample(condition, 4, torch.Generator().manual_seed(3))
     mean = prepared.generate(4, torch.Generator().manual_seed(3))
     torch.testing.assert_close(mean, draws.mean(0))
     assert mean.shape == (3, small_models.TEACHER_DIM)
@@ -43,32 +40,40 @@ def test_generate_is_the_mean_of_the_draws_under_the_mapped_condition(
 def test_the_condition_is_the_normalised_pooled_feature(prepared):
     mapping = prepared.loss_forward_mappings['loss_gendd']['condition']
     condition = prepared.get_record(**mapping)
-    torch.testing.assert_close(
-        condition.mean(1), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(condition.mean(1), torch.zeros(3), atol=1e-5, rtol=0)
     assert condition.shape == (3, small_models.STUDENT_DIM)
 
 
-@pytest.mark.parametrize('settings, read', [
-    (dict(contraction=None), {'condition', 'target'}),
-    (dict(contraction=contraction(strength=0)), {'condition', 'target'}),
-    (dict(contraction=contraction(teacher_label_weight=1)),
-     {'condition', 'target', 'class_centers'}),
-    (dict(contraction=contraction(teacher_label_weight=0.5)),
-     {'condition', 'target', 'class_centers', 'labels'}),
-    (dict(), {'condition', 'target', 'class_centers', 'labels'}),
-])
+@pytest.mark.parametrize(
+    ('settings', 'read'),
+    [
+        (dict(contraction=None), {'condition', 'target'}),
+        (dict(contraction=contraction(strength=0)), {'condition', 'target'}),
+        (
+            dict(contraction=contraction(teacher_label_weight=1)),
+            {'condition', 'target', 'class_centers'},
+        ),
+        (
+            dict(contraction=contraction(teacher_label_weight=0.5)),
+            {'condition', 'target', 'class_centers', 'labels'},
+        ),
+        (dict(), {'condition', 'target', 'class_centers', 'labels'}),
+    ],
+)
 def test_only_what_is_needed_is_looked_up(settings, read):
     cfg = config(**settings)
     distiller = MODELS.build(cfg)
     assert set(distiller.loss_forward_mappings['loss_gendd']) == read
     # The config, which others may share, is as it was.
     assert set(cfg['loss_forward_mappings']['loss_gendd']) == {
-        'condition', 'target', 'class_centers', 'labels'
+        'condition',
+        'target',
+        'class_centers',
+        'labels',
     }
 
 
-@pytest.mark.parametrize('missing',
-                         ['condition', 'target', 'class_centers', 'labels'])
+@pytest.mark.parametrize('missing', ['condition', 'target', 'class_centers', 'labels'])
 def test_a_missing_mapping_is_named(missing):
     cfg = config()
     del cfg['loss_forward_mappings']['loss_gendd'][missing]
@@ -77,8 +82,7 @@ def test_a_missing_mapping_is_named(missing):
 
 
 def test_contraction_without_the_supervised_config_is_named():
-    with pytest.raises(
-            ValueError, match=r"lacks \['class_centers', 'labels'\]"):
+    with pytest.raises(ValueError, match=r"lacks \['class_centers', 'labels'\]"):
         MODELS.build(config(False, contraction=contraction()))
 
 

@@ -6,7 +6,7 @@ from mmengine.registry import MODELS
 from reference_head import randomize
 from torch import nn
 
-from gendd_mm.models import (DistributionContraction, FeatureMixup, GenDDLoss)
+from gendd_mm.models import DistributionContraction, FeatureMixup, GenDDLoss
 
 HEAD = dict(
     type='GenerativeHead',
@@ -14,7 +14,8 @@ HEAD = dict(
     target_dim=4,
     tokenizer=dict(type='SplitTokenizer', token_dim=2),
     denoiser=dict(type='TokenDenoiser', width=8, depth=1),
-    repeats=2)
+    repeats=2,
+)
 CONTRACTION = dict(type='DistributionContraction', strength=0.75)
 
 
@@ -35,8 +36,7 @@ def recording(**settings) -> GenDDLoss:
 @pytest.fixture
 def batch():
     """Condition, target, labels, class centres."""
-    return (torch.randn(3, 6), torch.randn(3, 4), torch.tensor([2, 0, 1]),
-            torch.randn(5, 4))
+    return (torch.randn(3, 6), torch.randn(3, 4), torch.tensor([2, 0, 1]), torch.randn(5, 4))
 
 
 def test_unsupervised_it_reads_no_labels(batch):
@@ -73,10 +73,10 @@ def test_mixup_is_on_by_default_and_only_in_training(batch):
 def test_teacher_labels_read_the_bias_and_no_labels(batch):
     condition, target, _, centers = batch
     bias = torch.randn(5)
-    settings = dict(strength=0.5, teacher_label_weight=1.)
+    settings = dict(strength=0.5, teacher_label_weight=1.0)
     loss = recording(
-        contraction=dict(type='DistributionContraction', **settings),
-        feature_mixup=None)
+        contraction=dict(type='DistributionContraction', **settings), feature_mixup=None
+    )
     loss(condition, target, class_centers=centers, class_bias=bias)
     expected = DistributionContraction(**settings)(target, None, centers, bias)
     assert loss.head.target.equal(expected)
@@ -97,7 +97,8 @@ def test_gradient_reaches_the_student_and_never_the_teacher(batch):
         condition.grad = None
         loss(condition, target, labels, centers).backward()
         assert (condition.grad != 0).any()
-        assert target.grad is None and centers.grad is None
+        assert target.grad is None
+        assert centers.grad is None
 
 
 def test_missing_labels_are_an_error_of_contraction(batch):
@@ -106,8 +107,7 @@ def test_missing_labels_are_an_error_of_contraction(batch):
 
 
 def test_builds_in_other_projects(build):
-    loss = build(
-        MODELS, type='gendd_mm.GenDDLoss', head=HEAD, contraction=CONTRACTION)
+    loss = build(MODELS, type='gendd_mm.GenDDLoss', head=HEAD, contraction=CONTRACTION)
     assert isinstance(loss, GenDDLoss)
     assert isinstance(loss.contraction, DistributionContraction)
     assert isinstance(loss.feature_mixup, FeatureMixup)

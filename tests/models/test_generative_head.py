@@ -17,7 +17,8 @@ def distances_to_reference(head: GenerativeHead, dtype: torch.dtype) -> dict:
     same_condition = condition.detach().clone().requires_grad_()
     target = torch.randn(4, 12, dtype=dtype)
     draws = fix_draws(head, 4)
-    assert not draws.keep.all() and draws.keep.any()
+    assert not draws.keep.all()
+    assert draws.keep.any()
 
     loss = head.loss(condition, target)
     expected = reference.loss(same_condition, target, *rows_of(head, draws))
@@ -25,12 +26,11 @@ def distances_to_reference(head: GenerativeHead, dtype: torch.dtype) -> dict:
     expected.backward()
     pairs = {
         'loss': (loss.detach(), expected.detach()),
-        'condition': (condition.grad, same_condition.grad)
+        'condition': (condition.grad, same_condition.grad),
     }
     parameters = dict(head.named_parameters())
     for mine, theirs in reference.names_in_head().items():
-        pairs[theirs] = (parameters[theirs].grad,
-                         reference.get_parameter(mine).grad)
+        pairs[theirs] = (parameters[theirs].grad, reference.get_parameter(mine).grad)
     assert all(theirs.norm() > 0 for _, theirs in pairs.values())
     return {
         name: ((ours - theirs).norm() / theirs.norm()).item()
@@ -40,13 +40,13 @@ def distances_to_reference(head: GenerativeHead, dtype: torch.dtype) -> dict:
 
 # Of 180 repeats there are more groups than steps, so that every step is
 # embedded once. Chunks of 101 and 7 rows leave a rest.
-@pytest.mark.parametrize('repeats, row_chunk', [(4, None), (4, 1), (4, 7),
-                                                (180, None), (180, 101)])
+@pytest.mark.parametrize(
+    ('repeats', 'row_chunk'),
+    [(4, None), (4, 1), (4, 7), (180, None), (180, 101)],
+)
 @BOTH
-def test_loss_and_gradients_equal_the_reference(float64, noise_sampling,
-                                                repeats, row_chunk):
-    head = small_head(
-        noise_sampling=noise_sampling, repeats=repeats, row_chunk=row_chunk)
+def test_loss_and_gradients_equal_the_reference(float64, noise_sampling, repeats, row_chunk):
+    head = small_head(noise_sampling=noise_sampling, repeats=repeats, row_chunk=row_chunk)
     distances = distances_to_reference(head, torch.float64)
     assert max(distances.values()) < 1e-8, distances
 
@@ -60,25 +60,24 @@ def products(request, monkeypatch):
     monkeypatch.setattr(linear, 'FEWEST_MULTIPLY_ADDS', 1)
 
 
-@pytest.mark.parametrize('repeats, row_chunk', [(4, 7), (180, None),
-                                                (180, 101)])
+@pytest.mark.parametrize(('repeats', 'row_chunk'), [(4, 7), (180, None), (180, 101)])
 @BOTH
 def test_float32_loss_and_gradients_equal_the_reference(
-        products, noise_sampling, repeats, row_chunk):
-    head = small_head(
-        noise_sampling=noise_sampling, repeats=repeats, row_chunk=row_chunk)
+    products, noise_sampling, repeats, row_chunk
+):
+    head = small_head(noise_sampling=noise_sampling, repeats=repeats, row_chunk=row_chunk)
     distances = distances_to_reference(head, torch.float32)
     assert max(distances.values()) < 1e-5, distances
 
 
 @BOTH
-def test_a_single_token_of_the_whole_feature_equals_the_reference(
-        float64, noise_sampling):
+def test_a_single_token_of_the_whole_feature_equals_the_reference(float64, noise_sampling):
     """Naive GenDD."""
     head = small_head(
         tokenizer=dict(type='SplitTokenizer', token_dim=12),
         noise_sampling=noise_sampling,
-        row_chunk=5)
+        row_chunk=5,
+    )
     distances = distances_to_reference(head, torch.float64)
     assert max(distances.values()) < 1e-8, distances
 
@@ -89,34 +88,28 @@ def sampled(head: GenerativeHead) -> tuple:
     samples = head.sample(condition, num_draws=2, generator=seeded())
     generator, sampler = seeded(), head.sampler
     # 2 draws x 4 images x 3 tokens
-    noise = [
-        torch.randn(24, 4, generator=generator)
-        for _ in range(sampler.num_steps)
-    ]
-    expected = ReferenceHead.like(head).sample(condition, noise,
-                                               sampler.num_steps,
-                                               sampler.start(head.process),
-                                               sampler.guidance_scale)
+    noise = [torch.randn(24, 4, generator=generator) for _ in range(sampler.num_steps)]
+    expected = ReferenceHead.like(head).sample(
+        condition, noise, sampler.num_steps, sampler.start(head.process), sampler.guidance_scale
+    )
     assert samples.shape == expected.shape == (2, 4, 12)
     return samples, expected
 
 
-@pytest.mark.parametrize('scale', [0., 1., 2.])
+@pytest.mark.parametrize('scale', [0.0, 1.0, 2.0])
 @pytest.mark.parametrize('start_t', [950, 999])
 def test_samples_equal_the_reference(float64, scale, start_t):
     head = small_head(
-        sampling=dict(
-            type='ancestral',
-            num_steps=6,
-            start_t=start_t,
-            guidance_scale=scale))
+        sampling=dict(type='ancestral', num_steps=6, start_t=start_t, guidance_scale=scale)
+    )
     samples, expected = sampled(head)
     torch.testing.assert_close(samples, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_float32_samples_equal_the_reference(products):
     samples, expected = sampled(
-        small_head(sampling=dict(type='ancestral', num_steps=6, start_t=950)))
+        small_head(sampling=dict(type='ancestral', num_steps=6, start_t=950))
+    )
     assert samples.dtype == torch.float32
     assert (samples - expected).norm() < 1e-5 * expected.norm()
 
@@ -131,8 +124,7 @@ def test_a_dropped_row_is_one_with_the_condition_zero(float64):
     dropped.backward()
     assert (condition.grad == 0).all()
     fix_draws(head, 2, keep=every)
-    torch.testing.assert_close(dropped.detach(),
-                               head.loss(torch.zeros(2, 6), target).detach())
+    torch.testing.assert_close(dropped.detach(), head.loss(torch.zeros(2, 6), target).detach())
     assert not torch.isclose(dropped, head.loss(condition, target))
 
 
@@ -152,8 +144,10 @@ def test_a_generator_makes_loss_and_samples_repeatable():
     head = small_head()
     condition, target = torch.randn(2, 6), torch.randn(2, 12)
     before = torch.get_rng_state()
-    for run in (lambda seed: head.loss(condition, target, seeded(seed)),
-                lambda seed: head.sample(condition, 2, seeded(seed))):
+    for run in (
+        lambda seed: head.loss(condition, target, seeded(seed)),
+        lambda seed: head.sample(condition, 2, seeded(seed)),
+    ):
         assert run(1).equal(run(1))
         assert not run(1).equal(run(2))
     # And it leaves the global one alone.
@@ -175,11 +169,10 @@ def test_a_target_of_another_precision_is_taken_as_the_conditions(dtype):
     assert loss.equal(head.loss(condition, target.float()))
 
 
-@pytest.mark.parametrize('shape', [(2, 5), (2, 6, 1), (6, )])
+@pytest.mark.parametrize('shape', [(2, 5), (2, 6, 1), (6,)])
 def test_a_condition_that_does_not_fit_is_an_error(shape):
     head, condition = small_head(), torch.randn(shape)
-    for use in (lambda: head.loss(condition, torch.randn(2, 12)),
-                lambda: head.sample(condition)):
+    for use in (lambda: head.loss(condition, torch.randn(2, 12)), lambda: head.sample(condition)):
         with pytest.raises(ValueError, match='condition of shape .*dim=6'):
             use()
 
@@ -192,8 +185,7 @@ def test_a_target_that_does_not_fit_is_an_error():
 @pytest.mark.parametrize('row_chunk', [None, 7])
 def test_a_batch_without_images_is_an_error(row_chunk):
     with pytest.raises(ValueError, match='no images'):
-        small_head(row_chunk=row_chunk).loss(
-            torch.randn(0, 6), torch.randn(0, 12))
+        small_head(row_chunk=row_chunk).loss(torch.randn(0, 6), torch.randn(0, 12))
 
 
 @pytest.mark.parametrize('num_draws', [0, -2])

@@ -31,23 +31,21 @@ def seen_by_sampler(head: GenerativeHead) -> list:
 
 
 def test_guidance_1_is_the_conditional_model_alone(float64):
-    head = small_head(
-        sampling=dict(type='ancestral', num_steps=6, guidance_scale=1.))
+    head = small_head(sampling=dict(type='ancestral', num_steps=6, guidance_scale=1.0))
     condition = torch.randn(4, 6)
     rows = rows_into(head.denoiser.input)
     samples = head.sample(condition, generator=seeded())
     assert rows == 6 * [12]  # no unconditional evaluation
 
     def conditional(x_t, t):
-        return head.denoiser(x_t, torch.full((12, ), t),
-                             condition.repeat_interleave(3, 0),
-                             torch.arange(3).repeat(4))
+        return head.denoiser(
+            x_t, torch.full((12,), t), condition.repeat_interleave(3, 0), torch.arange(3).repeat(4)
+        )
 
     generator = seeded()
     noise = torch.randn(12, 4, generator=generator)
     alone = head.sampler(head.process, conditional, noise, generator)
-    torch.testing.assert_close(
-        samples, alone.view(1, 4, 12), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(samples, alone.view(1, 4, 12), rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize('num_draws', [1, 2])
@@ -72,7 +70,7 @@ def test_modulations_are_shared(num_draws):
     assert steps == 6 * [1]
 
 
-@pytest.mark.parametrize('type, evaluations', DETERMINISTIC)
+@pytest.mark.parametrize(('type', 'evaluations'), DETERMINISTIC)
 def test_a_variance_that_nobody_reads_is_not_computed(type, evaluations):
     head = small_head(sampling=dict(type=type, num_steps=6))
     assert head.denoiser.output.out_features == 8
@@ -107,8 +105,7 @@ def test_draws_and_images_are_sampled_as_if_alone(float64, type, process):
 
         def guided(x_t, t):
             outputs = [
-                head.denoiser(x_t, torch.full((3, ), t),
-                              image.expand(3, -1), torch.arange(3))[:, :4]
+                head.denoiser(x_t, torch.full((3,), t), image.expand(3, -1), torch.arange(3))[:, :4]
                 for image in (condition[row], torch.zeros(6))
             ]
             return outputs[1] + 2 * (outputs[0] - outputs[1])
@@ -141,12 +138,13 @@ def test_a_trained_head_samples_the_target_of_its_condition():
             target_dim=4,
             tokenizer=dict(type='SplitTokenizer', token_dim=2),
             denoiser=dict(type='TokenDenoiser', width=32, depth=1),
-            sampling=dict(guidance_scale=1., **sampling),
-            repeats=64)
+            sampling=dict(guidance_scale=1.0, **sampling),
+            repeats=64,
+        )
 
     trained = head(type='ancestral', num_steps=20)
     condition = torch.eye(2)
-    target = torch.tensor([[1., -1., 0.5, 2.], [-1., 0., 2., -0.5]])
+    target = torch.tensor([[1.0, -1.0, 0.5, 2.0], [-1.0, 0.0, 2.0, -0.5]])
     optimizer = torch.optim.Adam(trained.parameters(), lr=5e-3)
     for _ in range(300):
         optimizer.zero_grad()

@@ -4,8 +4,7 @@ import pytest
 import torch
 from small_head import fix_draws, rows_into, small_head
 from torch import Tensor
-from torch._subclasses.fake_tensor import (DataDependentOutputException,
-                                           FakeTensorMode)
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 
 @pytest.mark.parametrize('noise_sampling', ['independent', 'antithetic'])
@@ -31,15 +30,12 @@ def test_a_head_under_autocast_trains_as_in_float32(dtype, noise_sampling):
 
 
 @pytest.mark.parametrize('row_chunk', [None, 10])
-@pytest.mark.parametrize('noise_sampling, copies', [('independent', 1),
-                                                    ('antithetic', 2)])
-def test_a_loss_takes_one_row_per_image_token_and_repeat(
-        noise_sampling, copies, row_chunk):
-    head = small_head(
-        repeats=8, noise_sampling=noise_sampling, row_chunk=row_chunk)
+@pytest.mark.parametrize(('noise_sampling', 'copies'), [('independent', 1), ('antithetic', 2)])
+def test_a_loss_takes_one_row_per_image_token_and_repeat(noise_sampling, copies, row_chunk):
+    head = small_head(repeats=8, noise_sampling=noise_sampling, row_chunk=row_chunk)
     rows, modulations = (
-        rows_into(module)
-        for module in (head.denoiser.input, head.denoiser.modulation))
+        rows_into(module) for module in (head.denoiser.input, head.denoiser.modulation)
+    )
     head.loss(torch.randn(2, 6), torch.randn(2, 12))
     assert sum(rows) == 2 * 3 * 8
     assert max(rows) <= (row_chunk or 48)
@@ -65,6 +61,7 @@ def test_frozen_parts_of_a_head_stay_so():
 
 class Held:
     """A tensor saved for a backward pass; counts the bytes that are alive."""
+
     alive = peak = 0
 
     def __init__(self, tensor: Tensor) -> None:
@@ -81,18 +78,14 @@ def peak_of_saved_bytes(**settings) -> int:
     condition = torch.randn(4, 6, requires_grad=True)
     target = torch.randn(4, 12)
     Held.alive = Held.peak = 0
-    with torch.autograd.graph.saved_tensors_hooks(Held,
-                                                  lambda held: held.tensor):
+    with torch.autograd.graph.saved_tensors_hooks(Held, lambda held: held.tensor):
         head.loss(condition, target).backward()
     assert Held.alive == 0
     return Held.peak
 
 
 def test_memory_does_not_grow_with_repeats():
-    chunked = [
-        peak_of_saved_bytes(repeats=repeats, row_chunk=24)
-        for repeats in (8, 80)
-    ]
+    chunked = [peak_of_saved_bytes(repeats=repeats, row_chunk=24) for repeats in (8, 80)]
     whole = [peak_of_saved_bytes(repeats=repeats) for repeats in (8, 80)]
     assert chunked[1] == pytest.approx(chunked[0], rel=0.1)
     assert whole[1] > 8 * whole[0]
@@ -102,9 +95,7 @@ def test_memory_does_not_grow_with_repeats():
 @pytest.mark.slow
 @pytest.mark.parametrize('row_chunk', [None, 12])
 def test_a_compiled_training_step_is_the_same(row_chunk):
-    head = small_head(
-        denoiser=dict(type='TokenDenoiser', width=16, depth=1),
-        row_chunk=row_chunk)
+    head = small_head(denoiser=dict(type='TokenDenoiser', width=16, depth=1), row_chunk=row_chunk)
     fix_draws(head, 4)
     condition = torch.randn(4, 6, requires_grad=True)
     target = torch.randn(4, 12)
@@ -141,7 +132,8 @@ def test_a_loss_reads_no_value(process, noise_sampling, row_chunk):
         sampling=dict(type='ddim'),
         noise_sampling=noise_sampling,
         target_scale='auto',
-        row_chunk=row_chunk)
+        row_chunk=row_chunk,
+    )
     mode = FakeTensorMode()
     without_values(head, mode)
     with mode:
@@ -162,7 +154,8 @@ def test_a_loss_never_waits_for_the_gpu(process, noise_sampling):
         process=dict(type=process),
         sampling=dict(type='ddim'),
         noise_sampling=noise_sampling,
-        row_chunk=7).cuda()
+        row_chunk=7,
+    ).cuda()
     condition = torch.randn(4, 6, device='cuda', requires_grad=True)
     target = torch.randn(4, 12, device='cuda')
     head.loss(condition, target).backward()  # the first one may load kernels

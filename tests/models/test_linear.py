@@ -13,8 +13,7 @@ from gendd_mm.models import linear as module
 from gendd_mm.models.denoisers import TokenDenoiser
 from gendd_mm.models.linear import Linear, linear
 
-pytestmark = pytest.mark.skipif(
-    not module.HAS_ONEDNN, reason='this build of torch has no oneDNN')
+pytestmark = pytest.mark.skipif(not module.HAS_ONEDNN, reason='this build of torch has no oneDNN')
 
 
 @pytest.fixture(autouse=True)
@@ -37,35 +36,34 @@ def outcome(function, inputs: Tensor, weight: Tensor, bias: Tensor) -> list:
 
 
 @pytest.mark.parametrize('with_bias', [True, False])
-@pytest.mark.parametrize('axes', [(), (1, ), (37, ), (2, 3, 5)], ids=str)
+@pytest.mark.parametrize('axes', [(), (1,), (37,), (2, 3, 5)], ids=str)
 def test_products_and_gradients_equal_those_in_float64(axes, with_bias):
     inputs, weight = torch.randn(*axes, 70), torch.randn(33, 70)
     bias = torch.randn(33) if with_bias else None
     ours = outcome(linear, inputs, weight, bias)
     assert ours[0].grad_fn.name() == '_OneDNNLinearBackward'
-    exact = outcome(F.linear, inputs.double(), weight.double(),
-                    bias.double() if with_bias else None)
+    exact = outcome(
+        F.linear, inputs.double(), weight.double(), bias.double() if with_bias else None
+    )
     for one, other in zip(ours, exact, strict=True):
         assert one.dtype == torch.float32
         torch.testing.assert_close(
-            one.double(),
-            other,
-            rtol=1e-5,
-            atol=1e-5 * other.abs().max().item())
+            one.double(), other, rtol=1e-5, atol=1e-5 * other.abs().max().item()
+        )
 
 
 @pytest.mark.parametrize('layout', ['transposed', 'expanded', 'sliced'])
 def test_any_layout_will_do(layout):
     inputs, weight, bias = {
-        'transposed':
-        (torch.randn(6, 9).t(), torch.randn(6, 4).t(), torch.randn(4)),
-        'expanded': (torch.randn(1, 6).expand(9, 6),
-                     torch.randn(4, 1).expand(4, 6), torch.randn(1).expand(4)),
-        'sliced': (torch.randn(9, 12)[:, ::2], torch.randn(8, 6)[:4],
-                   torch.randn(8)[::2]),
+        'transposed': (torch.randn(6, 9).t(), torch.randn(6, 4).t(), torch.randn(4)),
+        'expanded': (
+            torch.randn(1, 6).expand(9, 6),
+            torch.randn(4, 1).expand(4, 6),
+            torch.randn(1).expand(4),
+        ),
+        'sliced': (torch.randn(9, 12)[:, ::2], torch.randn(8, 6)[:4], torch.randn(8)[::2]),
     }[layout]
-    torch.testing.assert_close(
-        linear(inputs, weight, bias), F.linear(inputs, weight, bias))
+    torch.testing.assert_close(linear(inputs, weight, bias), F.linear(inputs, weight, bias))
 
 
 def test_a_gradient_that_is_a_view_of_one_number_is_read_right():
@@ -78,15 +76,14 @@ def test_a_gradient_that_is_a_view_of_one_number_is_read_right():
 @pytest.mark.parametrize('frozen', ['inputs', 'weight', 'bias'])
 def test_what_is_frozen_gets_no_gradient_and_costs_none(frozen, monkeypatch):
     products, product = [], module._product
-    monkeypatch.setattr(module, '_product',
-                        lambda *args: products.append(args) or product(*args))
-    leaves = dict(
-        inputs=torch.randn(5, 6), weight=torch.randn(4, 6), bias=torch.ones(4))
+    monkeypatch.setattr(module, '_product', lambda *args: products.append(args) or product(*args))
+    leaves = dict(inputs=torch.randn(5, 6), weight=torch.randn(4, 6), bias=torch.ones(4))
     for name, leaf in leaves.items():
         leaf.requires_grad_(name != frozen)
     held = []
     with torch.autograd.graph.saved_tensors_hooks(
-            lambda tensor: held.append(tensor) or tensor, lambda held: held):
+        lambda tensor: held.append(tensor) or tensor, lambda held: held
+    ):
         output = linear(**leaves)
     output.sum().backward()
     given = {name for name, leaf in leaves.items() if leaf.grad is not None}
@@ -100,7 +97,7 @@ def test_what_is_frozen_gets_no_gradient_and_costs_none(frozen, monkeypatch):
 def test_a_second_derivative_is_refused():
     weight = torch.randn(4, 6, requires_grad=True)
     output = linear(torch.randn(5, 6), weight).square().sum()
-    gradient, = torch.autograd.grad(output, weight, create_graph=True)
+    (gradient,) = torch.autograd.grad(output, weight, create_graph=True)
     with pytest.raises(RuntimeError, match='once_differentiable'):
         gradient.sum().backward()
 
@@ -108,10 +105,9 @@ def test_a_second_derivative_is_refused():
 @pytest.mark.parametrize('modulation', ['block', 'shared'])
 def test_all_layers_of_the_denoiser_are_of_this_kind(modulation):
     denoiser = TokenDenoiser(4, 8, 6, 3, 16, 2, modulation)
-    layers = [
-        layer for layer in denoiser.modules() if isinstance(layer, nn.Linear)
-    ]
-    assert layers and all(isinstance(layer, Linear) for layer in layers)
+    layers = [layer for layer in denoiser.modules() if isinstance(layer, nn.Linear)]
+    assert layers
+    assert all(isinstance(layer, Linear) for layer in layers)
 
 
 def test_a_compiled_layer_takes_the_same_products():
@@ -131,21 +127,21 @@ def test_a_compiled_layer_takes_the_same_products():
         layer.zero_grad()
     torch.testing.assert_close(*results)
     names = {str(node.target) for node in graphs[0].graph.nodes}
-    assert any('autograd_function' in name or 'onednn' in name
-               for name in names)
+    assert any('autograd_function' in name or 'onednn' in name for name in names)
 
 
-@pytest.mark.parametrize('capability, vendor, expected',
-                         [('AVX512', 'AuthenticAMD', True),
-                          ('AVX512_VNNI', 'AuthenticAMD', True),
-                          ('AVX2', 'AuthenticAMD', False),
-                          ('AVX512', 'GenuineIntel', False)])
-def test_it_is_taken_on_amd_with_avx512(monkeypatch, capability, vendor,
-                                        expected):
-    monkeypatch.setattr(torch.backends.cpu, 'get_cpu_capability',
-                        lambda: capability)
-    monkeypatch.setattr(Path, 'read_text',
-                        lambda self: f'vendor_id\t: {vendor}\n')
+@pytest.mark.parametrize(
+    ('capability', 'vendor', 'expected'),
+    [
+        ('AVX512', 'AuthenticAMD', True),
+        ('AVX512_VNNI', 'AuthenticAMD', True),
+        ('AVX2', 'AuthenticAMD', False),
+        ('AVX512', 'GenuineIntel', False),
+    ],
+)
+def test_it_is_taken_on_amd_with_avx512(monkeypatch, capability, vendor, expected):
+    monkeypatch.setattr(torch.backends.cpu, 'get_cpu_capability', lambda: capability)
+    monkeypatch.setattr(Path, 'read_text', lambda self: f'vendor_id\t: {vendor}\n')
     assert module._gains_by_onednn() is expected
 
 
@@ -162,8 +158,7 @@ def test_the_layer_is_a_linear_layer():
     torch.testing.assert_close(ours(inputs), plain(inputs))
 
 
-@pytest.mark.parametrize(
-    'case', ['float64', 'no rows', 'autocast', 'few', 'another CPU'])
+@pytest.mark.parametrize('case', ['float64', 'no rows', 'autocast', 'few', 'another CPU'])
 def test_the_rest_is_left_to_torch(case, monkeypatch):
     inputs, weight = torch.randn(5, 6), torch.randn(4, 6)
     if case == 'another CPU':
@@ -182,9 +177,10 @@ def test_the_rest_is_left_to_torch(case, monkeypatch):
     torch.testing.assert_close(output, expected)
 
 
-@pytest.mark.parametrize('inputs, weight, bias', [((5, 7), (4, 6), (4, )),
-                                                  ((5, 6), (4, 6), (3, )),
-                                                  ((), (4, 6), (4, ))])
+@pytest.mark.parametrize(
+    ('inputs', 'weight', 'bias'),
+    [((5, 7), (4, 6), (4,)), ((5, 6), (4, 6), (3,)), ((), (4, 6), (4,))],
+)
 def test_what_does_not_fit_has_the_errors_of_torch(inputs, weight, bias):
     tensors = [torch.randn(shape) for shape in (inputs, weight, bias)]
     with pytest.raises(RuntimeError) as theirs:

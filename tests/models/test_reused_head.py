@@ -26,15 +26,8 @@ def teacher_ckpt(classifier, tmp_path):
 
 
 def reused(teacher_ckpt, **changes) -> ReusedClassifierHead:
-    settings = dict(
-        num_classes=NUM_CLASSES,
-        in_channels=STUDENT_DIM,
-        teacher_dim=TEACHER_DIM)
-    return ReusedClassifierHead(
-        teacher_ckpt=teacher_ckpt, **{
-            **settings,
-            **changes
-        })
+    settings = dict(num_classes=NUM_CLASSES, in_channels=STUDENT_DIM, teacher_dim=TEACHER_DIM)
+    return ReusedClassifierHead(teacher_ckpt=teacher_ckpt, **{**settings, **changes})
 
 
 def test_classifier_is_the_teachers_and_frozen(classifier, teacher_ckpt):
@@ -45,27 +38,24 @@ def test_classifier_is_the_teachers_and_frozen(classifier, teacher_ckpt):
     assert trained == {'projection.weight', 'projection.bias'}
 
 
-def test_logits_are_those_of_the_teacher_on_the_projection(
-        classifier, teacher_ckpt):
+def test_logits_are_those_of_the_teacher_on_the_projection(classifier, teacher_ckpt):
     head = reused(teacher_ckpt)
     feature = torch.randn(2, STUDENT_DIM)
-    assert head(
-        (torch.randn(2,
-                     7), feature)).equal(classifier(head.projection(feature)))
+    assert head((torch.randn(2, 7), feature)).equal(classifier(head.projection(feature)))
 
 
 def test_equal_sizes_need_no_projection(classifier, teacher_ckpt):
     head = reused(teacher_ckpt, in_channels=TEACHER_DIM)
     assert isinstance(head.projection, nn.Identity)
     feature = torch.randn(2, TEACHER_DIM)
-    assert head((feature, )).equal(classifier(feature))
+    assert head((feature,)).equal(classifier(feature))
 
 
 def test_loss_trains_features_and_projection(classifier, teacher_ckpt):
     head = reused(teacher_ckpt)
     feature = torch.randn(2, STUDENT_DIM, requires_grad=True)
     samples = [DataSample().set_gt_label(label) for label in (0, 2)]
-    head.loss((feature, ), samples)['loss'].backward()
+    head.loss((feature,), samples)['loss'].backward()
     assert (feature.grad != 0).any()
     assert (head.projection.weight.grad != 0).any()
     assert head.classifier.weight.grad is None
@@ -75,13 +65,14 @@ def test_no_init_cfg_replaces_the_classifier(classifier, teacher_ckpt):
     init_cfg = dict(type='Normal', layer='Linear', std=0.01)
 
     class Model(BaseModule):
-
         def __init__(self, head, init_cfg=None):
             super().__init__(init_cfg)
             self.head = head
 
-    for model in (Model(reused(teacher_ckpt), init_cfg),
-                  Model(reused(teacher_ckpt, init_cfg=init_cfg))):
+    for model in (
+        Model(reused(teacher_ckpt), init_cfg),
+        Model(reused(teacher_ckpt, init_cfg=init_cfg)),
+    ):
         before = model.head.projection.weight.clone()
         model.init_weights()
         assert model.head.classifier.weight.equal(classifier.weight)
@@ -99,18 +90,13 @@ def test_without_a_teacher_it_waits_for_a_warm_up_checkpoint(teacher_ckpt):
 
 def test_the_classifier_may_have_another_name(classifier, tmp_path):
     path = str(tmp_path / 'teacher.pth')
-    torch.save({
-        f'fc.{k}': v
-        for k, v in classifier.state_dict().items()
-    }, path)
+    torch.save({f'fc.{k}': v for k, v in classifier.state_dict().items()}, path)
     head = reused(path, teacher_classifier='fc')
     assert head.classifier.weight.equal(classifier.weight)
 
 
 def test_a_checkpoint_that_does_not_fit_is_an_error(teacher_ckpt, tmp_path):
-    with pytest.raises(
-            ValueError, match="'fc.weight' is not in .*set teacher_"
-            'classifier'):
+    with pytest.raises(ValueError, match="'fc.weight' is not in .*set teacher_classifier"):
         reused(teacher_ckpt, teacher_classifier='fc')
     with pytest.raises(ValueError, match=r'shape \(3, 4\).*num_classes=7'):
         reused(teacher_ckpt, num_classes=7)
@@ -127,5 +113,6 @@ def test_builds_in_other_projects(build):
         num_classes=3,
         in_channels=5,
         teacher_dim=4,
-        teacher_ckpt=None)
+        teacher_ckpt=None,
+    )
     assert isinstance(head, ReusedClassifierHead)

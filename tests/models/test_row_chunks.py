@@ -17,7 +17,7 @@ class Problem:
         self.weight = nn.Parameter(torch.randn(3, 5))
         self.bias = nn.Parameter(torch.randn(5))
         self.unused = nn.Parameter(torch.randn(2))
-        self.index = torch.randint(4, (ROWS, ))
+        self.index = torch.randint(4, (ROWS,))
 
     @property
     def parameters(self) -> tuple:
@@ -28,13 +28,10 @@ class Problem:
         return hidden.sin().square().sum(1)
 
     def sum(self, chunk: int) -> Tensor:
-        return chunked_sum(self.losses, ROWS, chunk, self.inputs,
-                           self.parameters)
+        return chunked_sum(self.losses, ROWS, chunk, self.inputs, self.parameters)
 
     def gradients(self) -> list:
-        return [
-            tensor.grad for tensor in (self.inputs, self.weight, self.bias)
-        ]
+        return [tensor.grad for tensor in (self.inputs, self.weight, self.bias)]
 
     def clear(self) -> None:
         for tensor in (self.inputs, *self.parameters):
@@ -63,9 +60,7 @@ def expected(problem):
 @pytest.mark.parametrize('chunk', [1, 2, 5, ROWS - 1, ROWS, ROWS + 1])
 def test_sum_and_gradients_equal_the_plain_ones(problem, expected, chunk):
     total = problem.sum(chunk)
-    torch.testing.assert_close(
-        total,
-        problem.losses(slice(None), problem.inputs).sum())
+    torch.testing.assert_close(total, problem.losses(slice(None), problem.inputs).sum())
     total.backward()
     close(problem.gradients(), expected)
     assert problem.unused.grad is None
@@ -87,8 +82,7 @@ def test_gradients_accumulate(problem, expected, chunk):
 
 def test_gradients_that_share_memory_are_kept_apart(float64):
     """Autograd hands one and the same to both terms of a sum, or a view."""
-    one, other, scalar = (
-        torch.randn(size, requires_grad=True) for size in (3, 3, 1))
+    one, other, scalar = (torch.randn(size, requires_grad=True) for size in (3, 3, 1))
     rows = torch.randn(ROWS, 3)
 
     def losses(part: slice, inputs: Tensor) -> Tensor:
@@ -127,8 +121,7 @@ def test_without_gradients_only_the_sum_is_computed(problem, chunk):
 
 
 def test_a_second_derivative_is_an_error(problem):
-    gradient, = torch.autograd.grad(
-        problem.sum(3).square(), problem.inputs, create_graph=True)
+    (gradient,) = torch.autograd.grad(problem.sum(3).square(), problem.inputs, create_graph=True)
     with pytest.raises(RuntimeError, match='once_differentiable'):
         gradient.sum().backward()
 
@@ -150,14 +143,11 @@ def test_tiny_gradients_survive_a_float16_autocast():
 
     def gradient(chunk: int) -> Tensor:
         with torch.autocast('cpu', torch.float16):
-            total = chunked_sum(losses, ROWS, chunk, problem.inputs,
-                                problem.parameters)
+            total = chunked_sum(losses, ROWS, chunk, problem.inputs, problem.parameters)
         return torch.autograd.grad(total, problem.weight)[0]
 
-    exact, = torch.autograd.grad(
-        losses(slice(None), problem.inputs).sum(), problem.weight)
-    lost, kept = ((gradient(chunk) - exact).norm() / exact.norm()
-                  for chunk in (ROWS, 3))
+    (exact,) = torch.autograd.grad(losses(slice(None), problem.inputs).sum(), problem.weight)
+    lost, kept = ((gradient(chunk) - exact).norm() / exact.norm() for chunk in (ROWS, 3))
     assert lost > 0.5
     assert kept < 0.1
     assert HALF_SCALE > 1

@@ -7,8 +7,7 @@ import torch
 from scipy import stats
 from small_head import CPU, seeded, small_head
 
-from gendd_mm.models.heads.row_draws import (AntitheticDraws, Draws,
-                                             IndependentDraws)
+from gendd_mm.models.heads.row_draws import AntitheticDraws, Draws, IndependentDraws
 
 KINDS = [IndependentDraws, AntitheticDraws]
 EVERY = pytest.mark.parametrize('kind', KINDS)
@@ -24,8 +23,7 @@ def of_one_group(kind, num_images: int = 20_000, group: int = 4):
     """Step, drop and first noise of one group of each image: independent."""
     uniform, noise, keep = draw(kind, num_images)
     per_image = len(keep) // num_images
-    return (uniform[group::per_image], ~keep[group::per_image],
-            noise[:, group::per_image])
+    return (uniform[group::per_image], ~keep[group::per_image], noise[:, group::per_image])
 
 
 @EVERY
@@ -33,7 +31,7 @@ def test_there_are_as_many_rows_as_asked(kind):
     uniform, noise, keep = draw(kind, 5)
     groups = 5 * TOKENS * REPEATS // kind.copies
     assert kind(REPEATS, DROP).groups_per_token * kind.copies == REPEATS
-    assert uniform.shape == keep.shape == (groups, )
+    assert uniform.shape == keep.shape == (groups,)
     assert noise.shape == (kind.copies, groups, 2)
     assert keep.dtype == torch.bool
 
@@ -42,7 +40,8 @@ def test_there_are_as_many_rows_as_asked(kind):
 def test_steps_are_uniform(kind):
     for group in range(TOKENS * REPEATS // kind.copies):
         uniform, _, _ = of_one_group(kind, 2000, group)
-        assert 0 <= uniform.min() and uniform.max() < 1
+        assert uniform.min() >= 0
+        assert uniform.max() < 1
         assert stats.kstest(uniform.numpy(), 'uniform').pvalue > 1e-3
 
 
@@ -60,23 +59,20 @@ def test_conditions_are_dropped_as_often_as_asked(kind, drop):
     keep = draw(kind, 10_000, drop=drop).keep.view(10_000, -1)
     # Of each group alone, over 10,000 images; four standard errors.
     share = 1 - keep.double().mean(0)
-    error = 4 * (drop * (1 - drop) / 10_000)**0.5
+    error = 4 * (drop * (1 - drop) / 10_000) ** 0.5
     assert (share - drop).abs().max() < error
 
 
 @EVERY
 def test_without_condition_drop_every_row_keeps_its_condition(kind):
-    assert draw(kind, 1000, drop=0.).keep.all()
+    assert draw(kind, 1000, drop=0.0).keep.all()
 
 
 @EVERY
 def test_drops_and_noise_say_nothing_of_the_step(kind):
     uniform, drop, noise = of_one_group(kind)
     tenth = (10 * uniform).long()
-    table = torch.stack([
-        torch.bincount(tenth[dropped], minlength=10)
-        for dropped in (drop, ~drop)
-    ])
+    table = torch.stack([torch.bincount(tenth[dropped], minlength=10) for dropped in (drop, ~drop)])
     assert stats.chi2_contingency(table.numpy()).pvalue > 1e-3
     for other in (noise[0, :, 0], noise[0, :, 0].square()):
         for known in (uniform, drop.double()):
@@ -96,8 +92,7 @@ def test_groups_of_different_images_are_independent(kind):
 def test_a_generator_makes_draws_repeatable(kind):
     draws = kind(REPEATS, DROP)
     before = torch.get_rng_state()
-    first, again, other = (
-        draws(2, TOKENS, 2, CPU, seeded(seed)) for seed in (1, 1, 2))
+    first, again, other = (draws(2, TOKENS, 2, CPU, seeded(seed)) for seed in (1, 1, 2))
     assert all(map(torch.equal, first, again))
     assert not first.uniform.equal(other.uniform)
     assert torch.get_rng_state().equal(before)
@@ -121,8 +116,7 @@ def test_antithetic_steps_are_evenly_spaced(repeats):
     uniform = draw(AntitheticDraws, 50, repeats=repeats).uniform
     for steps in (uniform.view(50, -1), uniform.view(50 * TOKENS, -1)):
         gaps = steps.sort(dim=1).values.diff(dim=1)
-        torch.testing.assert_close(gaps,
-                                   torch.full_like(gaps, 1 / steps.size(1)))
+        torch.testing.assert_close(gaps, torch.full_like(gaps, 1 / steps.size(1)))
 
 
 @pytest.mark.parametrize('drop', [0.1, 0.2, 0.5])
@@ -137,8 +131,7 @@ def test_antithetic_drops_are_evenly_shared(drop):
 
 @pytest.mark.parametrize('repeats', [1, 7])
 def test_antithetic_repeats_come_in_pairs(repeats):
-    with pytest.raises(ValueError,
-                       match=f'={repeats} is odd.*use {repeats + 1}'):
+    with pytest.raises(ValueError, match=f'={repeats} is odd.*use {repeats + 1}'):
         AntitheticDraws(repeats, DROP)
 
 
@@ -155,12 +148,11 @@ def loss_and_gradients(head, condition, target) -> list:
     """The loss, its gradient by the condition, and that by the parameters."""
     condition = condition.clone().requires_grad_()
     loss = head.loss(condition, target)
-    of_condition, *rest = torch.autograd.grad(loss,
-                                              [condition, *head.parameters()])
+    of_condition, *rest = torch.autograd.grad(loss, [condition, *head.parameters()])
     return [
         loss.detach()[None],
         of_condition.flatten(),
-        torch.cat([gradient.flatten() for gradient in rest])
+        torch.cat([gradient.flatten() for gradient in rest]),
     ]
 
 
@@ -169,9 +161,8 @@ def test_antithetic_gradients_vary_less_about_the_same_expectation(process):
     """In a network that has learned a little."""
     heads = [
         small_head(
-            process=dict(type=process),
-            sampling=dict(type='ddim'),
-            noise_sampling=noise_sampling)
+            process=dict(type=process), sampling=dict(type='ddim'), noise_sampling=noise_sampling
+        )
         for noise_sampling in ('independent', 'antithetic')
     ]
     independent, antithetic = heads
@@ -186,19 +177,17 @@ def test_antithetic_gradients_vary_less_about_the_same_expectation(process):
     antithetic.load_state_dict(independent.state_dict())
 
     condition = torch.randn(8, 6)
-    draws = [[
-        loss_and_gradients(head, condition, condition @ shape)
-        for _ in range(150)
-    ] for head in heads]
+    draws = [
+        [loss_and_gradients(head, condition, condition @ shape) for _ in range(150)]
+        for head in heads
+    ]
     # One number, 48, some thousand: squares of correlated standard normals.
     # The loss itself is ruled by the rare large ones of its bound.
-    for part, (mistake, ratio) in enumerate([(16, math.inf), (2, 0.6),
-                                             (2, 0.9)]):
+    for part, (mistake, ratio) in enumerate([(16, math.inf), (2, 0.6), (2, 0.9)]):
         first, second = (
-            torch.stack([draw[part] for draw in of_head]).double()
-            for of_head in draws)
+            torch.stack([draw[part] for draw in of_head]).double() for of_head in draws
+        )
         more, less = first.var(0), second.var(0)
-        deviation = (first.mean(0) - second.mean(0)).square() / (
-            (more + less) / 150)
+        deviation = (first.mean(0) - second.mean(0)).square() / ((more + less) / 150)
         assert deviation.nan_to_num().mean() < mistake
         assert less.sum() < ratio * more.sum()

@@ -30,9 +30,7 @@ def model(request, teacher_ckpt):
 
 def batch() -> dict:
     """Without labels: none are read."""
-    return dict(
-        inputs=torch.randn(4, 3, 8, 8),
-        data_samples=[DataSample() for _ in range(4)])
+    return dict(inputs=torch.randn(4, 3, 8, 8), data_samples=[DataSample() for _ in range(4)])
 
 
 def test_the_only_loss_is_the_error_of_the_projected_feature(model):
@@ -46,22 +44,17 @@ def test_the_only_loss_is_the_error_of_the_projected_feature(model):
     feature = head.projection(model.student.extract_feat(inputs, stage)[-1])
     target = teacher.extract_feat(inputs, stage)[-1]
     assert feature.shape == target.shape
-    torch.testing.assert_close(losses['distill.loss_simkd'],
-                               (feature - target).square().mean())
+    torch.testing.assert_close(losses['distill.loss_simkd'], (feature - target).square().mean())
 
 
 def test_a_step_trains_backbone_and_projector_and_no_more(model):
     model.train()
     losses_of(model, batch())['distill.loss_simkd'].backward()
-    trained = {
-        name
-        for name, p in model.named_parameters() if p.grad is not None
-    }
+    trained = {name for name, p in model.named_parameters() if p.grad is not None}
     wanted = {
         name
         for name, p in model.named_parameters()
-        if name.startswith(('architecture.backbone.',
-                            'architecture.head.projection.'))
+        if name.startswith(('architecture.backbone.', 'architecture.head.projection.'))
     }
     assert trained == wanted
 
@@ -82,18 +75,22 @@ def test_aligned_features_give_the_teachers_scores():
     head = SimKDHead(**dict(SIZES, in_channels=4), projection=None)
     feature = torch.randn(3, 4)
     assert isinstance(head.projection, nn.Identity)
-    assert head((feature, )).equal(head.classifier(feature))
+    assert head((feature,)).equal(head.classifier(feature))
 
 
 def test_projector_is_the_bottleneck_of_the_paper():
     projector = ConvProjector(5, 12, reduction=3)
     convs = [m for m in projector.modules() if isinstance(m, nn.Conv2d)]
-    assert [(c.in_channels, c.out_channels, c.kernel_size[0])
-            for c in convs] == [(5, 4, 1), (4, 4, 3), (4, 12, 1)]
+    assert [(c.in_channels, c.out_channels, c.kernel_size[0]) for c in convs] == [
+        (5, 4, 1),
+        (4, 4, 3),
+        (4, 12, 1),
+    ]
     assert sum(isinstance(m, nn.BatchNorm2d) for m in projector.modules()) == 3
     out = projector(torch.randn(2, 5, 6, 6))
     assert out.shape == (2, 12, 6, 6)
-    assert (out >= 0).all() and (out > 0).any()
+    assert (out >= 0).all()
+    assert (out > 0).any()
 
 
 def test_a_larger_map_is_averaged_first():
@@ -107,7 +104,7 @@ def test_what_cannot_work_is_an_error():
     with pytest.raises(ValueError, match='reduction=5 leaves no channel of 4'):
         ConvProjector(3, 4, reduction=5)
     with pytest.raises(ValueError, match=r'\(2, 5\) is no map.*neck'):
-        SimKDHead(**SIZES)((torch.randn(2, 5), ))
+        SimKDHead(**SIZES)((torch.randn(2, 5),))
 
 
 def test_builds_in_other_projects(build):

@@ -8,16 +8,15 @@ from gendd_mm.models.heads.target_scale import MIN_SHARE, TargetScale
 
 
 def test_a_number_is_the_loss_of_scaled_targets(float64):
-    plain, scaled = small_head(), small_head(target_scale=5.)
+    plain, scaled = small_head(), small_head(target_scale=5.0)
     scaled.load_state_dict(plain.state_dict())
     condition, target = torch.randn(4, 6), torch.randn(4, 12)
     for head in (plain, scaled):
         fix_draws(head, 4)
-    torch.testing.assert_close(
-        scaled.loss(condition, target), plain.loss(condition, 5 * target))
+    torch.testing.assert_close(scaled.loss(condition, target), plain.loss(condition, 5 * target))
 
 
-@pytest.mark.parametrize('scale', [5., 'auto'])
+@pytest.mark.parametrize('scale', [5.0, 'auto'])
 def test_samples_are_brought_back_to_the_targets_scale(float64, scale):
     plain, scaled = small_head(), small_head(target_scale=scale)
     scaled.denoiser.load_state_dict(plain.denoiser.state_dict())
@@ -26,17 +25,17 @@ def test_samples_are_brought_back_to_the_targets_scale(float64, scale):
     factor = scaled.target_scale.factor
     assert factor != 1
     torch.testing.assert_close(
-        factor * scaled.sample(condition, 2, seeded()),
-        plain.sample(condition, 2, seeded()))
+        factor * scaled.sample(condition, 2, seeded()), plain.sample(condition, 2, seeded())
+    )
 
 
 def test_a_scale_of_one_changes_nothing():
     target = torch.randn(4, 12)
     assert TargetScale()(target).equal(target)
-    assert not TargetScale(5.).state_dict()
+    assert not TargetScale(5.0).state_dict()
 
 
-@pytest.mark.parametrize('scale', [1., 5., 'auto'])
+@pytest.mark.parametrize('scale', [1.0, 5.0, 'auto'])
 def test_targets_get_no_gradient_and_undo_inverts(scale):
     target = torch.randn(4, 12, requires_grad=True)
     target_scale = TargetScale(scale)
@@ -45,18 +44,18 @@ def test_targets_get_no_gradient_and_undo_inverts(scale):
     torch.testing.assert_close(target_scale.undo(scaled), target.detach())
 
 
-@pytest.mark.parametrize('mean, std', [(0., 0.01), (2., 0.5), (-1., 30.)])
+@pytest.mark.parametrize(('mean', 'std'), [(0.0, 0.01), (2.0, 0.5), (-1.0, 30.0)])
 def test_auto_gives_the_first_batch_unit_variance(float64, mean, std):
     target = mean + std * torch.randn(64, 12)
     scaled = TargetScale('auto')(target)
-    torch.testing.assert_close(scaled.std(correction=0), torch.tensor(1.))
+    torch.testing.assert_close(scaled.std(correction=0), torch.tensor(1.0))
 
 
 def test_auto_averages_the_first_batches_evenly(float64):
     scale, batches = TargetScale('auto'), torch.randn(5, 8, 12)
     for batch in batches:
         scale(batch)
-    assert 5 < 1 / MIN_SHARE
+    assert 1 / MIN_SHARE > 5
     torch.testing.assert_close(1 / scale.factor, batches.std(correction=0))
 
 
@@ -84,9 +83,10 @@ def test_auto_is_saved():
     head = small_head(target_scale='auto')
     head.loss(torch.randn(4, 6), 3 * torch.randn(4, 12))
     state = head.state_dict()
-    assert {name
-            for name in state if not name.startswith('denoiser.')
-            } == {'target_scale.moments', 'target_scale.num_batches'}
+    assert {name for name in state if not name.startswith('denoiser.')} == {
+        'target_scale.moments',
+        'target_scale.num_batches',
+    }
     again = small_head(target_scale='auto')
     again.load_state_dict(state)
     condition, target = torch.randn(4, 6), torch.randn(4, 12)
@@ -103,15 +103,12 @@ def test_constant_targets_are_scaled_by_a_finite_number():
 def test_auto_takes_targets_of_half_precision_under_autocast():
     head = small_head(target_scale='auto')
     with torch.autocast('cpu', torch.bfloat16):
-        loss = head.loss(
-            torch.randn(4, 6).bfloat16(),
-            torch.randn(4, 12).bfloat16())
+        loss = head.loss(torch.randn(4, 6).bfloat16(), torch.randn(4, 12).bfloat16())
     assert loss.dtype == torch.float32
     assert head.target_scale.moments.dtype == torch.float32
 
 
-@pytest.mark.parametrize('scale',
-                         [0, -1, float('nan'), 'automatic', '1'])
+@pytest.mark.parametrize('scale', [0, -1, float('nan'), 'automatic', '1'])
 def test_what_is_no_scale_is_an_error(scale):
     with pytest.raises(ValueError, match=f"{scale!r} must be .*'auto'"):
         TargetScale(scale)

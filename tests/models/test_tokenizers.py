@@ -39,18 +39,20 @@ def test_tokens_have_64_dimensions_by_default():
     assert SplitTokenizer(2048).num_tokens == 32
 
 
-@pytest.mark.parametrize('token_dim, nearest', [
-    (7, '6, 8'),
-    (80, '64, 96'),
-    (500, '384, 768'),
-    (1000, '768'),
-    (0, '1'),
-])
+@pytest.mark.parametrize(
+    ('token_dim', 'nearest'),
+    [
+        (7, '6, 8'),
+        (80, '64, 96'),
+        (500, '384, 768'),
+        (1000, '768'),
+        (0, '1'),
+    ],
+)
 def test_a_token_size_that_does_not_divide_is_an_error(token_dim, nearest):
     with pytest.raises(
-            ValueError,
-            match=f'token_dim={token_dim} .*768; nearest divisors: '
-            f'{nearest}\\.$'):
+        ValueError, match=f'token_dim={token_dim} .*768; nearest divisors: {nearest}\\.$'
+    ):
         SplitTokenizer(768, token_dim=token_dim)
 
 
@@ -60,12 +62,10 @@ def test_an_empty_feature_is_an_error():
 
 
 def test_a_feature_of_another_size_is_an_error():
-    with pytest.raises(
-            ValueError, match='size 16 .*target_dim=12; set target_dim'):
+    with pytest.raises(ValueError, match='size 16 .*target_dim=12; set target_dim'):
         SplitTokenizer(12, token_dim=4).tokenize(torch.randn(2, 16))
 
 
 def test_builds_in_other_projects(build):
-    tokenizer = build(
-        MODELS, type='gendd_mm.SplitTokenizer', feature_dim=8, token_dim=2)
+    tokenizer = build(MODELS, type='gendd_mm.SplitTokenizer', feature_dim=8, token_dim=2)
     assert isinstance(tokenizer, SplitTokenizer)

@@ -14,8 +14,7 @@ def test_kl_alone_trains_backbone_and_classifier_without_labels():
         f'preds_{letter}': dict(recorder='logits', from_student=student)
         for letter, student in (('S', True), ('T', False))
     }
-    recorder = dict(
-        logits=dict(type='mmrazor.ModuleOutputs', source='head.fc'))
+    recorder = dict(logits=dict(type='mmrazor.ModuleOutputs', source='head.fc'))
     kind = 'gendd_mm.UnlabeledClsHead'
     model = MODELS.build(
         dict(
@@ -27,7 +26,10 @@ def test_kl_alone_trains_backbone_and_classifier_without_labels():
                 student_recorders=recorder,
                 teacher_recorders=recorder,
                 distill_losses=dict(loss_kl=dict(type='mmrazor.KLDivergence')),
-                loss_forward_mappings=dict(loss_kl=mapping))))
+                loss_forward_mappings=dict(loss_kl=mapping),
+            ),
+        )
+    )
     data = small_models.batch(labels=False)
     losses = small_models.losses_of(model, data)
     assert set(losses) == {'distill.loss_kl'}
@@ -41,6 +43,6 @@ def test_it_is_a_linear_classifier_otherwise():
     ours, plain = UnlabeledClsHead(3, 4), LinearClsHead(3, 4)
     ours.load_state_dict(plain.state_dict(), strict=True)
     feature = torch.randn(2, 4)
-    assert ours((feature, )).equal(plain((feature, )))
-    scores = [s.pred_score for s in ours.predict((feature, ))]
+    assert ours((feature,)).equal(plain((feature,)))
+    scores = [s.pred_score for s in ours.predict((feature,))]
     assert torch.stack(scores).sum(1).allclose(torch.ones(2))

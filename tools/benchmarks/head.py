@@ -9,12 +9,14 @@ against; width 1024, depth 3, tokens of 64. docs/performance.md explains the
 numbers. ``--quick`` takes fewer rounds and samples 8 of the paper's 64
 steps: under 4 minutes on two CPU cores.
 """
+
 import argparse
 import json
 import sys
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, Iterator, NamedTuple, Tuple
+from typing import NamedTuple
 from unittest import mock
 
 import torch
@@ -24,14 +26,14 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tests'))
 
-import gendd_mm  # noqa: E402, F401  the shims come first
-from gendd_mm.models import GenerativeHead  # noqa: E402
-from gendd_mm.models.linear import linear  # noqa: E402
-from measure import (MatrixProduct, gradient_variances,  # noqa: E402
-                     multiply_adds, peak_bytes, seconds)
-from reference_head import ReferenceHead, randomize  # noqa: E402
+from measure import MatrixProduct, gradient_variances, multiply_adds, peak_bytes, seconds
+from reference_head import ReferenceHead, randomize
 
-PAPER = dict(type='ancestral', num_steps=64, start_t=999, guidance_scale=2.)
+import gendd_mm  # noqa: F401  the shims come first
+from gendd_mm.models import GenerativeHead
+from gendd_mm.models.linear import linear
+
+PAPER = dict(type='ancestral', num_steps=64, start_t=999, guidance_scale=2.0)
 PAPER_DRAWS, DEFAULT_DRAWS = 5, 2
 REPEATS = 10
 # Whether so many antithetic rows have no more gradient variance than REPEATS
@@ -41,6 +43,7 @@ ANTITHETIC_REPEATS = 8
 
 class Case(NamedTuple):
     """Sizes of a pair: images, student feature, teacher feature."""
+
     batch_size: int
     condition_dim: int
     target_dim: int
@@ -60,7 +63,7 @@ class Case(NamedTuple):
         torch.manual_seed(1)
         return next(self.batches(batch_size or self.batch_size))
 
-    def batches(self, batch_size: int) -> Iterator[Tuple[Tensor, Tensor]]:
+    def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """New images of one distribution, without end.
 
         Sixteen factors decide both features: those of images have few, too.
@@ -96,7 +99,7 @@ def plain_train_step(case: Case) -> Callable[[], None]:
     rows = case.batch_size * head.num_tokens * REPEATS
 
     def run() -> None:
-        t, keep = torch.randint(1000, (rows, )), torch.rand(rows) >= 0.2
+        t, keep = torch.randint(1000, (rows,)), torch.rand(rows) >= 0.2
         noise = torch.randn(rows, head.token_dim)
         head.loss(condition, target, t, noise, keep).backward()
         head.zero_grad()
@@ -111,8 +114,7 @@ def sample(case: Case, num_draws: int, **changes) -> Callable[[], None]:
     return lambda: head.sample(condition, num_draws)
 
 
-def plain_sample(case: Case, num_draws: int,
-                 num_steps: int) -> Callable[[], None]:
+def plain_sample(case: Case, num_draws: int, num_steps: int) -> Callable[[], None]:
     """Samples of the plain one."""
     head = ReferenceHead.like(case.busy_head()).float()
     condition, _ = case.features()
@@ -120,13 +122,12 @@ def plain_sample(case: Case, num_draws: int,
 
     def run() -> None:
         noise = [torch.randn(rows, head.token_dim) for _ in range(num_steps)]
-        head.sample(condition, noise, num_steps, PAPER['start_t'],
-                    PAPER['guidance_scale'])
+        head.sample(condition, noise, num_steps, PAPER['start_t'], PAPER['guidance_scale'])
 
     return run
 
 
-def training(case: Case, rounds: int, device: torch.device) -> Dict:
+def training(case: Case, rounds: int, device: torch.device) -> dict:
     """Speed of training, exact and antithetic, and share of the peak rate."""
     step = train_step(case)
     products = dict(torch=MatrixProduct(), head=MatrixProduct(linear))
@@ -135,21 +136,20 @@ def training(case: Case, rounds: int, device: torch.device) -> Dict:
             plain=plain_train_step(case),
             exact=step,
             same_products=with_torch_products(train_step(case)),
-            antithetic=train_step(
-                case,
-                repeats=ANTITHETIC_REPEATS,
-                noise_sampling='antithetic'),
-            **products), rounds, device)
-    rates = {
-        name: product.multiply_adds / times[name]
-        for name, product in products.items()
-    }
+            antithetic=train_step(case, repeats=ANTITHETIC_REPEATS, noise_sampling='antithetic'),
+            **products,
+        ),
+        rounds,
+        device,
+    )
+    rates = {name: product.multiply_adds / times[name] for name, product in products.items()}
     return dict(
         exact=times['plain'] / times['exact'],
         same_products=times['plain'] / times['same_products'],
         antithetic=times['plain'] / times['antithetic'],
         products=rates['head'] / rates['torch'],
-        share=multiply_adds(step) / times['exact'] / max(rates.values()))
+        share=multiply_adds(step) / times['exact'] / max(rates.values()),
+    )
 
 
 def with_torch_products(run: Callable[[], None]) -> Callable[[], None]:
@@ -171,9 +171,8 @@ def variance(case: Case, steps: int = 100, draws: int = 20) -> float:
     denoiser = dict(type='TokenDenoiser', width=256, depth=3)
     independent = case.head(denoiser=denoiser)
     antithetic = case.head(
-        denoiser=denoiser,
-        repeats=ANTITHETIC_REPEATS,
-        noise_sampling='antithetic')
+        denoiser=denoiser, repeats=ANTITHETIC_REPEATS, noise_sampling='antithetic'
+    )
     torch.manual_seed(1)
     batches = case.batches(16)
     optimizer = torch.optim.AdamW(antithetic.parameters(), lr=1e-3)
@@ -185,13 +184,13 @@ def variance(case: Case, steps: int = 100, draws: int = 20) -> float:
     condition, target = next(batches)
     condition = condition[:4].detach().requires_grad_()
     ours, plain = (
-        gradient_variances(
-            partial(head.loss, condition, target[:4]), condition, head, draws)
-        for head in (antithetic, independent))
+        gradient_variances(partial(head.loss, condition, target[:4]), condition, head, draws)
+        for head in (antithetic, independent)
+    )
     return float((ours / plain).max())
 
 
-def sampling(rounds: int, device: torch.device, num_steps: int) -> Dict:
+def sampling(rounds: int, device: torch.device, num_steps: int) -> dict:
     """Speed of sampling the small case.
 
     Args:
@@ -206,21 +205,25 @@ def sampling(rounds: int, device: torch.device, num_steps: int) -> Dict:
             plain_1=plain_sample(SMALL, 1, num_steps),
             exact_5=sample(SMALL, PAPER_DRAWS, sampling=paper),
             exact_1=sample(SMALL, 1, sampling=paper),
-            default=sample(SMALL, DEFAULT_DRAWS)), rounds, device)
+            default=sample(SMALL, DEFAULT_DRAWS),
+        ),
+        rounds,
+        device,
+    )
     in_full = PAPER['num_steps'] / num_steps
     return dict(
         sample_exact_5=times['plain_5'] / times['exact_5'],
         sample_exact_1=times['plain_1'] / times['exact_1'],
-        sample_default=in_full * times['plain_5'] / times['default'])
+        sample_default=in_full * times['plain_5'] / times['default'],
+    )
 
 
-def headline(rounds: int, device: torch.device,
-             num_steps: int) -> Dict[str, float]:
+def headline(rounds: int, device: torch.device, num_steps: int) -> dict[str, float]:
     """The numbers that the head is judged by."""
     small, large = (training(case, rounds, device) for case in (SMALL, LARGE))
-    memory = peak_bytes(partial(plain_train_step, LARGE),
-                        device) / peak_bytes(
-                            partial(train_step, LARGE), device)
+    memory = peak_bytes(partial(plain_train_step, LARGE), device) / peak_bytes(
+        partial(train_step, LARGE), device
+    )
     return dict(
         train_exact_small=small['exact'],
         train_exact_large=large['exact'],
@@ -232,13 +235,13 @@ def headline(rounds: int, device: torch.device,
         variance_antithetic_small=variance(SMALL),
         variance_antithetic_large=variance(LARGE),
         **sampling(rounds, device, num_steps),
-        gmacs_default=multiply_adds(sample(SMALL, DEFAULT_DRAWS)) /
-        SMALL.batch_size / 1e9,
+        gmacs_default=multiply_adds(sample(SMALL, DEFAULT_DRAWS)) / SMALL.batch_size / 1e9,
         gemm_rate=small['products'],
-        gemm_share=small['share'])
+        gemm_share=small['share'],
+    )
 
 
-def growth(rounds: int, device: torch.device) -> Dict[str, float]:
+def growth(rounds: int, device: torch.device) -> dict[str, float]:
     """Cost of four times as much, over the cost of once: a narrow head."""
     base = Case(16, 128, 512)
     denoiser = dict(type='TokenDenoiser', width=256, depth=3)
@@ -249,28 +252,30 @@ def growth(rounds: int, device: torch.device) -> Dict[str, float]:
         'tokens': (step(base), step(base._replace(target_dim=2048))),
         'repeats': (step(base), step(base, repeats=4 * REPEATS)),
         'draws': (draw(2), draw(8)),
-        'steps': (draw(2, sampling=dict(type='ddim', num_steps=4)),
-                  draw(2, sampling=dict(type='ddim', num_steps=16))),
+        'steps': (
+            draw(2, sampling=dict(type='ddim', num_steps=4)),
+            draw(2, sampling=dict(type='ddim', num_steps=16)),
+        ),
     }
     times = seconds(
-        {(name, size): runs[size]
-         for name, runs in pairs.items()
-         for size in (0, 1)}, rounds, device)
-    ratios = {
-        f'growth_time_{name}': times[name, 1] / times[name, 0]
-        for name in pairs
-    }
+        {(name, size): runs[size] for name, runs in pairs.items() for size in (0, 1)},
+        rounds,
+        device,
+    )
+    ratios = {f'growth_time_{name}': times[name, 1] / times[name, 0] for name in pairs}
     many = dict(denoiser=denoiser, row_chunk=1280, repeats=4 * REPEATS)
     ratios['growth_memory_repeats'] = peak_bytes(
-        partial(train_step, LARGE, **many), device) / peak_bytes(
-            partial(train_step, LARGE, **dict(many, repeats=REPEATS)), device)
+        partial(train_step, LARGE, **many), device
+    ) / peak_bytes(partial(train_step, LARGE, **dict(many, repeats=REPEATS)), device)
     return ratios
 
 
-def report(numbers: Dict[str, float], device: torch.device) -> None:
+def report(numbers: dict[str, float], device: torch.device) -> None:
     """Print a table."""
-    table = Table(title=f'Generative head on {device}, torch '
-                  f'{torch.__version__}, {torch.get_num_threads()} threads')
+    table = Table(
+        title=f'Generative head on {device}, torch '
+        f'{torch.__version__}, {torch.get_num_threads()} threads'
+    )
     table.add_column('number')
     table.add_column('value', justify='right')
     for name, value in numbers.items():
@@ -280,14 +285,15 @@ def report(numbers: Dict[str, float], device: torch.device) -> None:
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--json', action='store_true', help='print one JSON object')
     parser.add_argument(
-        '--json', action='store_true', help='print one JSON object')
-    parser.add_argument(
-        '--quick', action='store_true', help='fewer rounds and steps: under 4 minutes')
+        '--quick', action='store_true', help='fewer rounds and steps: under 4 minutes'
+    )
     parser.add_argument(
         '--device',
         type=torch.device,
-        default=torch.device('cuda' if torch.cuda.is_available() else 'cpu'))
+        default=torch.device('cuda' if torch.cuda.is_available() else 'cpu'),
+    )
     return parser.parse_args()
 
 

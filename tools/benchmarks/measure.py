@@ -1,11 +1,12 @@
 """Measurements: interleaved times, peak memory, gradient variance."""
+
 import multiprocessing
 import re
 import statistics
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Callable, Dict
 
 import torch
 import torch.nn.functional as F
@@ -19,8 +20,9 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def seconds(runs: Dict[str, Callable[[], None]], rounds: int,
-            device: torch.device) -> Dict[str, float]:
+def seconds(
+    runs: dict[str, Callable[[], None]], rounds: int, device: torch.device
+) -> dict[str, float]:
     """Median time of each run; they take turns, so that noise hits all."""
     times = {name: [] for name in runs}
     for round_number in range(rounds + 1):
@@ -41,11 +43,11 @@ class MatrixProduct:
         product: Multiplies (N, K) by the transpose of (M, K): one of the
             libraries that torch has for it. Defaults to torch's own choice.
     """
+
     repeats, rows, width = 10, 1280, 1024
     multiply_adds = repeats * rows * width * width
 
-    def __init__(self, product: Callable[[Tensor, Tensor], Tensor] = F.linear
-                 ) -> None:
+    def __init__(self, product: Callable[[Tensor, Tensor], Tensor] = F.linear) -> None:
         self.left = torch.randn(self.rows, self.width)
         self.right = torch.randn(self.width, self.width)
         self.product = product
@@ -62,8 +64,7 @@ def multiply_adds(run: Callable[[], None]) -> float:
     return counter.get_total_flops() / 2
 
 
-def peak_bytes(make: Callable[[], Callable[[], None]],
-               device: torch.device) -> float:
+def peak_bytes(make: Callable[[], Callable[[], None]], device: torch.device) -> float:
     """What a run needs at its peak beyond what was there before it.
 
     Args:
@@ -95,11 +96,12 @@ def _high_water_mark() -> float:
     Not ``getrusage``, whose mark a child inherits from its parent.
     """
     status = Path('/proc/self/status').read_text()
-    return 1024. * int(re.search(r'VmHWM:\s*(\d+) kB', status).group(1))
+    return 1024.0 * int(re.search(r'VmHWM:\s*(\d+) kB', status).group(1))
 
 
-def gradient_variances(loss: Callable[[], Tensor], condition: Tensor,
-                       model: nn.Module, draws: int) -> Tensor:
+def gradient_variances(
+    loss: Callable[[], Tensor], condition: Tensor, model: nn.Module, draws: int
+) -> Tensor:
     """Variance of the gradient, summed over its entries.
 
     Args:

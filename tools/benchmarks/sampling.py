@@ -8,11 +8,12 @@ Every image is classified by each sampler from the same student feature; the
 difference to the paper's 64 ancestral steps from 999 with 5 draws is over all
 images of all heads, with its 95 % interval. ``--json`` prints the rows.
 """
+
 import argparse
 import json
-from typing import Dict, List, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
-import gendd_mm  # noqa: F401  the shims come first
 import torch
 from measure import multiply_adds
 from mmengine.config import Config, DictAction
@@ -20,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+import gendd_mm  # noqa: F401  the shims come first
 from gendd_mm.engine.launch import build_runner
 from gendd_mm.models import GenDD
 from gendd_mm.registry import TASK_UTILS
@@ -37,12 +39,13 @@ SAMPLERS = {
     'dpmpp_2m 2, 2 draws': (dict(type='dpmpp_2m', num_steps=2), 2),
     'midpoint 2, 2 draws': (dict(type='midpoint', num_steps=2), 2),
     'one_step, 1 draw': (dict(type='one_step'), 1),
-    'one_step without guidance': (dict(type='one_step', guidance_scale=1.), 1),
+    'one_step without guidance': (dict(type='one_step', guidance_scale=1.0), 1),
 }
 
 
 class Trained(NamedTuple):
     """A trained model and what its student says of the test images."""
+
     model: GenDD
     condition: Tensor
     labels: Tensor
@@ -79,40 +82,42 @@ def correct(trained: Trained, sampling: dict, num_draws: int) -> Tensor:
     return (answers == trained.labels).double()
 
 
-def compare(heads: List[Trained]) -> List[Dict]:
+def compare(heads: list[Trained]) -> list[dict]:
     """One row for each sampler."""
     rows, baseline = [], None
     for name, (sampling, num_draws) in SAMPLERS.items():
-        right = torch.stack(
-            [correct(trained, sampling, num_draws) for trained in heads])
+        right = torch.stack([correct(trained, sampling, num_draws) for trained in heads])
         baseline = right if baseline is None else baseline
         gain = right - baseline
         head = heads[0].model.distiller.gendd_loss.head
         condition = heads[0].condition[:64]
-        macs = multiply_adds(lambda: head.sample(condition, num_draws))
+        macs = multiply_adds(partial(head.sample, condition, num_draws))
         rows.append(
             dict(
                 sampler=name,
                 top1=100 * right.mean().item(),
                 of_each=[100 * r.mean().item() for r in right],
                 gain=100 * gain.mean().item(),
-                interval=100 * 1.96 * gain.std().item() /
-                gain.numel()**0.5,
-                mmacs=macs / len(condition) / 1e6))
+                interval=100 * 1.96 * gain.std().item() / gain.numel() ** 0.5,
+                mmacs=macs / len(condition) / 1e6,
+            )
+        )
     return rows
 
 
-def report(rows: List[Dict]) -> None:
+def report(rows: list[dict]) -> None:
     """Print a table."""
     table = Table(title='Generative top-1')
-    for name in ('sampler', 'top-1', 'of each head', f'gain on {PAPER}',
-                 'M multiply-adds'):
+    for name in ('sampler', 'top-1', 'of each head', f'gain on {PAPER}', 'M multiply-adds'):
         table.add_column(name)
     for row in rows:
-        table.add_row(row['sampler'], f'{row["top1"]:.2f}',
-                      ' '.join(f'{top1:.2f}' for top1 in row['of_each']),
-                      f'{row["gain"]:+.2f} +- {row["interval"]:.2f}',
-                      f'{row["mmacs"]:.1f}')
+        table.add_row(
+            row['sampler'],
+            f'{row["top1"]:.2f}',
+            ' '.join(f'{top1:.2f}' for top1 in row['of_each']),
+            f'{row["gain"]:+.2f} +- {row["interval"]:.2f}',
+            f'{row["mmacs"]:.1f}',
+        )
     Console().print(table)
 
 

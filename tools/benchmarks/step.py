@@ -7,15 +7,15 @@ The networks are those of the config, with random weights, and so are images and
 labels: no data is read. The median of three steps; on CUDA it waits between the
 parts.
 """
+
 import argparse
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List
 
-import gendd_mm  # noqa: F401  the shims come first
 import torch
 from measure import synchronize
 from mmengine.config import Config, DictAction
@@ -26,6 +26,7 @@ from mmpretrain.structures import DataSample
 from rich.console import Console
 from rich.table import Table
 
+import gendd_mm  # noqa: F401  the shims come first
 from gendd_mm.models import GenDD
 from gendd_mm.registry import MODELS
 
@@ -35,7 +36,7 @@ class Stopwatch:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.seconds: Dict[str, float] = defaultdict(float)
+        self.seconds: dict[str, float] = defaultdict(float)
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
@@ -70,14 +71,14 @@ def build(cfg: Config, device: torch.device) -> GenDD:
         return MODELS.build(model_cfg).to(device).train()
 
 
-def measure(model: GenDD, cfg: Config, batch_size: int, image_size: int,
-            rounds: int, device: torch.device) -> Dict[str, float]:
+def measure(
+    model: GenDD, cfg: Config, batch_size: int, image_size: int, rounds: int, device: torch.device
+) -> dict[str, float]:
     """Seconds of each part of the median step, and of the whole."""
     num_classes = model.teacher.classifier.out_features
     images = torch.randint(0, 256, (batch_size, 3, image_size, image_size))
     samples = [
-        DataSample().set_gt_label(label)
-        for label in torch.randint(num_classes, (batch_size, ))
+        DataSample().set_gt_label(label) for label in torch.randint(num_classes, (batch_size,))
     ]
     batch = dict(inputs=list(images.byte()), data_samples=samples)
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
@@ -89,7 +90,7 @@ def measure(model: GenDD, cfg: Config, batch_size: int, image_size: int,
     watch.watch('generative head', model.distiller.gendd_loss.head, 'loss')
     watch.watch('backward pass', optimizer, 'backward')
     watch.watch('optimizer', optimizer, 'step')
-    steps: List[Dict[str, float]] = []
+    steps: list[dict[str, float]] = []
     for round_number in range(rounds + 1):
         watch.seconds.clear()
         with watch.part('whole step'):
@@ -109,7 +110,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--device',
         type=torch.device,
-        default=torch.device('cuda' if torch.cuda.is_available() else 'cpu'))
+        default=torch.device('cuda' if torch.cuda.is_available() else 'cpu'),
+    )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     return parser.parse_args()
 
@@ -120,8 +122,7 @@ def main() -> None:
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     model = build(cfg, args.device)
-    times = measure(model, cfg, args.batch_size, args.image_size, args.rounds,
-                    args.device)
+    times = measure(model, cfg, args.batch_size, args.image_size, args.rounds, args.device)
     whole = times['whole step']
     times['the rest'] = 2 * whole - sum(times.values())
     table = Table('part', 'seconds', 'share', title=args.config)

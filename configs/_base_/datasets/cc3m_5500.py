@@ -3,8 +3,9 @@
 Whatever could be downloaded; and unlike an iteration-based run, it resumes
 without reading what came before.
 """
+
 _base_ = ['cc3m_shards.py']
 
 train_dataloader = dict(
-    sampler=dict(
-        _delete_=True, type='gendd_mm.FixedLengthSampler', length=5500 * 512))
+    sampler=dict(_delete_=True, type='gendd_mm.FixedLengthSampler', length=5500 * 512)
+)

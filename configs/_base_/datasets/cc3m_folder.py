@@ -2,6 +2,7 @@
 
 Every image in ``data/cc3m`` and the folders in it.
 """
+
 _base_ = ['imagenet.py']
 
 train_dataloader = dict(
@@ -10,4 +11,6 @@ train_dataloader = dict(
         type='CustomDataset',
         data_root='data/cc3m',
         with_label=False,
-        pipeline={{_base_.train_pipeline}}))
+        pipeline={{_base_.train_pipeline}},
+    )
+)

@@ -3,6 +3,7 @@
 An epoch is what was downloaded: the authors' of 5,500 iterations of 512 is
 2.8 million images. docs/data.md says how to get them.
 """
+
 _base_ = ['imagenet.py']
 
 train_dataloader = dict(
@@ -11,4 +12,6 @@ train_dataloader = dict(
         type='gendd_mm.UnlabeledShards',
         data_root='data/cc3m',
         shards='*.tar',
-        pipeline={{_base_.train_pipeline}}))
+        pipeline={{_base_.train_pipeline}},
+    )
+)

@@ -3,6 +3,7 @@
 The teacher has seen these garments, but not in this form. Crops and flips
 come after the shift; the test images are the plain ones.
 """
+
 _base_ = ['fashion_mnist.py']
 
 train_dataloader = dict(
@@ -15,5 +16,8 @@ train_dataloader = dict(
             imbalance=1,
             most=1200,
             seed=0,
-            dataset=dict(type='FashionMNIST', data_root={{_base_.data_root}})),
-        pipeline={{_base_.train_pipeline}}))
+            dataset=dict(type='FashionMNIST', data_root={{_base_.data_root}}),
+        ),
+        pipeline={{_base_.train_pipeline}},
+    )
+)

@@ -2,6 +2,7 @@
 
 What the paper's stage 2 uses without the A1 and A2 recipes.
 """
+
 # Not named data_preprocessor: at the top level of a config it would take the
 # place of the student's own, which may carry mixup and CutMix.
 student_preprocessor = dict(
@@ -9,7 +10,8 @@ student_preprocessor = dict(
     num_classes=1000,
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],
-    to_rgb=True)
+    to_rgb=True,
+)
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -18,18 +20,14 @@ train_pipeline = [
         scale=224,
         crop_ratio_range=(0.6, 1.0),
         backend='pillow',
-        interpolation='bicubic'),
+        interpolation='bicubic',
+    ),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(
-        type='ResizeEdge',
-        scale=256,
-        edge='short',
-        backend='pillow',
-        interpolation='bicubic'),
+    dict(type='ResizeEdge', scale=256, edge='short', backend='pillow', interpolation='bicubic'),
     dict(type='CenterCrop', crop_size=224),
     dict(type='PackInputs'),
 ]
@@ -39,20 +37,16 @@ train_dataloader = dict(
     batch_size=64,
     num_workers=8,
     dataset=dict(
-        type='ImageNet',
-        data_root='data/imagenet',
-        split='train',
-        pipeline=train_pipeline),
-    sampler=dict(type='DefaultSampler', shuffle=True))
+        type='ImageNet', data_root='data/imagenet', split='train', pipeline=train_pipeline
+    ),
+    sampler=dict(type='DefaultSampler', shuffle=True),
+)
 val_dataloader = dict(
     batch_size=64,
     num_workers=4,
-    dataset=dict(
-        type='ImageNet',
-        data_root='data/imagenet',
-        split='val',
-        pipeline=test_pipeline),
-    sampler=dict(type='DefaultSampler', shuffle=False))
+    dataset=dict(type='ImageNet', data_root='data/imagenet', split='val', pipeline=test_pipeline),
+    sampler=dict(type='DefaultSampler', shuffle=False),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='gendd_mm.ProbeAccuracy', topk=(1, 5))
 test_evaluator = val_evaluator

@@ -4,6 +4,7 @@ To the plain crops and flips: RandAugment m7 n2 mstd0.5, colour jitter 0.4.
 Mixup, CutMix and label smoothing belong to the student (``train_cfg``,
 ``head.loss``).
 """
+
 _base_ = ['imagenet.py']
 
 train_pipeline = [
@@ -15,7 +16,8 @@ train_pipeline = [
         magnitude_level=7,
         magnitude_std=0.5,
         # The mean colour of ImageNet, BGR as the image is loaded.
-        hparams=dict(pad_val=[104, 116, 124], interpolation='bicubic')),
+        hparams=dict(pad_val=[104, 116, 124], interpolation='bicubic'),
+    ),
     # No hue: what is called jitter 0.4 has none.
     dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4),
     dict(type='PackInputs'),

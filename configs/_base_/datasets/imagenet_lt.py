@@ -3,6 +3,7 @@
 The annotation files of its authors, in ``data/imagenet``, with lines of
 ``relative/path label``.
 """
+
 _base_ = ['imagenet.py']
 data_root = 'data/imagenet'
 train_ann_file = 'ImageNet_LT_train.txt'
@@ -15,23 +16,28 @@ train_dataloader = dict(
         type='CustomDataset',
         data_root=data_root,
         ann_file=train_ann_file,
-        pipeline={{_base_.train_pipeline}}))
+        pipeline={{_base_.train_pipeline}},
+    ),
+)
 val_dataloader = dict(
     dataset=dict(
         _delete_=True,
         type='CustomDataset',
         data_root=data_root,
         ann_file='ImageNet_LT_val.txt',
-        pipeline={{_base_.test_pipeline}}))
+        pipeline={{_base_.test_pipeline}},
+    )
+)
 test_dataloader = dict(
     dataset=dict(
         _delete_=True,
         type='CustomDataset',
         data_root=data_root,
         ann_file='ImageNet_LT_test.txt',
-        pipeline={{_base_.test_pipeline}}))
+        pipeline={{_base_.test_pipeline}},
+    )
+)
 val_evaluator = dict(
-    _delete_=True,
-    type='gendd_mm.ShotAccuracy',
-    train_counts=f'{data_root}/{train_ann_file}')
+    _delete_=True, type='gendd_mm.ShotAccuracy', train_counts=f'{data_root}/{train_ann_file}'
+)
 test_evaluator = val_evaluator

@@ -1,4 +1,5 @@
 """ImageNet-LT of stage 1: crops of at least 0.08 and flips."""
+
 _base_ = ['imagenet_lt.py']
 
 train_pipeline = [

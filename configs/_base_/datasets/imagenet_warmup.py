@@ -1,4 +1,5 @@
 """ImageNet-1k of stage 1: crops of at least 0.08 and flips, nothing mixed."""
+
 _base_ = ['imagenet.py']
 
 train_pipeline = [

@@ -1,21 +1,21 @@
 """What labels add to GenDD: contraction, and what it reads."""
+
 _base_ = ['gendd.py']
 
 model = dict(
     distiller=dict(
         # The arguments of the student's loss module: score, label. After
         # mixup or CutMix the label is the mixed distribution.
-        student_recorders=dict(
-            labels=dict(
-                type='mmrazor.ModuleInputs', source='head.loss_module')),
+        student_recorders=dict(labels=dict(type='mmrazor.ModuleInputs', source='head.loss_module')),
         teacher_recorders=dict(
-            class_centers=dict(
-                type='mmrazor.Parameter', source='head.fc.weight')),
-        distill_losses=dict(
-            loss_gendd=dict(
-                contraction=dict(type='DistributionContraction'))),
+            class_centers=dict(type='mmrazor.Parameter', source='head.fc.weight')
+        ),
+        distill_losses=dict(loss_gendd=dict(contraction=dict(type='DistributionContraction'))),
         loss_forward_mappings=dict(
             loss_gendd=dict(
                 labels=dict(recorder='labels', from_student=True, data_idx=1),
-                class_centers=dict(
-                    recorder='class_centers', from_student=False)))))
+                class_centers=dict(recorder='class_centers', from_student=False),
+            )
+        ),
+    )
+)

@@ -2,7 +2,7 @@
 
 Cross-entropy with 0.1, the KL with 9 at base temperature 2.
 """
+
 _base_ = ['lskd.py']
 
-model = dict(
-    architecture=dict(head=dict(num_classes=100, loss=dict(loss_weight=0.1))))
+model = dict(architecture=dict(head=dict(num_classes=100, loss=dict(loss_weight=0.1))))

@@ -4,6 +4,7 @@ The steps, 64, are ImageNet's. The paper starts from step 999; 950 is sounder
 (docs/method.md). The default of the components is few steps and
 2 draws, much cheaper.
 """
+
 _base_ = ['gendd_supervised.py']
 
 model = dict(
@@ -13,8 +14,9 @@ model = dict(
         distill_losses=dict(
             loss_gendd=dict(
                 head=dict(
-                    sampling=dict(
-                        type='ancestral',
-                        num_steps=64,
-                        start_t=950,
-                        guidance_scale=2.0))))))
+                    sampling=dict(type='ancestral', num_steps=64, start_t=950, guidance_scale=2.0)
+                )
+            )
+        )
+    ),
+)

@@ -1,4 +1,5 @@
 """SimKD on CIFAR-100."""
+
 _base_ = ['simkd.py']
 
 model = dict(architecture=dict(head=dict(num_classes=100)))

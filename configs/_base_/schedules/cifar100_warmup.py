@@ -1,4 +1,5 @@
 """Stage 1 on CIFAR-100: 50 epochs of AdamW, cosine."""
+
 _base_ = ['imagenet_warmup.py']
 epochs = 50
 

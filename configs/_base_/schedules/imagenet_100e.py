@@ -1,4 +1,5 @@
 """GenDD on ImageNet: 100 epochs, 20 of warm-up."""
+
 _base_ = ['imagenet.py']
 epochs = 100
 warmup = 20

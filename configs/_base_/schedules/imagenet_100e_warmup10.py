@@ -1,4 +1,5 @@
 """GenDD on ImageNet: 100 epochs, 10 of warm-up."""
+
 _base_ = ['imagenet_100e.py']
 warmup = 10
 

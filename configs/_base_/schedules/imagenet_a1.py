@@ -2,6 +2,7 @@
 
 With ``datasets/imagenet_a1.py``.
 """
+
 _base_ = ['imagenet.py']
 epochs = 600
 warmup = 20
@@ -17,7 +18,9 @@ train_cfg = dict(max_epochs=epochs)
 # Smooths the labels of the student's classifier; contraction reads them as
 # mixup and CutMix leave them.
 student_loss = dict(type='LabelSmoothLoss', label_smooth_val=0.1)
-student_train_cfg = dict(augments=[
-    dict(type='Mixup', alpha=0.2),
-    dict(type='CutMix', alpha=1.0),
-])
+student_train_cfg = dict(
+    augments=[
+        dict(type='Mixup', alpha=0.2),
+        dict(type='CutMix', alpha=1.0),
+    ]
+)

@@ -2,6 +2,7 @@
 
 With ``datasets/imagenet_a1.py``, whose augmentation is A2's too.
 """
+
 _base_ = ['imagenet.py']
 epochs = 300
 warmup = 20
@@ -14,7 +15,9 @@ param_scheduler = [
 train_cfg = dict(max_epochs=epochs)
 
 student_loss = dict(type='CrossEntropyLoss')
-student_train_cfg = dict(augments=[
-    dict(type='Mixup', alpha=0.1),
-    dict(type='CutMix', alpha=1.0),
-])
+student_train_cfg = dict(
+    augments=[
+        dict(type='Mixup', alpha=0.1),
+        dict(type='CutMix', alpha=1.0),
+    ]
+)

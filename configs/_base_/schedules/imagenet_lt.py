@@ -1,4 +1,5 @@
 """GenDD on ImageNet-LT: 100 epochs, 20 of warm-up, a total batch of 256."""
+
 _base_ = ['imagenet_100e.py']
 
 optim_wrapper = dict(optimizer=dict(weight_decay=2e-1))

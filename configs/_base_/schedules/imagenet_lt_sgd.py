@@ -1,4 +1,5 @@
 """SGD of the teacher on ImageNet-LT: 100 epochs, cosine, batch 256."""
+
 _base_ = ['imagenet_sgd.py']
 
 optim_wrapper = dict(optimizer=dict(lr=0.1, weight_decay=5e-4))

@@ -1,9 +1,9 @@
 """SGD of the baselines: 100 epochs, 10 of warm-up, a total batch of 512."""
+
 epochs = 100
 warmup = 10
 
-optim_wrapper = dict(
-    optimizer=dict(type='SGD', lr=0.2, momentum=0.9, weight_decay=1e-4))
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.2, momentum=0.9, weight_decay=1e-4))
 param_scheduler = [
     dict(
         type='LinearLR',
@@ -11,13 +11,15 @@ param_scheduler = [
         by_epoch=True,
         begin=0,
         end=warmup,
-        convert_to_iter_based=True),
+        convert_to_iter_based=True,
+    ),
     dict(
         type='CosineAnnealingLR',
         by_epoch=True,
         begin=warmup,
         end=epochs,
-        convert_to_iter_based=True),
+        convert_to_iter_based=True,
+    ),
 ]
 # For --auto-scale-lr: 8 GPUs x 64 images.
 auto_scale_lr = dict(base_batch_size=512)

@@ -1,7 +1,8 @@
 """Contraction to the running mean of each class's features.
 
-    bash tools/dist_train.sh configs/digits/ablations/centers_feature_mean.py 2
+bash tools/dist_train.sh configs/digits/ablations/centers_feature_mean.py 2
 """
+
 _base_ = ['../../gendd_digits.py']
 
 model = dict(
@@ -12,4 +13,10 @@ model = dict(
                     centers=dict(
                         type='FeatureMeanCenters',
                         num_classes=10,
-                        feature_dim={{_base_.teacher_dim}}))))))
+                        feature_dim={{_base_.teacher_dim}},
+                    )
+                )
+            )
+        )
+    )
+)

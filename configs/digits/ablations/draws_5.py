@@ -4,6 +4,7 @@
 
 of a run of ``configs/gendd_digits.py``: it differs in prediction alone.
 """
+
 _base_ = ['../../gendd_digits.py']
 
 model = dict(test_num_draws=5)

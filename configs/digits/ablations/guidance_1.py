@@ -4,12 +4,15 @@
 
 of a run of ``configs/gendd_digits.py``: it differs in prediction alone.
 """
+
 _base_ = ['../../gendd_digits.py']
 
 model = dict(
     distiller=dict(
         distill_losses=dict(
             loss_gendd=dict(
-                head=dict(
-                    sampling=dict(
-                        type='dpmpp_2m', num_steps=3, guidance_scale=1.0))))))
+                head=dict(sampling=dict(type='dpmpp_2m', num_steps=3, guidance_scale=1.0))
+            )
+        )
+    )
+)

@@ -4,13 +4,14 @@
 
 of a run of ``configs/gendd_digits.py``: it differs in prediction alone.
 """
+
 _base_ = ['../../gendd_digits.py']
 
 model = dict(
     test_num_draws=5,
     distiller=dict(
         distill_losses=dict(
-            loss_gendd=dict(
-                head=dict(
-                    sampling=dict(type='ancestral', num_steps=64,
-                                  start_t=999))))))
+            loss_gendd=dict(head=dict(sampling=dict(type='ancestral', num_steps=64, start_t=999)))
+        )
+    ),
+)

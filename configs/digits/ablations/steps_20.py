@@ -4,10 +4,13 @@
 
 of a run of ``configs/gendd_digits.py``: it differs in prediction alone.
 """
+
 _base_ = ['../../gendd_digits.py']
 
 model = dict(
     distiller=dict(
         distill_losses=dict(
-            loss_gendd=dict(
-                head=dict(sampling=dict(type='dpmpp_2m', num_steps=20))))))
+            loss_gendd=dict(head=dict(sampling=dict(type='dpmpp_2m', num_steps=20)))
+        )
+    )
+)

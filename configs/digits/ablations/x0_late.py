@@ -1,7 +1,8 @@
 """The network gives the clean token, trained on the noisier half.
 
-    bash tools/dist_train.sh configs/digits/ablations/x0_late.py 2
+bash tools/dist_train.sh configs/digits/ablations/x0_late.py 2
 """
+
 _base_ = ['../../gendd_digits.py']
 
 model = dict(
@@ -12,4 +13,10 @@ model = dict(
                     process=dict(
                         type='GaussianDiffusion',
                         prediction='x0',
-                        timesteps=dict(type='uniform', low=0.5)))))))
+                        timesteps=dict(type='uniform', low=0.5),
+                    )
+                )
+            )
+        )
+    )
+)

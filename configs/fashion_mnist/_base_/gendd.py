@@ -3,10 +3,8 @@
 A narrow head on short tokens; feature mixup off, as in the paper's supervised
 A1 and A2 recipes.
 """
-_base_ = [
-    '../../_base_/models/gendd_supervised.py',
-    '../../_base_/models/fashion_mnist_pair.py'
-]
+
+_base_ = ['../../_base_/models/gendd_supervised.py', '../../_base_/models/fashion_mnist_pair.py']
 
 model = dict(
     architecture=dict(
@@ -18,12 +16,13 @@ model = dict(
             num_classes=10,
             in_channels={{_base_.student_dim}},
             standardize=True,
-            loss=dict(type='CrossEntropyLoss'))),
+            loss=dict(type='CrossEntropyLoss'),
+        ),
+    ),
     teacher={{_base_.teacher}},
     teacher_ckpt={{_base_.teacher_ckpt}},
     distiller=dict(
-        connectors=dict(
-            condition=dict(normalized_shape={{_base_.student_dim}})),
+        connectors=dict(condition=dict(normalized_shape={{_base_.student_dim}})),
         distill_losses=dict(
             loss_gendd=dict(
                 head=dict(
@@ -32,5 +31,10 @@ model = dict(
                     # Six tokens: a feature of 192 is short for 64.
                     tokenizer=dict(type='SplitTokenizer', token_dim=32),
                     denoiser=dict(type='TokenDenoiser', width=128, depth=3),
-                    repeats=4),
-                feature_mixup=dict(type='FeatureMixup', beta=0)))))
+                    repeats=4,
+                ),
+                feature_mixup=dict(type='FeatureMixup', beta=0),
+            )
+        ),
+    ),
+)

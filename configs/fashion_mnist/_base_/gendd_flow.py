@@ -1,4 +1,5 @@
 """GenDD by a rectified flow on targets of unit variance, four Euler steps."""
+
 _base_ = ['gendd.py']
 
 model = dict(
@@ -8,4 +9,9 @@ model = dict(
                 head=dict(
                     target_scale='auto',
                     process=dict(type='RectifiedFlow'),
-                    sampling=dict(type='euler', num_steps=4))))))
+                    sampling=dict(type='euler', num_steps=4),
+                )
+            )
+        )
+    )
+)

@@ -2,6 +2,7 @@
 
 Its variance is not learned.
 """
+
 _base_ = ['gendd.py']
 
 model = dict(
@@ -14,4 +15,10 @@ model = dict(
                         type='GaussianDiffusion',
                         prediction='x0',
                         learned_variance=False,
-                        timesteps=dict(type='uniform', low=0.5)))))))
+                        timesteps=dict(type='uniform', low=0.5),
+                    ),
+                )
+            )
+        )
+    )
+)

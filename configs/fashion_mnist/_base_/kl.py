@@ -1,4 +1,5 @@
 """KL distillation at temperature 4 and nothing beside it: no labels."""
+
 _base_ = ['kd.py']
 
 # The losses of both would read labels.

@@ -3,11 +3,12 @@
 Its weights and temperature of CIFAR-100: cross-entropy with 0.1, the KL with 9
 at base temperature 2.
 """
+
 _base_ = ['kd.py']
 
 model = dict(
     architecture=dict(head=dict(loss=dict(loss_weight=0.1))),
     distiller=dict(
-        distill_losses=dict(
-            loss_kl=dict(
-                _delete_=True, type='gendd_mm.LogitStandardizationLoss'))))
+        distill_losses=dict(loss_kl=dict(_delete_=True, type='gendd_mm.LogitStandardizationLoss'))
+    ),
+)

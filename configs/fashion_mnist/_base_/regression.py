@@ -1,4 +1,5 @@
 """GenDD's network as a regression: all of GenDD but the diffusion."""
+
 _base_ = ['gendd.py']
 
 model = dict(
@@ -11,5 +12,9 @@ model = dict(
                     condition_dim={{_base_.student_dim}},
                     target_dim={{_base_.teacher_dim}},
                     tokenizer=dict(type='SplitTokenizer', token_dim=32),
-                    denoiser=dict(type='TokenDenoiser', width=128,
-                                  depth=3))))))
+                    denoiser=dict(type='TokenDenoiser', width=128, depth=3),
+                )
+            )
+        )
+    )
+)

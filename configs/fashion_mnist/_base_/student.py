@@ -1,4 +1,5 @@
 """The student alone, on labels."""
+
 _base_ = ['../../_base_/models/fashion_mnist_pair.py']
 
 model = dict(
@@ -9,4 +10,6 @@ model = dict(
         type='LinearClsHead',
         num_classes=10,
         in_channels={{_base_.student_dim}},
-        loss=dict(type='CrossEntropyLoss')))
+        loss=dict(type='CrossEntropyLoss'),
+    ),
+)

@@ -3,11 +3,13 @@
     python tools/train.py \\
         configs/fashion_mnist/large/dkd_fashion_mnist_large.py
 """
+
 _base_ = ['../dkd_fashion_mnist.py']
 
 student_dim = 36
 
 model = dict(
     architecture=dict(
-        backbone=dict(stem_channels=9, base_channels=9),
-        head=dict(in_channels=student_dim)))
+        backbone=dict(stem_channels=9, base_channels=9), head=dict(in_channels=student_dim)
+    )
+)

@@ -3,10 +3,9 @@
     python tools/train.py \\
         configs/fashion_mnist/large/student_fashion_mnist_large.py
 """
+
 _base_ = ['../student_fashion_mnist.py']
 
 student_dim = 36
 
-model = dict(
-    backbone=dict(stem_channels=9, base_channels=9),
-    head=dict(in_channels=student_dim))
+model = dict(backbone=dict(stem_channels=9, base_channels=9), head=dict(in_channels=student_dim))

@@ -1,5 +1,4 @@
 """Ancestral sampling: the reverse chain of DDPM, noise at every step."""
-from typing import Optional
 
 import torch
 from torch import Tensor
@@ -35,6 +34,7 @@ class AncestralSampler(Sampler):
     Raises:
         ValueError: If an argument is out of range.
     """
+
     uses_variance = True
     default_num_steps = 64
 
@@ -49,17 +49,20 @@ class AncestralSampler(Sampler):
             raise ValueError(
                 'the ancestral sampler reverses a GaussianDiffusion; for a '
                 f'{type(process).__name__} use ddim, dpmpp_2m, midpoint or '
-                'one_step.')
+                'one_step.'
+            )
         start = self.start(process)
         process.check_start(start)
         return spaced_steps(self.num_steps, start)[::-1]
 
     @torch.no_grad()
-    def __call__(self,
-                 process: GaussianDiffusion,
-                 denoise: Denoise,
-                 noise: Tensor,
-                 generator: Optional[torch.Generator] = None) -> Tensor:
+    def __call__(
+        self,
+        process: GaussianDiffusion,
+        denoise: Denoise,
+        noise: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         steps = self.steps(process)
         schedule = process.schedule.respace(steps[::-1])
         log_beta = schedule.betas.log()
@@ -69,20 +72,23 @@ class AncestralSampler(Sampler):
             return torch.full((), float(value), dtype=x.dtype, device=x.device)
 
         x = noise
-        for i, t in zip(reversed(range(len(steps))), steps):
+        for i, t in zip(reversed(range(len(steps))), steps, strict=True):
             output = denoise(x, t)
             estimate, interpolation = output.split(
-                [x.size(-1), output.size(-1) - x.size(-1)], dim=-1)
+                [x.size(-1), output.size(-1) - x.size(-1)], dim=-1
+            )
             _, noise_estimate = process.estimates(estimate, x, t)
             beta = float(schedule.betas[i])
             alpha_bar = float(schedule.alpha_bar[i])
-            noise_scale = beta / (1 - alpha_bar)**0.5
-            mean = (x - noise_scale * noise_estimate) / (1 - beta)**0.5
+            noise_scale = beta / (1 - alpha_bar) ** 0.5
+            mean = (x - noise_scale * noise_estimate) / (1 - beta) ** 0.5
             if i == 0:
                 return mean
             log_variance = number(schedule.posterior_log_variance[i])
             if process.learned_variance:
-                log_variance = torch.lerp(log_variance, number(log_beta[i]),
-                                          (interpolation + 1) / 2)
+                log_variance = torch.lerp(
+                    log_variance, number(log_beta[i]), (interpolation + 1) / 2
+                )
             x = mean + (0.5 * log_variance).exp() * torch.randn(
-                x.shape, dtype=x.dtype, device=x.device, generator=generator)
+                x.shape, dtype=x.dtype, device=x.device, generator=generator
+            )

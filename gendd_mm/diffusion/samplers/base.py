@@ -1,5 +1,6 @@
 """What the samplers share: their arguments and how they ask the network."""
-from typing import Callable, Optional
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -28,8 +29,7 @@ def guide(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
         Guided output, shape (..., c).
     """
     token_dim = unconditional.size(-1)
-    estimate, rest = conditional.split(
-        [token_dim, conditional.size(-1) - token_dim], dim=-1)
+    estimate, rest = conditional.split([token_dim, conditional.size(-1) - token_dim], dim=-1)
     guided = torch.lerp(unconditional, estimate, scale)
     return torch.cat([guided, rest], dim=-1) if rest.size(-1) else guided
 
@@ -57,22 +57,26 @@ class Sampler:
     Raises:
         ValueError: If an argument is out of range.
     """
+
     uses_variance = False
     evaluations_per_step = 1
     default_num_steps: int
 
-    def __init__(self,
-                 num_steps: Optional[int] = None,
-                 start_t: Optional[float] = None,
-                 guidance_scale: float = 2.0) -> None:
+    def __init__(
+        self,
+        num_steps: int | None = None,
+        start_t: float | None = None,
+        guidance_scale: float = 2.0,
+    ) -> None:
         if guidance_scale < 0:
-            raise ValueError(f'guidance_scale={guidance_scale} is negative; '
-                             'use 1 for no guidance, 2 for the default.')
+            raise ValueError(
+                f'guidance_scale={guidance_scale} is negative; '
+                'use 1 for no guidance, 2 for the default.'
+            )
         if num_steps is None:
             num_steps = self.default_num_steps
         if num_steps < 1:
-            raise ValueError(f'num_steps={num_steps} sampling steps are too '
-                             'few; use at least 1.')
+            raise ValueError(f'num_steps={num_steps} sampling steps are too few; use at least 1.')
         self.num_steps = num_steps
         self.start_t = start_t
         self.guidance_scale = guidance_scale
@@ -92,11 +96,13 @@ class Sampler:
         return self.start_t
 
     @torch.no_grad()
-    def __call__(self,
-                 process: DiffusionProcess,
-                 denoise: Denoise,
-                 noise: Tensor,
-                 generator: Optional[torch.Generator] = None) -> Tensor:
+    def __call__(
+        self,
+        process: DiffusionProcess,
+        denoise: Denoise,
+        noise: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """Sample tokens.
 
         Args:

@@ -4,8 +4,8 @@ They integrate the probability-flow equation of either process,
 ``dx = x_0(x) d signal + eps(x) d noise``, from the estimates of the clean
 token and of the noise, and end on clean data.
 """
+
 import math
-from typing import Optional
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch import Tensor
 from ..process import DiffusionProcess
 from .base import Denoise, Sampler
 
-CLEAN = (1., 0.)  # signal and noise of the data itself
+CLEAN = (1.0, 0.0)  # signal and noise of the data itself
 
 
 class DDIMSampler(Sampler):
@@ -31,18 +31,21 @@ class DDIMSampler(Sampler):
     Raises:
         ValueError: If an argument is out of range.
     """
+
     default_num_steps = 8
 
     @torch.no_grad()
-    def __call__(self,
-                 process: DiffusionProcess,
-                 denoise: Denoise,
-                 noise: Tensor,
-                 generator: Optional[torch.Generator] = None) -> Tensor:
+    def __call__(
+        self,
+        process: DiffusionProcess,
+        denoise: Denoise,
+        noise: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         steps = self.steps(process)
         levels = [process.level(t) for t in steps[1:]] + [CLEAN]
         x = noise
-        for t, (signal, scale) in zip(steps, levels):
+        for t, (signal, scale) in zip(steps, levels, strict=True):
             x_0, noise_estimate = process.estimates(denoise(x, t), x, t)
             x = signal * x_0 + scale * noise_estimate
         return x
@@ -64,13 +67,13 @@ class OneStepSampler(DDIMSampler):
         ValueError: If an argument is out of range.
     """
 
-    def __init__(self,
-                 num_steps: int = 1,
-                 start_t: Optional[float] = None,
-                 guidance_scale: float = 2.0) -> None:
+    def __init__(
+        self, num_steps: int = 1, start_t: float | None = None, guidance_scale: float = 2.0
+    ) -> None:
         if num_steps != 1:
-            raise ValueError(f'num_steps={num_steps} for the one_step '
-                             'sampler; set num_steps=1, or use ddim.')
+            raise ValueError(
+                f'num_steps={num_steps} for the one_step sampler; set num_steps=1, or use ddim.'
+            )
         super().__init__(num_steps, start_t, guidance_scale)
 
 
@@ -92,17 +95,20 @@ class DPMSolverPPSampler(Sampler):
     Raises:
         ValueError: If an argument is out of range.
     """
+
     default_num_steps = 4
 
     @torch.no_grad()
-    def __call__(self,
-                 process: DiffusionProcess,
-                 denoise: Denoise,
-                 noise: Tensor,
-                 generator: Optional[torch.Generator] = None) -> Tensor:
+    def __call__(
+        self,
+        process: DiffusionProcess,
+        denoise: Denoise,
+        noise: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         steps = self.steps(process)
         levels = [process.level(t) for t in steps] + [CLEAN]
-        x, before, past = noise, None, 0.
+        x, before, past = noise, None, 0.0
         for i, t in enumerate(steps):
             x_0, _ = process.estimates(denoise(x, t), x, t)
             (signal_t, scale_t), (signal, scale) = levels[i], levels[i + 1]
@@ -111,8 +117,7 @@ class DPMSolverPPSampler(Sampler):
             gain = -math.log(shrink) if shrink else math.inf
             direction = x_0
             # Not at the end of a flow, whose first gain is infinite.
-            if before is not None and math.isfinite(gain) and math.isfinite(
-                    past):
+            if before is not None and math.isfinite(gain) and math.isfinite(past):
                 direction = x_0 + gain / (2 * past) * (x_0 - before)
             x = (scale / scale_t) * x + signal * (1 - shrink) * direction
             before, past = x_0, gain
@@ -132,6 +137,7 @@ class MidpointSampler(Sampler):
     Raises:
         ValueError: If an argument is out of range.
     """
+
     evaluations_per_step = 2
     default_num_steps = 2
 
@@ -143,22 +149,26 @@ class MidpointSampler(Sampler):
         return steps
 
     @torch.no_grad()
-    def __call__(self,
-                 process: DiffusionProcess,
-                 denoise: Denoise,
-                 noise: Tensor,
-                 generator: Optional[torch.Generator] = None) -> Tensor:
+    def __call__(
+        self,
+        process: DiffusionProcess,
+        denoise: Denoise,
+        noise: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         steps = self.steps(process)
         levels = [process.level(t) for t in steps] + [CLEAN]
         x = noise
         for i in range(0, len(steps), 2):
-            x_0, noise_estimate = process.estimates(
-                denoise(x, steps[i]), x, steps[i])
+            x_0, noise_estimate = process.estimates(denoise(x, steps[i]), x, steps[i])
             signal, scale = levels[i + 1]
             middle = signal * x_0 + scale * noise_estimate
             x_0, noise_estimate = process.estimates(
-                denoise(middle, steps[i + 1]), middle, steps[i + 1])
+                denoise(middle, steps[i + 1]), middle, steps[i + 1]
+            )
             x = (
-                x + (levels[i + 2][0] - levels[i][0]) * x_0 +
-                (levels[i + 2][1] - levels[i][1]) * noise_estimate)
+                x
+                + (levels[i + 2][0] - levels[i][0]) * x_0
+                + (levels[i + 2][1] - levels[i][1]) * noise_estimate
+            )
         return x

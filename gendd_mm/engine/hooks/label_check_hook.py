@@ -1,4 +1,5 @@
 """Look at every label before the first step."""
+
 import numpy as np
 from mmengine.hooks import Hook
 from torch import nn
@@ -36,8 +37,7 @@ class LabelCheckHook(Hook):
     def _check(self, runner, dataloader) -> None:
         model = _unwrapped(runner.model)
         student = getattr(model, 'student', model)
-        num_classes = getattr(
-            getattr(student, 'head', None), 'num_classes', None)
+        num_classes = getattr(getattr(student, 'head', None), 'num_classes', None)
         if num_classes is not None:
             self._check_dataset(dataloader.dataset, num_classes)
 
@@ -60,7 +60,8 @@ class LabelCheckHook(Hook):
                 f'{len(wrong)} labels of {type(dataset).__name__} are outside '
                 f'[0, {num_classes}), the classes of the model; the first is '
                 f'{labels[wrong[0]]} at sample {wrong[0]}. Check the '
-                'annotations or num_classes.')
+                'annotations or num_classes.'
+            )
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
@@ -73,13 +74,13 @@ def _reads_labels(model: nn.Module) -> bool:
     It does unless the student's head is a probe that is not trained, no loss
     of the distiller is given labels, and no mixup mixes them.
     """
-    mappings = getattr(
-        getattr(model, 'distiller', None), 'loss_forward_mappings', None)
+    mappings = getattr(getattr(model, 'distiller', None), 'loss_forward_mappings', None)
     if mappings is None:
         return True
     head = getattr(model.student, 'head', None)
     preprocessor = getattr(model, 'data_preprocessor', None)
-    return (getattr(head, 'trainable', True)
-            or any('label' in name for mapping in mappings.values()
-                   for name in mapping)
-            or getattr(preprocessor, 'batch_augments', None) is not None)
+    return (
+        getattr(head, 'trainable', True)
+        or any('label' in name for mapping in mappings.values() for name in mapping)
+        or getattr(preprocessor, 'batch_augments', None) is not None
+    )

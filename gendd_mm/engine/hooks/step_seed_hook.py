@@ -1,6 +1,7 @@
 """Random numbers as a function of seed, rank and iteration."""
+
 import random
-from typing import Callable, Iterator, Optional
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ class StepSeedHook(Hook):
     # After the other hooks of an iteration, just before the step.
     priority = 'VERY_LOW'
 
-    def __init__(self, seed: Optional[int] = None) -> None:
+    def __init__(self, seed: int | None = None) -> None:
         self.seed = seed
 
     def before_train(self, runner) -> None:
@@ -49,22 +50,21 @@ class StepSeedHook(Hook):
         loop = getattr(runner, 'train_loop', None)
         if hasattr(loop, 'dataloader_iterator'):  # iteration-based
             loop.dataloader_iterator = SeededBatches(
-                loop.dataloader_iterator,
-                lambda iteration: self._reseed(iteration, AUGMENTATION))
+                loop.dataloader_iterator, lambda iteration: self._reseed(iteration, AUGMENTATION)
+            )
 
-    def before_train_iter(self, runner, batch_idx: int,
-                          data_batch=None) -> None:
+    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
         """Seed the forward pass: batch augmentation, noise, dropout."""
         self._reseed(runner.iter, STEP)
 
-    def after_train_iter(self, runner, batch_idx: int, data_batch=None,
-                         outputs=None) -> None:
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """Seed what is drawn while the next batch is loaded."""
         self._reseed(runner.iter + 1, AUGMENTATION)
 
     def _reseed(self, iteration: int, purpose: int) -> None:
-        words = np.random.SeedSequence(
-            [self.seed, get_rank(), iteration, purpose]).generate_state(3)
+        words = np.random.SeedSequence([self.seed, get_rank(), iteration, purpose]).generate_state(
+            3
+        )
         random.seed(int(words[0]))
         np.random.seed(int(words[1]))
         torch.manual_seed(int(words[2]))
@@ -81,8 +81,7 @@ class SeededBatches:
         reseed: Seeds the loading of the batch of an iteration.
     """
 
-    def __init__(self, batches: Iterator,
-                 reseed: Callable[[int], None]) -> None:
+    def __init__(self, batches: Iterator, reseed: Callable[[int], None]) -> None:
         self.batches = batches
         self.reseed = reseed
         self.iteration = 0

@@ -1,4 +1,5 @@
 """Start a part of the model from a part of another run's checkpoint."""
+
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
@@ -27,10 +28,9 @@ class WarmStartHook(Hook):
         ValueError: If it does not fit key by key.
     """
 
-    def __init__(self,
-                 checkpoint: str,
-                 source: str = 'backbone',
-                 target: str = 'architecture.backbone') -> None:
+    def __init__(
+        self, checkpoint: str, source: str = 'backbone', target: str = 'architecture.backbone'
+    ) -> None:
         self.checkpoint = checkpoint
         self.source = source
         self.target = target
@@ -53,6 +53,6 @@ class WarmStartHook(Hook):
             raise ValueError(
                 f'{self.source!r} in {self.checkpoint!r} does not fit '
                 f'{self.target!r}: {misfit}. Both stages need the same '
-                'network there.')
-        runner.logger.info(
-            f'{self.target} starts from {self.source} in {self.checkpoint}')
+                'network there.'
+            )
+        runner.logger.info(f'{self.target} starts from {self.source} in {self.checkpoint}')

@@ -1,5 +1,4 @@
 """The teacher: built, strictly loaded, frozen, and kept apart."""
-from typing import Optional, Union
 
 import torch
 from mmengine.hub import get_config
@@ -10,7 +9,6 @@ from torch import Tensor, nn
 from gendd_mm.checkpoint import load_all, read_state_dict
 
 from .renormalize import Renormalize
-
 
 DTYPES = {
     'float32': torch.float32,
@@ -39,24 +37,22 @@ class FrozenTeacher:
             ``dtype`` is unknown.
     """
 
-    def __init__(self,
-                 model: BaseModel,
-                 renormalize: Renormalize,
-                 classifier: str,
-                 dtype: Optional[str] = None) -> None:
+    def __init__(
+        self, model: BaseModel, renormalize: Renormalize, classifier: str, dtype: str | None = None
+    ) -> None:
         if dtype not in (None, *DTYPES):
-            raise ValueError(f'teacher_dtype={dtype!r} is unknown; choose '
-                             f'from {list(DTYPES)}, or None for that of the '
-                             'run.')
+            raise ValueError(
+                f'teacher_dtype={dtype!r} is unknown; choose '
+                f'from {list(DTYPES)}, or None for that of the '
+                'run.'
+            )
         modules = dict(model.named_modules())
         if not isinstance(modules.get(classifier), nn.Linear):
-            linears = [
-                name for name, module in modules.items()
-                if isinstance(module, nn.Linear)
-            ]
+            linears = [name for name, module in modules.items() if isinstance(module, nn.Linear)]
             raise ValueError(
                 f'teacher_classifier={classifier!r} is not a linear layer of '
-                f'the teacher; its last ones are {linears[-3:]}.')
+                f'the teacher; its last ones are {linears[-3:]}.'
+            )
         self.model = model.requires_grad_(False).eval()
         self.renormalize = renormalize
         self.classifier = modules[classifier]
@@ -68,10 +64,7 @@ class FrozenTeacher:
         inputs = self.renormalize(inputs)
         if self.dtype is None:
             return self.model.extract_feat(inputs)
-        with torch.autocast(
-                inputs.device.type,
-                self.dtype,
-                enabled=self.dtype != torch.float32):
+        with torch.autocast(inputs.device.type, self.dtype, enabled=self.dtype != torch.float32):
             return self.model.extract_feat(inputs)
 
     @torch.no_grad()
@@ -89,8 +82,7 @@ class FrozenTeacher:
         return self
 
 
-def build_teacher(teacher: Union[BaseModel, dict],
-                  checkpoint: Optional[str]) -> BaseModel:
+def build_teacher(teacher: BaseModel | dict, checkpoint: str | None) -> BaseModel:
     """Build a teacher and load its weights strictly.
 
     Args:
@@ -113,10 +105,11 @@ def build_teacher(teacher: Union[BaseModel, dict],
         checkpoint = pretrained  # mmpretrain's classifiers take a path
     elif checkpoint is None and pretrained:
         if 'cfg_path' not in teacher:
-            raise ValueError('pretrained=True works with cfg_path only; give '
-                             'teacher_ckpt, the path of the weights.')
-        checkpoint = get_config(
-            teacher['cfg_path'], pretrained=True).model_path
+            raise ValueError(
+                'pretrained=True works with cfg_path only; give '
+                'teacher_ckpt, the path of the weights.'
+            )
+        checkpoint = get_config(teacher['cfg_path'], pretrained=True).model_path
     model = MMRAZOR_MODELS.build(teacher)
     init_cfg = model.init_cfg if isinstance(model.init_cfg, dict) else {}
     if checkpoint is None and init_cfg.get('type') == 'Pretrained':
@@ -124,7 +117,8 @@ def build_teacher(teacher: Union[BaseModel, dict],
     if checkpoint is None:
         raise ValueError(
             'the teacher has no weights: a randomly initialised teacher '
-            'teaches nothing; set teacher_ckpt to its checkpoint.')
+            'teaches nothing; set teacher_ckpt to its checkpoint.'
+        )
     load_strictly(model, checkpoint)
     return model
 
@@ -141,4 +135,5 @@ def load_strictly(model: nn.Module, checkpoint: str) -> None:
             f'teacher checkpoint {checkpoint!r} does not fit '
             f'{type(model).__name__}: {misfit}. A teacher with some random '
             'weights teaches nothing; give the checkpoint of exactly this '
-            'architecture.')
+            'architecture.'
+        )

@@ -1,5 +1,4 @@
 """The algorithm: train by GenDD, predict by both paths."""
-from typing import List, Optional, Union
 
 import torch
 from mmengine.dist import get_rank
@@ -59,46 +58,47 @@ class GenDD(FpnTeacherDistill):
             teacher has no weights or ones that do not fit.
     """
 
-    def __init__(self,
-                 distiller: dict,
-                 teacher: Union[BaseModel, dict],
-                 teacher_ckpt: Optional[str] = None,
-                 teacher_classifier: str = 'head.fc',
-                 teacher_dtype: Optional[str] = None,
-                 channels_last: bool = False,
-                 compile: Union[bool, dict] = False,
-                 val_num_draws: int = 1,
-                 test_num_draws: int = 2,
-                 sample_seed: int = 0,
-                 **kwargs) -> None:
-        for name, value in (('val_num_draws', val_num_draws),
-                            ('test_num_draws', test_num_draws)):
+    def __init__(
+        self,
+        distiller: dict,
+        teacher: BaseModel | dict,
+        teacher_ckpt: str | None = None,
+        teacher_classifier: str = 'head.fc',
+        teacher_dtype: str | None = None,
+        channels_last: bool = False,
+        compile: bool | dict = False,
+        val_num_draws: int = 1,
+        test_num_draws: int = 2,
+        sample_seed: int = 0,
+        **kwargs,
+    ) -> None:
+        for name, value in (('val_num_draws', val_num_draws), ('test_num_draws', test_num_draws)):
             if value < 1:
-                raise ValueError(f'{name}={value} must be at least 1: the '
-                                 'generative path averages that many draws.')
+                raise ValueError(
+                    f'{name}={value} must be at least 1: the '
+                    'generative path averages that many draws.'
+                )
         if kwargs.get('teacher_trainable', False):
-            raise ValueError('teacher_trainable=True: the teacher of GenDD is '
-                             'frozen, as its features are the target; leave '
-                             'the option out.')
+            raise ValueError(
+                'teacher_trainable=True: the teacher of GenDD is '
+                'frozen, as its features are the target; leave '
+                'the option out.'
+            )
         model = build_teacher(teacher, teacher_ckpt)
         # FrozenTeacher keeps the whole teacher in eval mode.
-        super().__init__(
-            distiller=distiller,
-            teacher=model,
-            teacher_norm_eval=False,
-            **kwargs)
+        super().__init__(distiller=distiller, teacher=model, teacher_norm_eval=False, **kwargs)
         self.val_num_draws = val_num_draws
         self.test_num_draws = test_num_draws
         self.sample_seed = sample_seed
-        self._generator: Optional[torch.Generator] = None
+        self._generator: torch.Generator | None = None
         del self.teacher  # the module that MMRazor registered
         self.teacher = FrozenTeacher(
             model,
-            Renormalize(self.data_preprocessor,
-                        getattr(model, 'data_preprocessor', None)),
-            teacher_classifier, teacher_dtype)
-        self.memory_format = (
-            torch.channels_last if channels_last else torch.preserve_format)
+            Renormalize(self.data_preprocessor, getattr(model, 'data_preprocessor', None)),
+            teacher_classifier,
+            teacher_dtype,
+        )
+        self.memory_format = torch.channels_last if channels_last else torch.preserve_format
         self.student.to(memory_format=self.memory_format)
         self.teacher.model.to(memory_format=self.memory_format)
         self._check_sizes()
@@ -113,37 +113,32 @@ class GenDD(FpnTeacherDistill):
             self._generator = None
         return self
 
-    def loss(self,
-             batch_inputs: Tensor,
-             data_samples: Optional[List[DataSample]] = None) -> dict:
+    def loss(self, batch_inputs: Tensor, data_samples: list[DataSample] | None = None) -> dict:
         """Losses of a batch of preprocessed images, shape (B, 3, H, W)."""
-        return super().loss(
-            batch_inputs.to(memory_format=self.memory_format), data_samples)
+        return super().loss(batch_inputs.to(memory_format=self.memory_format), data_samples)
 
-    def val_step(self, data: dict) -> List[DataSample]:
+    def val_step(self, data: dict) -> list[DataSample]:
         """Predict with ``val_num_draws`` draws."""
         return self._evaluate(data, self.val_num_draws)
 
-    def test_step(self, data: dict) -> List[DataSample]:
+    def test_step(self, data: dict) -> list[DataSample]:
         """Predict with ``test_num_draws`` draws."""
         return self._evaluate(data, self.test_num_draws)
 
-    def _evaluate(self, data: dict, num_draws: int) -> List[DataSample]:
+    def _evaluate(self, data: dict, num_draws: int) -> list[DataSample]:
         data = self.data_preprocessor(data, False)
         return self.predict(data['inputs'], data['data_samples'], num_draws)
 
-    def _predict(self,
-                 inputs: Tensor,
-                 data_samples: Optional[List[DataSample]] = None
-                 ) -> List[DataSample]:
+    def _predict(
+        self, inputs: Tensor, data_samples: list[DataSample] | None = None
+    ) -> list[DataSample]:
         """``mode='predict'`` of MMRazor's forward."""
         return self.predict(inputs, data_samples, self.test_num_draws)
 
     @torch.no_grad()
-    def predict(self,
-                inputs: Tensor,
-                data_samples: Optional[List[DataSample]] = None,
-                num_draws: int = 1) -> List[DataSample]:
+    def predict(
+        self, inputs: Tensor, data_samples: list[DataSample] | None = None, num_draws: int = 1
+    ) -> list[DataSample]:
         """Classify by the generative path and by the probe.
 
         Args:
@@ -159,14 +154,12 @@ class GenDD(FpnTeacherDistill):
         inputs = inputs.to(memory_format=self.memory_format)
         with self.distiller.student_recorders:
             probe_logits = self.student(inputs, mode='tensor')
-        features = self.distiller.generate(num_draws,
-                                           self._sampling_noise(inputs.device))
+        features = self.distiller.generate(num_draws, self._sampling_noise(inputs.device))
         scores = self.teacher.classify(features).softmax(-1)
         probe_scores = probe_logits.softmax(-1)
         if data_samples is None:
             data_samples = [DataSample() for _ in range(len(inputs))]
-        for sample, score, probe_score in zip(data_samples, scores,
-                                              probe_scores):
+        for sample, score, probe_score in zip(data_samples, scores, probe_scores, strict=True):
             sample.set_pred_score(score)
             sample.set_pred_label(score.argmax())
             if self.has_probe:
@@ -183,8 +176,7 @@ class GenDD(FpnTeacherDistill):
     def _sampling_noise(self, device: torch.device) -> torch.Generator:
         if self._generator is None or self._generator.device != device:
             # Each rank has images of its own, so noise of its own.
-            self._generator = torch.Generator(device).manual_seed(
-                self.sample_seed + get_rank())
+            self._generator = torch.Generator(device).manual_seed(self.sample_seed + get_rank())
         return self._generator
 
     def _apply(self, fn, *args, **kwargs) -> nn.Module:
@@ -198,8 +190,12 @@ class GenDD(FpnTeacherDistill):
         In place, so that state dicts and MMRazor's recorders see no change.
         """
         denoiser = self.distiller.gendd_loss.head.denoiser
-        for module in (self.student.backbone, self.teacher.model.backbone,
-                       denoiser.modulation, *denoiser.blocks):
+        for module in (
+            self.student.backbone,
+            self.teacher.model.backbone,
+            denoiser.modulation,
+            *denoiser.blocks,
+        ):
             module.compile(**options)
 
     def _check_sizes(self) -> None:
@@ -208,33 +204,51 @@ class GenDD(FpnTeacherDistill):
         classifier = self.teacher.classifier
         student_head = self.student.head
         for name, stated, source, actual in (
-            ('target_dim', head.target_dim, 'the teacher\'s classifier input',
-             classifier.in_features),
-            ('condition_dim', head.condition_dim, 'the student\'s feature '
-             '(in_channels of its head)',
-             getattr(student_head, 'in_channels', head.condition_dim)),
-            ('num_classes', getattr(student_head, 'num_classes',
-                                    classifier.out_features),
-             'the teacher\'s number of classes', classifier.out_features)):
+            (
+                'target_dim',
+                head.target_dim,
+                "the teacher's classifier input",
+                classifier.in_features,
+            ),
+            (
+                'condition_dim',
+                head.condition_dim,
+                "the student's feature (in_channels of its head)",
+                getattr(student_head, 'in_channels', head.condition_dim),
+            ),
+            (
+                'num_classes',
+                getattr(student_head, 'num_classes', classifier.out_features),
+                "the teacher's number of classes",
+                classifier.out_features,
+            ),
+        ):
             if stated != actual:
-                raise ValueError(f'{name}={stated} does not fit {source}, '
-                                 f'{actual}; set {name}={actual}.')
+                raise ValueError(
+                    f'{name}={stated} does not fit {source}, {actual}; set {name}={actual}.'
+                )
         for name, connector in self.distiller.connectors.items():
-            if (isinstance(connector, nn.LayerNorm) and name == 'condition'
-                    and connector.normalized_shape != (head.condition_dim, )):
+            if (
+                isinstance(connector, nn.LayerNorm)
+                and name == 'condition'
+                and connector.normalized_shape != (head.condition_dim,)
+            ):
                 raise ValueError(
                     f'connectors.condition.normalized_shape='
                     f'{connector.normalized_shape} does not fit '
-                    f'condition_dim={head.condition_dim}; make them equal.')
+                    f'condition_dim={head.condition_dim}; make them equal.'
+                )
 
     def _check_batch_augments(self) -> None:
         """Refuse a preprocessor that would silently drop the student's mixup."""
         own = getattr(self.student, 'data_preprocessor', None)
-        if (getattr(own, 'batch_augments', None) is not None
-                and getattr(self.data_preprocessor, 'batch_augments',
-                            None) is None):
+        if (
+            getattr(own, 'batch_augments', None) is not None
+            and getattr(self.data_preprocessor, 'batch_augments', None) is None
+        ):
             raise ValueError(
                 'the student has batch augmentations (train_cfg), but the '
                 'data_preprocessor of the algorithm, which is the one that '
                 'runs, has none; put data_preprocessor into the student '
-                '(architecture) instead of the top level of the config.')
+                '(architecture) instead of the top level of the config.'
+            )

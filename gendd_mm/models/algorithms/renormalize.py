@@ -1,5 +1,4 @@
 """The same images in another model's normalisation."""
-from typing import Optional
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +18,7 @@ class Renormalize(nn.Module):
             inputs of the run it is in.
     """
 
-    def __init__(self, source: nn.Module, target: Optional[nn.Module]) -> None:
+    def __init__(self, source: nn.Module, target: nn.Module | None) -> None:
         super().__init__()
         if not getattr(target, '_enable_normalize', False):
             target = source
@@ -30,8 +29,7 @@ class Renormalize(nn.Module):
         target_mean, target_std = _statistics(target)
         scale = std / target_std
         shift = (mean - target_mean) / target_std
-        self.identity = not self.flip and bool(
-            torch.all(scale == 1) and torch.all(shift == 0))
+        self.identity = not self.flip and bool(torch.all(scale == 1) and torch.all(shift == 0))
         self.register_buffer('scale', scale, persistent=False)
         self.register_buffer('shift', shift, persistent=False)
 
@@ -48,8 +46,8 @@ def _swaps_channels(preprocessor: nn.Module) -> bool:
     """Whether it swaps the channel order of the loaded image."""
     # mmpretrain's classification preprocessor, then mmengine's for images.
     return bool(
-        getattr(preprocessor, 'to_rgb',
-                getattr(preprocessor, '_channel_conversion', False)))
+        getattr(preprocessor, 'to_rgb', getattr(preprocessor, '_channel_conversion', False))
+    )
 
 
 def _statistics(preprocessor: nn.Module) -> tuple:

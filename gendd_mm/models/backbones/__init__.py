@@ -5,13 +5,11 @@ Upstream has the others: wide ResNets are ``mmrazor.WideResNet``, ResNet-50 is
 ``mmpretrain.ResNet_CIFAR``, and MobileNetV1 for ImageNet is timm's, through
 ``mmpretrain.TIMMBackbone`` (docs/networks.md).
 """
+
 from .cifar_mobilenet_v2 import CIFARMobileNetV2
 from .cifar_resnet import CIFARResNet
 from .cifar_shufflenet_v1 import CIFARShuffleNetV1
 from .cifar_shufflenet_v2 import CIFARShuffleNetV2
 from .cifar_vgg import CIFARVGG
 
-__all__ = [
-    'CIFARMobileNetV2', 'CIFARResNet', 'CIFARShuffleNetV1',
-    'CIFARShuffleNetV2', 'CIFARVGG'
-]
+__all__ = ['CIFARMobileNetV2', 'CIFARResNet', 'CIFARShuffleNetV1', 'CIFARShuffleNetV2', 'CIFARVGG']

@@ -1,5 +1,6 @@
 """MobileNetV2 for small images."""
-from typing import Optional, Sequence
+
+from collections.abc import Sequence
 
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
@@ -22,14 +23,14 @@ class InvertedResidual(nn.Module):
             where MMPretrain's block leaves it out.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int,
-                 expand_ratio: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int, expand_ratio: int) -> None:
         super().__init__()
         width = in_channels * expand_ratio
         self.conv = nn.Sequential(
             ConvModule(in_channels, width, 1, norm_cfg=BN),
             ConvModule(width, width, 3, stride, 1, groups=width, norm_cfg=BN),
-            ConvModule(width, out_channels, 1, norm_cfg=BN, act_cfg=None))
+            ConvModule(width, out_channels, 1, norm_cfg=BN, act_cfg=None),
+        )
         self.has_shortcut = stride == 1 and in_channels == out_channels
 
     def forward(self, x: Tensor) -> Tensor:
@@ -56,14 +57,23 @@ class CIFARMobileNetV2(StagedBackbone):
     """
 
     # Channels, blocks, stride of the first block.
-    settings = ((16, 1, 1), (24, 2, 1), (32, 3, 2), (64, 4, 2), (96, 3, 1),
-                (160, 3, 2), (320, 1, 1))
+    settings = (
+        (16, 1, 1),
+        (24, 2, 1),
+        (32, 3, 2),
+        (64, 4, 2),
+        (96, 3, 1),
+        (160, 3, 2),
+        (320, 1, 1),
+    )
 
-    def __init__(self,
-                 widen_factor: float = 0.5,
-                 expand_ratio: int = 6,
-                 out_indices: Optional[Sequence[int]] = None,
-                 init_cfg=KAIMING) -> None:
+    def __init__(
+        self,
+        widen_factor: float = 0.5,
+        expand_ratio: int = 6,
+        out_indices: Sequence[int] | None = None,
+        init_cfg=KAIMING,
+    ) -> None:
         channels = int(32 * widen_factor)
         stem = ConvModule(3, channels, 3, stride=2, padding=1, norm_cfg=BN)
         stages = []
@@ -72,8 +82,8 @@ class CIFARMobileNetV2(StagedBackbone):
             blocks = []
             for j in range(num_blocks):
                 blocks.append(
-                    InvertedResidual(channels, width, 1 if j else stride,
-                                     expand_ratio if i else 1))
+                    InvertedResidual(channels, width, 1 if j else stride, expand_ratio if i else 1)
+                )
                 channels = width
             stages.append(nn.Sequential(*blocks))
         # A narrow network keeps the full width here.

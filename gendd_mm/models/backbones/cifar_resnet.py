@@ -1,4 +1,5 @@
 """ResNets of three narrow stages."""
+
 from mmpretrain.models.backbones import ResNet_CIFAR
 from mmpretrain.models.backbones.resnet import BasicBlock
 
@@ -31,17 +32,21 @@ class CIFARResNet(ResNet_CIFAR):
 
     arch_settings = {6 * n + 2: (BasicBlock, (n, n, n)) for n in range(1, 19)}
 
-    def __init__(self,
-                 depth: int,
-                 stem_channels: int = 16,
-                 base_channels: int = 16,
-                 out_indices: tuple = (2, ),
-                 zero_init_residual: bool = False,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        depth: int,
+        stem_channels: int = 16,
+        base_channels: int = 16,
+        out_indices: tuple = (2,),
+        zero_init_residual: bool = False,
+        **kwargs,
+    ) -> None:
         if depth not in self.arch_settings:
-            raise ValueError(f'depth={depth} of CIFARResNet is not 6n + 2 '
-                             f'with n blocks a stage; choose one of '
-                             f'{list(self.arch_settings)}.')
+            raise ValueError(
+                f'depth={depth} of CIFARResNet is not 6n + 2 '
+                f'with n blocks a stage; choose one of '
+                f'{list(self.arch_settings)}.'
+            )
         super().__init__(
             depth,
             stem_channels=stem_channels,
@@ -51,4 +56,5 @@ class CIFARResNet(ResNet_CIFAR):
             dilations=(1, 1, 1),
             out_indices=out_indices,
             zero_init_residual=zero_init_residual,
-            **kwargs)
+            **kwargs,
+        )

@@ -1,5 +1,6 @@
 """ShuffleNetV1 for small images."""
-from typing import Optional, Sequence
+
+from collections.abc import Sequence
 
 import torch
 from mmcv.cnn import ConvModule
@@ -28,18 +29,16 @@ class ShuffleUnit(nn.Module):
             only the difference of the channels is computed.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, groups: int,
-                 first_groups: int, stride: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, groups: int, first_groups: int, stride: int
+    ) -> None:
         super().__init__()
         computed = out_channels - in_channels if stride == 2 else out_channels
         width = computed // 4
         self.first_groups = first_groups
-        self.compress = ConvModule(
-            in_channels, width, 1, groups=first_groups, norm_cfg=BN)
-        self.depthwise = ConvModule(
-            width, width, 3, stride, 1, groups=width, norm_cfg=BN)
-        self.expand = ConvModule(
-            width, computed, 1, groups=groups, norm_cfg=BN, act_cfg=None)
+        self.compress = ConvModule(in_channels, width, 1, groups=first_groups, norm_cfg=BN)
+        self.depthwise = ConvModule(width, width, 3, stride, 1, groups=width, norm_cfg=BN)
+        self.expand = ConvModule(width, computed, 1, groups=groups, norm_cfg=BN, act_cfg=None)
         self.pool = nn.AvgPool2d(3, 2, padding=1) if stride == 2 else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -69,9 +68,7 @@ class CIFARShuffleNetV1(StagedBackbone):
     # Channels and units of each stage.
     settings = ((240, 4), (480, 8), (960, 4))
 
-    def __init__(self,
-                 out_indices: Optional[Sequence[int]] = None,
-                 init_cfg=KAIMING) -> None:
+    def __init__(self, out_indices: Sequence[int] | None = None, init_cfg=KAIMING) -> None:
         channels = 24
         stem = ConvModule(3, channels, 1, norm_cfg=BN)
         stages = []
@@ -80,9 +77,7 @@ class CIFARShuffleNetV1(StagedBackbone):
             for j in range(num_units):
                 # The stem's few channels are not grouped.
                 first_groups = self.groups if i or j else 1
-                units.append(
-                    ShuffleUnit(channels, width, self.groups, first_groups,
-                                1 if j else 2))
+                units.append(ShuffleUnit(channels, width, self.groups, first_groups, 1 if j else 2))
                 channels = width
             stages.append(nn.Sequential(*units))
         super().__init__(stem, stages, out_indices, init_cfg)

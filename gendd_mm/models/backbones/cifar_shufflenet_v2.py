@@ -1,5 +1,6 @@
 """ShuffleNetV2 for small images."""
-from typing import Optional, Sequence
+
+from collections.abc import Sequence
 
 from mmcv.cnn import ConvModule
 from mmpretrain.models.backbones.shufflenet_v2 import InvertedResidual
@@ -31,17 +32,14 @@ class CIFARShuffleNetV2(StagedBackbone):
     # Channels and units of each stage.
     settings = ((116, 4), (232, 8), (464, 4))
 
-    def __init__(self,
-                 out_indices: Optional[Sequence[int]] = None,
-                 init_cfg=KAIMING) -> None:
+    def __init__(self, out_indices: Sequence[int] | None = None, init_cfg=KAIMING) -> None:
         channels = 24
         stem = ConvModule(3, channels, 1, norm_cfg=BN)
         stages = []
         for width, num_units in self.settings:
             units = []
             for j in range(num_units):
-                units.append(
-                    InvertedResidual(channels, width, stride=1 if j else 2))
+                units.append(InvertedResidual(channels, width, stride=1 if j else 2))
                 channels = width
             stages.append(nn.Sequential(*units))
         stages.append(ConvModule(channels, 1024, 1, norm_cfg=BN))

@@ -1,6 +1,7 @@
 """VGG with batch norm and one linear layer."""
+
 from collections import OrderedDict
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 from torch import nn
 
@@ -33,21 +34,18 @@ class CIFARVGG(StagedBackbone):
         11: (1, 1, 2, 2, 2),
         13: (2, 2, 2, 2, 2),
         16: (2, 2, 3, 3, 3),
-        19: (2, 2, 4, 4, 4)
+        19: (2, 2, 4, 4, 4),
     }
     channels = (64, 128, 256, 512, 512)
 
-    def __init__(self,
-                 depth: int,
-                 out_indices: Optional[Sequence[int]] = None,
-                 init_cfg=KAIMING) -> None:
+    def __init__(
+        self, depth: int, out_indices: Sequence[int] | None = None, init_cfg=KAIMING
+    ) -> None:
         if depth not in self.num_convs:
-            raise ValueError(f'depth={depth} of CIFARVGG; choose one of '
-                             f'{list(self.num_convs)}.')
+            raise ValueError(f'depth={depth} of CIFARVGG; choose one of {list(self.num_convs)}.')
         stages = []
         before = 3
-        for i, (after,
-                num) in enumerate(zip(self.channels, self.num_convs[depth])):
+        for i, (after, num) in enumerate(zip(self.channels, self.num_convs[depth], strict=True)):
             # Maps of 32, 16, 8, 4 and 4: no pooling before the last stage.
             pool = nn.MaxPool2d(2) if i in (1, 2, 3) else nn.Identity()
             convs = self._convs(before, after, num)
@@ -60,12 +58,8 @@ class CIFARVGG(StagedBackbone):
         layers = []
         for i in range(num):
             layers += [
-                nn.Conv2d(
-                    out_channels if i else in_channels,
-                    out_channels,
-                    3,
-                    padding=1),
+                nn.Conv2d(out_channels if i else in_channels, out_channels, 3, padding=1),
                 nn.BatchNorm2d(out_channels),
-                nn.ReLU(inplace=True)
+                nn.ReLU(inplace=True),
             ]
         return nn.Sequential(*layers)

@@ -1,12 +1,15 @@
 """What the plain convolutional backbones share."""
-from typing import Iterable, Optional, Sequence, Tuple
+
+from collections.abc import Iterable, Sequence
 
 from mmpretrain.models.backbones.base_backbone import BaseBackbone
 from torch import Tensor, nn
 
 # That of MMPretrain's ResNet: normal, by fan-out.
-KAIMING = (dict(type='Kaiming', layer=['Conv2d']),
-           dict(type='Constant', val=1, layer=['_BatchNorm']))
+KAIMING = (
+    dict(type='Kaiming', layer=['Conv2d']),
+    dict(type='Constant', val=1, layer=['_BatchNorm']),
+)
 
 
 class StagedBackbone(BaseBackbone):
@@ -22,20 +25,26 @@ class StagedBackbone(BaseBackbone):
         ValueError: If there is no such stage.
     """
 
-    def __init__(self, stem: nn.Module, stages: Iterable[nn.Module],
-                 out_indices: Optional[Sequence[int]], init_cfg) -> None:
+    def __init__(
+        self,
+        stem: nn.Module,
+        stages: Iterable[nn.Module],
+        out_indices: Sequence[int] | None,
+        init_cfg,
+    ) -> None:
         super().__init__(init_cfg)
         self.stem = stem
         self.stages = nn.ModuleList(stages)
         last = len(self.stages) - 1
-        self.out_indices = (last, ) if out_indices is None else out_indices
-        if not self.out_indices or not set(self.out_indices) <= set(
-                range(last + 1)):
-            raise ValueError(f'out_indices={out_indices} of '
-                             f'{type(self).__name__}, whose stages are 0 to '
-                             f'{last}; name at least one of them.')
+        self.out_indices = (last,) if out_indices is None else out_indices
+        if not self.out_indices or not set(self.out_indices) <= set(range(last + 1)):
+            raise ValueError(
+                f'out_indices={out_indices} of '
+                f'{type(self).__name__}, whose stages are 0 to '
+                f'{last}; name at least one of them.'
+            )
 
-    def forward(self, images: Tensor) -> Tuple[Tensor, ...]:
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Feature maps of the stages in ``out_indices``, before pooling.
 
         Args:

@@ -1,5 +1,4 @@
 """The distiller: MMRazor's configurable one, which can also generate."""
-from typing import Optional
 
 import torch
 from mmrazor.models.distillers import ConfigurableDistiller
@@ -29,15 +28,13 @@ class GenDDDistiller(ConfigurableDistiller):
 
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
-        names = [
-            name for name, loss in self.distill_losses.items()
-            if isinstance(loss, GenDDLoss)
-        ]
+        names = [name for name, loss in self.distill_losses.items() if isinstance(loss, GenDDLoss)]
         if len(names) != 1:
             raise ValueError(
                 f'distill_losses holds {len(names)} GenDDLoss ({names}); the '
                 'GenDD distiller needs exactly one. For none use '
-                'mmrazor.ConfigurableDistiller.')
+                'mmrazor.ConfigurableDistiller.'
+            )
         self.gendd_name = names[0]
         self._complete_mappings()
 
@@ -47,9 +44,7 @@ class GenDDDistiller(ConfigurableDistiller):
         return self.distill_losses[self.gendd_name]
 
     @torch.no_grad()
-    def generate(self,
-                 num_draws: int = 1,
-                 generator: Optional[torch.Generator] = None) -> Tensor:
+    def generate(self, num_draws: int = 1, generator: torch.Generator | None = None) -> Tensor:
         """Draw teacher features for the student's last recorded forward.
 
         Args:
@@ -61,8 +56,7 @@ class GenDDDistiller(ConfigurableDistiller):
         """
         mapping = self.loss_forward_mappings[self.gendd_name]
         condition = self.get_record(**mapping['condition'])
-        return self.gendd_loss.head.sample(condition, num_draws,
-                                           generator).mean(0)
+        return self.gendd_loss.head.sample(condition, num_draws, generator).mean(0)
 
     def _complete_mappings(self) -> None:
         """Check what the loss reads; drop what it does not.
@@ -87,7 +81,6 @@ class GenDDDistiller(ConfigurableDistiller):
             raise ValueError(
                 f'loss_forward_mappings[{self.gendd_name!r}] lacks {missing}; '
                 'see configs/_base_/models/gendd.py and gendd_supervised.py '
-                'for the recorders and mappings.')
-        self.loss_forward_mappings = {
-            **self.loss_forward_mappings, self.gendd_name: mapping
-        }
+                'for the recorders and mappings.'
+            )
+        self.loss_forward_mappings = {**self.loss_forward_mappings, self.gendd_name: mapping}

@@ -7,6 +7,11 @@ from .simkd_head import SimKDHead
 from .unlabeled_head import UnlabeledClsHead
 
 __all__ = [
-    'ConvProjector', 'GenerativeHead', 'LinearProbeHead', 'RegressionHead',
-    'ReusedClassifierHead', 'SimKDHead', 'UnlabeledClsHead'
+    'ConvProjector',
+    'GenerativeHead',
+    'LinearProbeHead',
+    'RegressionHead',
+    'ReusedClassifierHead',
+    'SimKDHead',
+    'UnlabeledClsHead',
 ]

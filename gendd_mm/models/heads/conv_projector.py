@@ -1,5 +1,4 @@
 """From the student's feature map to one like the teacher's."""
-from typing import Optional
 
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
@@ -29,23 +28,28 @@ class ConvProjector(BaseModule):
         ValueError: If ``reduction`` leaves no channel.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 out_channels: int,
-                 reduction: int = 2,
-                 map_size: Optional[int] = None,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        reduction: int = 2,
+        map_size: int | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         if not 1 <= reduction <= out_channels:
-            raise ValueError(f'reduction={reduction} leaves no channel of '
-                             f'{out_channels}; choose it from 1 to that.')
+            raise ValueError(
+                f'reduction={reduction} leaves no channel of '
+                f'{out_channels}; choose it from 1 to that.'
+            )
         self.map_size = map_size
         width = out_channels // reduction
         norm_cfg = dict(type='BN')
         self.layers = Sequential(
             ConvModule(in_channels, width, 1, norm_cfg=norm_cfg),
             ConvModule(width, width, 3, padding=1, norm_cfg=norm_cfg),
-            ConvModule(width, out_channels, 1, norm_cfg=norm_cfg))
+            ConvModule(width, out_channels, 1, norm_cfg=norm_cfg),
+        )
 
     def forward(self, feature: Tensor) -> Tensor:
         """Project maps, shape (B, S, H, W), to (B, D, H', W').
@@ -54,9 +58,11 @@ class ConvProjector(BaseModule):
             ValueError: If the feature is no map.
         """
         if feature.dim() != 4:
-            raise ValueError(f'a feature of shape {tuple(feature.shape)} is '
-                             'no map (B, S, H, W); leave out the student\'s '
-                             'neck, or use projection=None.')
+            raise ValueError(
+                f'a feature of shape {tuple(feature.shape)} is '
+                "no map (B, S, H, W); leave out the student's "
+                'neck, or use projection=None.'
+            )
         if self.map_size is not None:
             feature = F.adaptive_avg_pool2d(feature, self.map_size)
         return self.layers(feature)

@@ -1,6 +1,6 @@
 """The generative head: a diffusion model of teacher features."""
+
 import math
-from typing import Optional, Union
 
 import torch
 import torch.nn.functional as F
@@ -62,35 +62,42 @@ class GenerativeHead(BaseModule):
             drop, or the sampler does not fit the process.
     """
 
-    def __init__(self,
-                 condition_dim: int,
-                 target_dim: int,
-                 tokenizer: dict = dict(type='SplitTokenizer', token_dim=64),
-                 denoiser: dict = dict(
-                     type='TokenDenoiser', width=1024, depth=3),
-                 process: dict = dict(type='GaussianDiffusion'),
-                 sampling: dict = dict(
-                     type='dpmpp_2m', num_steps=3, guidance_scale=2.0),
-                 repeats: int = 10,
-                 condition_drop: float = 0.2,
-                 noise_sampling: str = 'independent',
-                 target_scale: Union[float, str] = 1.0,
-                 row_chunk: Optional[int] = None,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        condition_dim: int,
+        target_dim: int,
+        tokenizer: dict = dict(type='SplitTokenizer', token_dim=64),
+        denoiser: dict = dict(type='TokenDenoiser', width=1024, depth=3),
+        process: dict = dict(type='GaussianDiffusion'),
+        sampling: dict = dict(type='dpmpp_2m', num_steps=3, guidance_scale=2.0),
+        repeats: int = 10,
+        condition_drop: float = 0.2,
+        noise_sampling: str = 'independent',
+        target_scale: float | str = 1.0,
+        row_chunk: int | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         if repeats < 1:
-            raise ValueError(f'repeats={repeats} must be at least 1: every '
-                             'token is noised that many times a step.')
+            raise ValueError(
+                f'repeats={repeats} must be at least 1: every '
+                'token is noised that many times a step.'
+            )
         if not 0 <= condition_drop < 1:
             raise ValueError(
                 f'condition_drop={condition_drop} is outside [0, 1); at 1 '
-                'the student would get no gradient.')
+                'the student would get no gradient.'
+            )
         if noise_sampling not in NOISE_SAMPLING:
-            raise ValueError(f'noise_sampling={noise_sampling!r} is unknown; '
-                             f'choose from {sorted(NOISE_SAMPLING)}.')
+            raise ValueError(
+                f'noise_sampling={noise_sampling!r} is unknown; '
+                f'choose from {sorted(NOISE_SAMPLING)}.'
+            )
         if row_chunk is not None and row_chunk < 1:
-            raise ValueError(f'row_chunk={row_chunk} must be at least 1; '
-                             'leave it out to choose it by width and device.')
+            raise ValueError(
+                f'row_chunk={row_chunk} must be at least 1; '
+                'leave it out to choose it by width and device.'
+            )
         self.condition_dim = condition_dim
         self.target_dim = target_dim
         self.repeats = repeats
@@ -98,8 +105,7 @@ class GenerativeHead(BaseModule):
         self.row_chunk = row_chunk
         self.draws = NOISE_SAMPLING[noise_sampling](repeats, condition_drop)
         self.target_scale = TargetScale(target_scale)
-        self.tokenizer = MODELS.build(
-            dict(tokenizer, feature_dim=target_dim, _scope_='gendd_mm'))
+        self.tokenizer = MODELS.build(dict(tokenizer, feature_dim=target_dim, _scope_='gendd_mm'))
         self.process = MODELS.build(dict(process, _scope_='gendd_mm'))
         self.denoiser = MODELS.build(
             dict(
@@ -108,7 +114,9 @@ class GenerativeHead(BaseModule):
                 output_dim=self.process.output_dim(self.tokenizer.token_dim),
                 condition_dim=condition_dim,
                 num_tokens=self.tokenizer.num_tokens,
-                _scope_='gendd_mm'))
+                _scope_='gendd_mm',
+            )
+        )
         self.sampler = TASK_UTILS.build(dict(sampling, _scope_='gendd_mm'))
         self.sampler.steps(self.process)  # raises if they do not fit
         if self.sampler.guidance_scale != 1 and condition_drop == 0:
@@ -116,12 +124,12 @@ class GenerativeHead(BaseModule):
                 f'guidance_scale={self.sampler.guidance_scale} needs a head '
                 'that has learned to do without its condition, but '
                 'condition_drop=0; set condition_drop (0.2 in the paper) or '
-                'guidance_scale=1.')
+                'guidance_scale=1.'
+            )
 
-    def loss(self,
-             condition: Tensor,
-             target: Tensor,
-             generator: Optional[torch.Generator] = None) -> Tensor:
+    def loss(
+        self, condition: Tensor, target: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
         """Mean generative loss of a batch.
 
         Args:
@@ -137,8 +145,10 @@ class GenerativeHead(BaseModule):
         """
         self._check_condition(condition)
         if len(condition) == 0:
-            raise ValueError('the batch has no images, so that its mean loss '
-                             'is undefined; leave out empty batches.')
+            raise ValueError(
+                'the batch has no images, so that its mean loss '
+                'is undefined; leave out empty batches.'
+            )
         draws = self.draw(len(condition), condition.device, generator)
         target = self.target_scale(widened(target).to(widened(condition)))
         tokens = self.tokenizer.tokenize(target).flatten(0, 1)
@@ -153,24 +163,25 @@ class GenerativeHead(BaseModule):
             # Sums the rows of the table; the last one is that of a dropped
             # condition.
             embedding = F.embedding_bag(
-                index[groups], table, mode='sum', padding_idx=len(table) - 1)
+                index[groups], table, mode='sum', padding_idx=len(table) - 1
+            )
             if not in_table:
                 embedding = embedding + self.denoiser.time_embedding(steps)
             output = self.denoiser.denoise(
-                self.process.add_noise(x_0, steps, noise),
-                self.denoiser.modulation(embedding))
+                self.process.add_noise(x_0, steps, noise), self.denoiser.modulation(embedding)
+            )
             return self.process.loss(output, x_0, steps, noise)
 
         num_rows = len(t) * self.draws.copies
         num_chunks = self._num_chunks(num_rows, t.device)
-        total = chunked_sum(losses, len(t), math.ceil(len(t) / num_chunks),
-                            table, tuple(self.denoiser.parameters()))
+        total = chunked_sum(
+            losses, len(t), math.ceil(len(t) / num_chunks), table, tuple(self.denoiser.parameters())
+        )
         return total / num_rows
 
-    def draw(self,
-             batch_size: int,
-             device: torch.device,
-             generator: Optional[torch.Generator] = None) -> Draws:
+    def draw(
+        self, batch_size: int, device: torch.device, generator: torch.Generator | None = None
+    ) -> Draws:
         """Draw the randomness of one loss.
 
         Args:
@@ -178,14 +189,14 @@ class GenerativeHead(BaseModule):
             device: Where to draw.
             generator: Source, on ``device``.
         """
-        return self.draws(batch_size, self.tokenizer.num_tokens,
-                          self.tokenizer.token_dim, device, generator)
+        return self.draws(
+            batch_size, self.tokenizer.num_tokens, self.tokenizer.token_dim, device, generator
+        )
 
     @torch.no_grad()
-    def sample(self,
-               condition: Tensor,
-               num_draws: int = 1,
-               generator: Optional[torch.Generator] = None) -> Tensor:
+    def sample(
+        self, condition: Tensor, num_draws: int = 1, generator: torch.Generator | None = None
+    ) -> Tensor:
         """Draw teacher features.
 
         Args:
@@ -201,8 +212,10 @@ class GenerativeHead(BaseModule):
         """
         self._check_condition(condition)
         if num_draws < 1:
-            raise ValueError(f'num_draws={num_draws} must be at least 1 (the '
-                             'paper uses 1 in validation, 5 for the result).')
+            raise ValueError(
+                f'num_draws={num_draws} must be at least 1 (the '
+                'paper uses 1 in validation, 5 for the result).'
+            )
         denoiser, scale = self.denoiser, self.sampler.guidance_scale
         guided = scale != 1
         token_dim = self.tokenizer.token_dim
@@ -215,22 +228,21 @@ class GenerativeHead(BaseModule):
             token_dim,
             dtype=widened(condition).dtype,
             device=condition.device,
-            generator=generator)
+            generator=generator,
+        )
         if guided:
             # One more image, without a condition, for all of them.
             embedding = torch.cat([embedding, positions[None]])
 
         def denoise(x_t: Tensor, t: float) -> Tensor:
-            time = denoiser.time_embedding(
-                torch.full((1, ), t, device=x_t.device))
+            time = denoiser.time_embedding(torch.full((1,), t, device=x_t.device))
             # Per image and token, for all draws.
             modulations = denoiser.modulation(embedding + time)
             if guided:
                 modulations = [m.map(_halves) for m in modulations]
             # In half precision the network runs, not the sampler: guidance
             # and steps amplify rounding errors.
-            output = denoiser.denoise(x_t, modulations,
-                                      num_outputs).to(x_t.dtype)
+            output = denoiser.denoise(x_t, modulations, num_outputs).to(x_t.dtype)
             if not guided:
                 return output
             conditional, null = output
@@ -253,13 +265,8 @@ class GenerativeHead(BaseModule):
         image = position // len(positions)
         rows = [positions, linear, torch.zeros_like(linear[:1])]
         dropped = len(positions) + len(linear)
-        index = [
-            position % len(positions),
-            torch.where(keep,
-                        len(positions) + image, dropped)
-        ]
-        in_table = not t.is_floating_point() and len(
-            t) > self.process.num_steps
+        index = [position % len(positions), torch.where(keep, len(positions) + image, dropped)]
+        in_table = not t.is_floating_point() and len(t) > self.process.num_steps
         if in_table:
             steps = torch.arange(self.process.num_steps, device=t.device)
             rows.insert(0, self.denoiser.time_embedding(steps))
@@ -279,7 +286,8 @@ class GenerativeHead(BaseModule):
             raise ValueError(
                 f'a condition of shape {tuple(condition.shape)} does not fit '
                 f'a head built for condition_dim={self.condition_dim}; record '
-                'the pooled student feature, shape (B, condition_dim).')
+                'the pooled student feature, shape (B, condition_dim).'
+            )
 
 
 def _halves(part: Tensor) -> Tensor:

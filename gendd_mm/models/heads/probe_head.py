@@ -1,5 +1,4 @@
 """Linear probe: the plain classifier that ships with the student."""
-from typing import List, Tuple
 
 from mmpretrain.models import LinearClsHead
 from mmpretrain.structures import DataSample
@@ -32,18 +31,13 @@ class LinearProbeHead(LinearClsHead):
             ``init_cfg``.
     """
 
-    def __init__(self,
-                 *args,
-                 trainable: bool = True,
-                 standardize: bool = False,
-                 **kwargs) -> None:
+    def __init__(self, *args, trainable: bool = True, standardize: bool = False, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.trainable = trainable
-        self.standardizer = (
-            Standardizer(self.in_channels) if standardize else nn.Identity())
+        self.standardizer = Standardizer(self.in_channels) if standardize else nn.Identity()
         self.fc.requires_grad_(trainable)
 
-    def pre_logits(self, feats: Tuple[Tensor, ...]) -> Tensor:
+    def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
         """The last stage's feature, detached, perhaps standardised, (B, S).
 
         Raises:
@@ -54,13 +48,13 @@ class LinearProbeHead(LinearClsHead):
             raise ValueError(
                 f'in_channels={self.in_channels} does not fit a student '
                 f'feature of size {feature.size(-1)}; set in_channels, '
-                'condition_dim and the condition\'s normalized_shape to '
-                f'{feature.size(-1)}.')
+                "condition_dim and the condition's normalized_shape to "
+                f'{feature.size(-1)}.'
+            )
         # Detached: the probe measures the features; it must not shape them.
         return self.standardizer(feature.detach())
 
-    def loss(self, feats: Tuple[Tensor, ...], data_samples: List[DataSample],
-             **kwargs) -> dict:
+    def loss(self, feats: tuple[Tensor, ...], data_samples: list[DataSample], **kwargs) -> dict:
         """Cross-entropy of the probe, or nothing when it is not trainable."""
         if not self.trainable:
             return {}

@@ -1,5 +1,4 @@
 """The deterministic counterpart of the generative head: an ablation."""
-from typing import Optional, Union
 
 import torch
 import torch.nn.functional as F
@@ -41,20 +40,20 @@ class RegressionHead(BaseModule):
             divide ``target_dim``.
     """
 
-    def __init__(self,
-                 condition_dim: int,
-                 target_dim: int,
-                 tokenizer: dict = dict(type='SplitTokenizer', token_dim=64),
-                 denoiser: dict = dict(
-                     type='TokenDenoiser', width=1024, depth=3),
-                 target_scale: Union[float, str] = 1.0,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        condition_dim: int,
+        target_dim: int,
+        tokenizer: dict = dict(type='SplitTokenizer', token_dim=64),
+        denoiser: dict = dict(type='TokenDenoiser', width=1024, depth=3),
+        target_scale: float | str = 1.0,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         self.condition_dim = condition_dim
         self.target_dim = target_dim
         self.target_scale = TargetScale(target_scale)
-        self.tokenizer = MODELS.build(
-            dict(tokenizer, feature_dim=target_dim, _scope_='gendd_mm'))
+        self.tokenizer = MODELS.build(dict(tokenizer, feature_dim=target_dim, _scope_='gendd_mm'))
         token_dim = self.tokenizer.token_dim
         self.denoiser = MODELS.build(
             dict(
@@ -63,14 +62,15 @@ class RegressionHead(BaseModule):
                 output_dim=token_dim,
                 condition_dim=condition_dim,
                 num_tokens=self.tokenizer.num_tokens,
-                _scope_='gendd_mm'))
+                _scope_='gendd_mm',
+            )
+        )
         # Drawn as the noisiest token would be.
         self.token = nn.Parameter(torch.randn(token_dim))
 
-    def loss(self,
-             condition: Tensor,
-             target: Tensor,
-             generator: Optional[torch.Generator] = None) -> Tensor:
+    def loss(
+        self, condition: Tensor, target: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
         """Mean squared error of a batch.
 
         Args:
@@ -85,14 +85,12 @@ class RegressionHead(BaseModule):
             ValueError: If a size does not fit the head.
         """
         target = self.target_scale(widened(target).to(widened(condition)))
-        return F.mse_loss(
-            widened(self._regress(condition)), self.tokenizer.tokenize(target))
+        return F.mse_loss(widened(self._regress(condition)), self.tokenizer.tokenize(target))
 
     @torch.no_grad()
-    def sample(self,
-               condition: Tensor,
-               num_draws: int = 1,
-               generator: Optional[torch.Generator] = None) -> Tensor:
+    def sample(
+        self, condition: Tensor, num_draws: int = 1, generator: torch.Generator | None = None
+    ) -> Tensor:
         """The regressed features; every draw is the same.
 
         Args:
@@ -107,10 +105,12 @@ class RegressionHead(BaseModule):
             ValueError: If ``num_draws`` is below 1 or a size does not fit.
         """
         if num_draws < 1:
-            raise ValueError(f'num_draws={num_draws} must be at least 1; more '
-                             'than one are all the same.')
+            raise ValueError(
+                f'num_draws={num_draws} must be at least 1; more than one are all the same.'
+            )
         feature = self.target_scale.undo(
-            self.tokenizer.detokenize(widened(self._regress(condition))))
+            self.tokenizer.detokenize(widened(self._regress(condition)))
+        )
         return feature.expand(num_draws, -1, -1)
 
     def _regress(self, condition: Tensor) -> Tensor:
@@ -119,7 +119,8 @@ class RegressionHead(BaseModule):
             raise ValueError(
                 f'a condition of shape {tuple(condition.shape)} does not fit '
                 f'a head built for condition_dim={self.condition_dim}; record '
-                'the pooled student feature, shape (B, condition_dim).')
+                'the pooled student feature, shape (B, condition_dim).'
+            )
         denoiser = self.denoiser
         linear, positions = denoiser.embed_condition(condition)
         step = denoiser.time_embedding(torch.zeros(1, device=condition.device))

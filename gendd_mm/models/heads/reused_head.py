@@ -1,5 +1,4 @@
 """Stage 1: the student through the frozen classifier of its teacher."""
-from typing import Optional, Tuple
 
 from mmpretrain.models.heads import ClsHead
 from torch import Tensor, nn
@@ -38,15 +37,17 @@ class ReusedClassifierHead(ClsHead):
             not fit.
     """
 
-    def __init__(self,
-                 num_classes: int,
-                 in_channels: int,
-                 teacher_dim: int,
-                 teacher_ckpt: Optional[str],
-                 teacher_classifier: str = 'head.fc',
-                 projection: Optional[dict] = None,
-                 init_cfg: Optional[dict] = None,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        teacher_dim: int,
+        teacher_ckpt: str | None,
+        teacher_classifier: str = 'head.fc',
+        projection: dict | None = None,
+        init_cfg: dict | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(init_cfg=init_cfg, **kwargs)
         self.num_classes = num_classes
         self.in_channels = in_channels
@@ -56,11 +57,13 @@ class ReusedClassifierHead(ClsHead):
                     projection,
                     in_channels=in_channels,
                     out_channels=teacher_dim,
-                    _scope_='gendd_mm'))
+                    _scope_='gendd_mm',
+                )
+            )
         else:
             self.projection = (
-                nn.Identity() if in_channels == teacher_dim else nn.Linear(
-                    in_channels, teacher_dim))
+                nn.Identity() if in_channels == teacher_dim else nn.Linear(in_channels, teacher_dim)
+            )
         self.classifier = nn.Linear(teacher_dim, num_classes)
         self.teacher_ckpt = teacher_ckpt
         self.teacher_classifier = teacher_classifier
@@ -74,7 +77,7 @@ class ReusedClassifierHead(ClsHead):
         # An init_cfg, of this head or of the whole model, takes every Linear.
         self._load_classifier()
 
-    def forward(self, feats: Tuple[Tensor, ...]) -> Tensor:
+    def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
         """Class scores, shape (B, C), from the last stage's feature."""
         feature = self.projection(self.pre_logits(feats))
         if feature.dim() == 4:
@@ -91,12 +94,14 @@ class ReusedClassifierHead(ClsHead):
             if full not in weights:
                 raise ValueError(
                     f'{full!r} is not in {path!r}; set teacher_classifier to '
-                    'the name of the teacher\'s last linear layer there.')
+                    "the name of the teacher's last linear layer there."
+                )
             if weights[full].shape != parameter.shape:
                 raise ValueError(
                     f'{full!r} in {path!r} has shape '
                     f'{tuple(weights[full].shape)}, but num_classes='
                     f'{self.num_classes} and teacher_dim='
                     f'{self.classifier.in_features} ask for '
-                    f'{tuple(parameter.shape)}.')
+                    f'{tuple(parameter.shape)}.'
+                )
             parameter.data.copy_(weights[full])

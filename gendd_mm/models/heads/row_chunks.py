@@ -4,8 +4,9 @@ Autograd would keep the activations of all rows until the backward pass. Here
 a chunk's backward follows its forward, so that the memory is that of one
 chunk, which also stays in the cache; only gradients are accumulated.
 """
+
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Callable, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -14,14 +15,15 @@ from torch.autograd.function import once_differentiable
 # Factor on the loss inside a float16 autocast, whose gradients would
 # underflow: the scale of a GradScaler comes too late for them. Losses and
 # their sum are float32; what enters float16 is the gradient of a row.
-HALF_SCALE = 64.
+HALF_SCALE = 64.0
 
 # (rows, inputs) -> loss of each row
 RowLosses = Callable[[slice, Tensor], Tensor]
 
 
-def chunked_sum(losses: RowLosses, num_rows: int, chunk: int, inputs: Tensor,
-                parameters: Sequence[Tensor]) -> Tensor:
+def chunked_sum(
+    losses: RowLosses, num_rows: int, chunk: int, inputs: Tensor, parameters: Sequence[Tensor]
+) -> Tensor:
     """Sum of the losses of all rows.
 
     Differentiable once with respect to ``inputs`` and ``parameters``; works
@@ -51,36 +53,40 @@ class _ChunkedSum(torch.autograd.Function):
     """Forward computes the gradients; backward scales them."""
 
     @staticmethod
-    def forward(ctx, losses: RowLosses, rows: List[slice], inputs: Tensor,
-                *parameters: Tensor) -> Tensor:
-        total, ctx.gradients = _sum_and_gradients(losses, rows, inputs,
-                                                  parameters)
+    def forward(
+        ctx, losses: RowLosses, rows: list[slice], inputs: Tensor, *parameters: Tensor
+    ) -> Tensor:
+        total, ctx.gradients = _sum_and_gradients(losses, rows, inputs, parameters)
         return total
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_output: Tensor) -> Tuple:
+    def backward(ctx, grad_output: Tensor) -> tuple:
         if ctx.gradients is None:
-            raise RuntimeError('the generative loss has no gradients to give '
-                               'a second time; compute it again.')
+            raise RuntimeError(
+                'the generative loss has no gradients to give a second time; compute it again.'
+            )
         gradients, ctx.gradients = ctx.gradients, None
         # In place, as they are as large as the model.
-        return (None, None,
-                *(None if gradient is None else gradient.mul_(grad_output)
-                  for gradient in gradients))
+        return (
+            None,
+            None,
+            *(None if gradient is None else gradient.mul_(grad_output) for gradient in gradients),
+        )
 
 
 # Dynamo cannot trace a backward pass inside a forward one.
 @torch.compiler.disable(recursive=False)
-def _sum_and_gradients(losses: RowLosses, rows: List[slice], inputs: Tensor,
-                       parameters: Sequence[Tensor]) -> Tuple:
+def _sum_and_gradients(
+    losses: RowLosses, rows: list[slice], inputs: Tensor, parameters: Sequence[Tensor]
+) -> tuple:
     """The sum, and its gradient by ``inputs`` and each of ``parameters``.
 
     The gradient by what is not used is None.
     """
     inputs = inputs.detach().requires_grad_()
-    scale = HALF_SCALE if _is_half_autocast(inputs.device.type) else 1.
-    total = 0.
+    scale = HALF_SCALE if _is_half_autocast(inputs.device.type) else 1.0
+    total = 0.0
     with _Totals((inputs, *parameters)) as totals:
         for part in rows:
             with torch.enable_grad():
@@ -108,7 +114,7 @@ class _Totals:
     """
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
-        self.gradients: List[Optional[Tensor]] = [None] * len(tensors)
+        self.gradients: list[Tensor | None] = [None] * len(tensors)
         self._tensors = tensors
         self._handles = []
         # Two tensors may be handed the same gradient.
@@ -148,5 +154,7 @@ class _Totals:
 
 
 def _is_half_autocast(device_type: str) -> bool:
-    return (torch.is_autocast_enabled(device_type)
-            and torch.get_autocast_dtype(device_type) == torch.float16)
+    return (
+        torch.is_autocast_enabled(device_type)
+        and torch.get_autocast_dtype(device_type) == torch.float16
+    )

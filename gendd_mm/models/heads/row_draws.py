@@ -3,7 +3,8 @@
 Rows that share step and drop form a group, since the denoiser's modulations
 depend on these and not on the noise.
 """
-from typing import NamedTuple, Optional
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ class Draws(NamedTuple):
         noise: Standard normal, (C, G, d).
         keep: Whether the group keeps its condition, (G,), bool.
     """
+
     uniform: Tensor
     noise: Tensor
     keep: Tensor
@@ -32,23 +34,25 @@ class IndependentDraws:
         repeats: Noisy copies of each token, at least 1.
         condition_drop: Probability that a row loses its condition, in [0, 1).
     """
+
     copies = 1
 
     def __init__(self, repeats: int, condition_drop: float) -> None:
         self.groups_per_token = repeats
         self.condition_drop = condition_drop
 
-    def __call__(self,
-                 batch_size: int,
-                 num_tokens: int,
-                 token_dim: int,
-                 device: torch.device,
-                 generator: Optional[torch.Generator] = None) -> Draws:
+    def __call__(
+        self,
+        batch_size: int,
+        num_tokens: int,
+        token_dim: int,
+        device: torch.device,
+        generator: torch.Generator | None = None,
+    ) -> Draws:
         """Draw the randomness of B images with L tokens of size d."""
         num_groups = batch_size * num_tokens * self.groups_per_token
         uniform = torch.rand(num_groups, device=device, generator=generator)
-        noise = torch.randn(
-            1, num_groups, token_dim, device=device, generator=generator)
+        noise = torch.randn(1, num_groups, token_dim, device=device, generator=generator)
         drop = torch.rand(num_groups, device=device, generator=generator)
         return Draws(uniform, noise, drop >= self.condition_drop)
 
@@ -71,43 +75,39 @@ class AntitheticDraws:
     Raises:
         ValueError: If ``repeats`` is odd.
     """
+
     copies = 2
 
     def __init__(self, repeats: int, condition_drop: float) -> None:
         if repeats % 2:
-            raise ValueError(f'repeats={repeats} is odd, but antithetic noise '
-                             f'comes in pairs; use {repeats + 1}.')
+            raise ValueError(
+                f'repeats={repeats} is odd, but antithetic noise comes in pairs; use {repeats + 1}.'
+            )
         self.groups_per_token = repeats // 2
         self.condition_drop = condition_drop
 
-    def __call__(self,
-                 batch_size: int,
-                 num_tokens: int,
-                 token_dim: int,
-                 device: torch.device,
-                 generator: Optional[torch.Generator] = None) -> Draws:
+    def __call__(
+        self,
+        batch_size: int,
+        num_tokens: int,
+        token_dim: int,
+        device: torch.device,
+        generator: torch.Generator | None = None,
+    ) -> Draws:
         """Draw the randomness of B images with L tokens of size d."""
         per_token = self.groups_per_token
         per_image = num_tokens * per_token
-        offset, drop_offset = torch.rand(
-            2, batch_size, 1, device=device, generator=generator)
+        offset, drop_offset = torch.rand(2, batch_size, 1, device=device, generator=generator)
         order = torch.arange(per_image, device=device)
         # Token l, repeat p: place p * L + l, so that the repeats of a token
         # are 1 / P apart.
         place = order % per_token * num_tokens + order // per_token
         uniform = ((place / per_image + offset) % 1).flatten()
         # In random order, so that a drop says nothing of the step.
-        rank = torch.rand(
-            batch_size, per_image, device=device,
-            generator=generator).argsort(dim=1)
+        rank = torch.rand(batch_size, per_image, device=device, generator=generator).argsort(dim=1)
         drop = ((rank + drop_offset) / per_image).flatten()
-        noise = torch.randn(
-            batch_size * per_image,
-            token_dim,
-            device=device,
-            generator=generator)
-        return Draws(uniform, torch.stack([noise, -noise]),
-                     drop >= self.condition_drop)
+        noise = torch.randn(batch_size * per_image, token_dim, device=device, generator=generator)
+        return Draws(uniform, torch.stack([noise, -noise]), drop >= self.condition_drop)
 
 
 NOISE_SAMPLING = {

@@ -1,5 +1,4 @@
 """SimKD: a student that learns features and borrows the classifier."""
-from typing import List, Optional, Tuple
 
 from mmpretrain.structures import DataSample
 from torch import Tensor
@@ -25,14 +24,12 @@ class SimKDHead(ReusedClassifierHead):
         kwargs: Arguments of :class:`ReusedClassifierHead`.
     """
 
-    def __init__(self,
-                 *args,
-                 projection: Optional[dict] = dict(type='ConvProjector'),
-                 **kwargs) -> None:
+    def __init__(
+        self, *args, projection: dict | None = dict(type='ConvProjector'), **kwargs
+    ) -> None:
         super().__init__(*args, projection=projection, **kwargs)
 
-    def loss(self, feats: Tuple[Tensor, ...], data_samples: List[DataSample],
-             **kwargs) -> dict:
+    def loss(self, feats: tuple[Tensor, ...], data_samples: list[DataSample], **kwargs) -> dict:
         """Project, for the recorder; no loss of its own.
 
         Args:

@@ -1,5 +1,4 @@
 """Features of zero mean and unit variance, by running statistics."""
-from typing import Dict
 
 import torch
 from mmengine.dist import all_reduce
@@ -43,12 +42,13 @@ class Standardizer(nn.Module):
         all_reduce(moments, op='mean')
         self.num_batches += 1
         share = (1 / self.num_batches).clamp(min=MIN_SHARE)
-        for running, moment in zip((self.mean, self.square), moments):
+        for running, moment in zip((self.mean, self.square), moments, strict=True):
             running.lerp_(moment, share)
 
 
-def fold_standardizer(weights: Dict[str, Tensor], standardizer: str,
-                      linear: str) -> Dict[str, Tensor]:
+def fold_standardizer(
+    weights: dict[str, Tensor], standardizer: str, linear: str
+) -> dict[str, Tensor]:
     """Weights of a linear layer that does what both did, without the first.
 
     Args:
@@ -59,10 +59,7 @@ def fold_standardizer(weights: Dict[str, Tensor], standardizer: str,
     Returns:
         A state dict without the standardizer.
     """
-    names = {
-        part: f'{standardizer}.{part}'
-        for part in ('num_batches', 'mean', 'square')
-    }
+    names = {part: f'{standardizer}.{part}' for part in ('num_batches', 'mean', 'square')}
     if names['mean'] not in weights:
         return weights
     weights = dict(weights)

@@ -1,5 +1,4 @@
 """Bring targets to the scale of the noise, and samples back."""
-from typing import Union
 
 import torch
 from mmengine.dist import all_reduce
@@ -25,19 +24,20 @@ class TargetScale(nn.Module):
         ValueError: If ``scale`` is neither.
     """
 
-    def __init__(self, scale: Union[float, str] = 1.0) -> None:
+    def __init__(self, scale: float | str = 1.0) -> None:
         super().__init__()
         if scale != 'auto' and (isinstance(scale, str) or not scale > 0):
-            raise ValueError(f'target_scale={scale!r} must be a positive '
-                             'number, or \'auto\' for unit variance.')
+            raise ValueError(
+                f"target_scale={scale!r} must be a positive number, or 'auto' for unit variance."
+            )
         self.scale = scale
         if scale == 'auto':
             self.register_buffer('num_batches', torch.zeros(()))
             # Mean and mean square.
-            self.register_buffer('moments', torch.tensor([0., 1.]))
+            self.register_buffer('moments', torch.tensor([0.0, 1.0]))
 
     @property
-    def factor(self) -> Union[float, Tensor]:
+    def factor(self) -> float | Tensor:
         """What targets are multiplied with."""
         if self.scale != 'auto':
             return self.scale

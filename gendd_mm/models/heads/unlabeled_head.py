@@ -1,5 +1,4 @@
 """A classifier that is distilled and nothing else."""
-from typing import List, Optional, Tuple
 
 from mmpretrain.models import LinearClsHead
 from mmpretrain.structures import DataSample
@@ -17,10 +16,9 @@ class UnlabeledClsHead(LinearClsHead):
     computes the scores. The weights are those of a ``LinearClsHead``.
     """
 
-    def loss(self,
-             feats: Tuple[Tensor, ...],
-             data_samples: Optional[List[DataSample]] = None,
-             **kwargs) -> dict:
+    def loss(
+        self, feats: tuple[Tensor, ...], data_samples: list[DataSample] | None = None, **kwargs
+    ) -> dict:
         """Compute the scores, for recorders to see; no loss, no labels."""
         self(feats)
         return {}

@@ -5,6 +5,10 @@ from .gendd_loss import GenDDLoss
 from .logit_standardization import LogitStandardizationLoss
 
 __all__ = [
-    'ClassifierCenters', 'DistributionContraction', 'FeatureMeanCenters',
-    'FeatureMixup', 'GenDDLoss', 'LogitStandardizationLoss'
+    'ClassifierCenters',
+    'DistributionContraction',
+    'FeatureMeanCenters',
+    'FeatureMixup',
+    'GenDDLoss',
+    'LogitStandardizationLoss',
 ]

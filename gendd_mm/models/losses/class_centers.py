@@ -1,5 +1,4 @@
 """What contraction pulls to: the centre of each class."""
-from typing import Union
 
 import torch
 from torch import Tensor, nn
@@ -29,18 +28,18 @@ class ClassifierCenters(nn.Module):
         ValueError: If ``scale`` is neither.
     """
 
-    def __init__(self, scale: Union[float, str] = 1.0) -> None:
+    def __init__(self, scale: float | str = 1.0) -> None:
         super().__init__()
-        if scale != 'feature_norm' and (isinstance(scale, str)
-                                        or not scale > 0):
-            raise ValueError(f'scale={scale!r} must be a positive number, or '
-                             '\'feature_norm\' for the length of features.')
+        if scale != 'feature_norm' and (isinstance(scale, str) or not scale > 0):
+            raise ValueError(
+                f'scale={scale!r} must be a positive number, or '
+                "'feature_norm' for the length of features."
+            )
         self.scale = scale
         if scale == 'feature_norm':
             self.norm = RunningMeans(1, 1, NORM_MOMENTUM)
 
-    def forward(self, target: Tensor, distribution: Tensor,
-                rows: Tensor) -> Tensor:
+    def forward(self, target: Tensor, distribution: Tensor, rows: Tensor) -> Tensor:
         """The centres; while training, the running norm heeds the batch first.
 
         Args:
@@ -59,7 +58,7 @@ class ClassifierCenters(nn.Module):
             norms = target.norm(dim=1, keepdim=True)
             self.norm.update(norms, torch.ones_like(norms))
         factor = self.norm.mean[0] / rows.norm(dim=1).mean()
-        return rows * torch.where(self.norm.seen, factor, 1.).to(rows)
+        return rows * torch.where(self.norm.seen, factor, 1.0).to(rows)
 
 
 @MODELS.register_module()
@@ -83,15 +82,11 @@ class FeatureMeanCenters(nn.Module):
         ValueError: If an argument is out of range.
     """
 
-    def __init__(self,
-                 num_classes: int,
-                 feature_dim: int,
-                 momentum: float = 0.999) -> None:
+    def __init__(self, num_classes: int, feature_dim: int, momentum: float = 0.999) -> None:
         super().__init__()
         self.means = RunningMeans(num_classes, feature_dim, momentum)
 
-    def forward(self, target: Tensor, distribution: Tensor,
-                rows: Tensor) -> Tensor:
+    def forward(self, target: Tensor, distribution: Tensor, rows: Tensor) -> Tensor:
         """The centres; while training, the means heed the batch first.
 
         Args:
@@ -109,8 +104,9 @@ class FeatureMeanCenters(nn.Module):
         if rows.shape != means.mean.shape:
             raise ValueError(
                 f'num_classes, feature_dim = {tuple(means.mean.shape)} do not '
-                f'fit the teacher\'s classifier, {tuple(rows.shape)}; set '
-                'them to its.')
+                f"fit the teacher's classifier, {tuple(rows.shape)}; set "
+                'them to its.'
+            )
         if self.training:
             means.update(target, distribution)
         return torch.where(means.seen[:, None], means.mean, rows)

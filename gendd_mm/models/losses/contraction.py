@@ -1,5 +1,4 @@
 """Distribution contraction: labels without a classification loss."""
-from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -39,12 +38,11 @@ class DistributionContraction(nn.Module):
     def __init__(
         self,
         strength: float = 0.9,
-        teacher_label_weight: float = 0.,
-        centers: dict = dict(type='ClassifierCenters')
+        teacher_label_weight: float = 0.0,
+        centers: dict = dict(type='ClassifierCenters'),
     ) -> None:
         super().__init__()
-        for name, value in (('strength', strength), ('teacher_label_weight',
-                                                     teacher_label_weight)):
+        for name, value in (('strength', strength), ('teacher_label_weight', teacher_label_weight)):
             if not 0 <= value <= 1:
                 raise ValueError(f'{name}={value} is outside [0, 1].')
         self.strength = strength
@@ -57,11 +55,13 @@ class DistributionContraction(nn.Module):
         return self.strength > 0 and self.teacher_label_weight < 1
 
     @torch.no_grad()
-    def forward(self,
-                target: Tensor,
-                labels: Optional[Tensor] = None,
-                class_centers: Optional[Tensor] = None,
-                class_bias: Optional[Tensor] = None) -> Tensor:
+    def forward(
+        self,
+        target: Tensor,
+        labels: Tensor | None = None,
+        class_centers: Tensor | None = None,
+        class_bias: Tensor | None = None,
+    ) -> Tensor:
         """Contract a batch.
 
         Args:
@@ -86,22 +86,27 @@ class DistributionContraction(nn.Module):
         if class_centers is None:
             raise ValueError(
                 f'contraction with strength={self.strength} needs '
-                'class_centers; record the teacher\'s classifier weight '
-                '(configs/_base_/models/gendd_supervised.py).')
+                "class_centers; record the teacher's classifier weight "
+                '(configs/_base_/models/gendd_supervised.py).'
+            )
         if class_centers.size(1) != target.size(1):
             raise ValueError(
                 f'class_centers of size {class_centers.size(1)} do not fit '
                 f'teacher features of size {target.size(1)}; the feature must '
-                'be what enters the teacher\'s last linear layer.')
-        distribution = self._label_distribution(target, labels, class_centers,
-                                                class_bias)
+                "be what enters the teacher's last linear layer."
+            )
+        distribution = self._label_distribution(target, labels, class_centers, class_bias)
         centers = self.centers(target, distribution, class_centers)
         center = distribution.to(centers.dtype) @ centers
         return torch.lerp(target, center.to(target.dtype), self.strength)
 
-    def _label_distribution(self, target: Tensor, labels: Optional[Tensor],
-                            class_centers: Tensor,
-                            class_bias: Optional[Tensor]) -> Tensor:
+    def _label_distribution(
+        self,
+        target: Tensor,
+        labels: Tensor | None,
+        class_centers: Tensor,
+        class_bias: Tensor | None,
+    ) -> Tensor:
         """q, shape (B, C)."""
         weight = self.teacher_label_weight
         num_classes = class_centers.size(0)
@@ -112,11 +117,13 @@ class DistributionContraction(nn.Module):
                     f'contraction with strength={self.strength} and '
                     f'teacher_label_weight={weight} reads labels, but none '
                     'are given; map them, or set teacher_label_weight=1 or '
-                    'strength=0 for unlabeled images.')
+                    'strength=0 for unlabeled images.'
+                )
             if len(labels) != len(target):
                 raise ValueError(
                     f'{len(labels)} labels do not fit {len(target)} teacher '
-                    'features; record both from the same batch.')
+                    'features; record both from the same batch.'
+                )
             given = as_distribution(labels, num_classes)
         if weight == 0:
             return given
@@ -144,17 +151,20 @@ def as_distribution(labels: Tensor, num_classes: int) -> Tensor:
         if labels.size(1) != num_classes:
             raise ValueError(
                 f'soft labels over {labels.size(1)} classes do not fit a '
-                f'teacher with {num_classes} classes.')
+                f'teacher with {num_classes} classes.'
+            )
         return labels
     valid = ((labels >= 0) & (labels < num_classes)).all()
     if labels.is_cuda:
         torch._assert_async(valid, 'a label is outside the classes')
     elif not valid:
         wrong = labels[(labels < 0) | (labels >= num_classes)][0].item()
-        raise ValueError(f'label {wrong} is outside [0, {num_classes}), the '
-                         'classes of the teacher; check the annotations or '
-                         'the teacher\'s num_classes.')
+        raise ValueError(
+            f'label {wrong} is outside [0, {num_classes}), the '
+            'classes of the teacher; check the annotations or '
+            "the teacher's num_classes."
+        )
     # Not F.one_hot: it reads the largest label back from the device.
-    return torch.zeros(
-        len(labels), num_classes,
-        device=labels.device).scatter_(1, labels[:, None], 1.)
+    return torch.zeros(len(labels), num_classes, device=labels.device).scatter_(
+        1, labels[:, None], 1.0
+    )

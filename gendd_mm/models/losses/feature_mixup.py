@@ -1,5 +1,4 @@
 """Feature mixup: convex combinations of condition and target pairs."""
-from typing import Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -27,16 +26,12 @@ class FeatureMixup(nn.Module):
     def __init__(self, beta: float = 1.0) -> None:
         super().__init__()
         if beta < 0:
-            raise ValueError(f'beta={beta} is negative; use 0 to turn feature '
-                             'mixup off.')
+            raise ValueError(f'beta={beta} is negative; use 0 to turn feature mixup off.')
         self.beta = beta
 
     def forward(
-            self,
-            condition: Tensor,
-            target: Tensor,
-            generator: Optional[torch.Generator] = None
-    ) -> Tuple[Tensor, Tensor]:
+        self, condition: Tensor, target: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Mix a batch.
 
         Args:
@@ -50,28 +45,21 @@ class FeatureMixup(nn.Module):
         """
         if self.beta == 0 or not self.training:
             return condition, target
-        weight, partner = self.draw(
-            len(condition), condition.device, generator)
-        return (torch.lerp(condition[partner], condition,
-                           weight.to(condition.dtype)),
-                torch.lerp(target[partner], target, weight.to(target.dtype)))
+        weight, partner = self.draw(len(condition), condition.device, generator)
+        return (
+            torch.lerp(condition[partner], condition, weight.to(condition.dtype)),
+            torch.lerp(target[partner], target, weight.to(target.dtype)),
+        )
 
     def draw(
-            self,
-            batch_size: int,
-            device: torch.device,
-            generator: Optional[torch.Generator] = None
-    ) -> Tuple[Tensor, Tensor]:
+        self, batch_size: int, device: torch.device, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Draw m, shape (), and the permutation, shape (batch_size,)."""
         # Beta(b, b) as a ratio of two Gamma(b) draws, on the device. In
         # float64: for a small b both draws often underflow in float32, and
         # nothing is left of their ratio.
-        shape = torch.full((2, ),
-                           self.beta,
-                           dtype=torch.float64,
-                           device=device)
+        shape = torch.full((2,), self.beta, dtype=torch.float64, device=device)
         gamma = torch._standard_gamma(shape, generator=generator)
         weight = gamma[0] / gamma.sum()
-        partner = torch.randperm(
-            batch_size, device=device, generator=generator)
+        partner = torch.randperm(batch_size, device=device, generator=generator)
         return weight, partner

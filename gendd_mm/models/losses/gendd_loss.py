@@ -1,5 +1,4 @@
 """The GenDD objective: contraction, feature mixup, generative loss."""
-from typing import Optional, Tuple
 
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -26,37 +25,40 @@ class GenDDLoss(BaseModule):
         init_cfg: Initialisation config. Defaults to None.
     """
 
-    def __init__(self,
-                 head: dict,
-                 contraction: Optional[dict] = None,
-                 feature_mixup: Optional[dict] = dict(type='FeatureMixup'),
-                 loss_weight: float = 1.0,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        head: dict,
+        contraction: dict | None = None,
+        feature_mixup: dict | None = dict(type='FeatureMixup'),
+        loss_weight: float = 1.0,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         self.head = MODELS.build(dict(head, _scope_='gendd_mm'))
-        self.contraction = contraction and MODELS.build(
-            dict(contraction, _scope_='gendd_mm'))
-        self.feature_mixup = feature_mixup and MODELS.build(
-            dict(feature_mixup, _scope_='gendd_mm'))
+        self.contraction = contraction and MODELS.build(dict(contraction, _scope_='gendd_mm'))
+        self.feature_mixup = feature_mixup and MODELS.build(dict(feature_mixup, _scope_='gendd_mm'))
         self.loss_weight = loss_weight
 
-    def forward(self,
-                condition: Tensor,
-                target: Tensor,
-                labels: Optional[Tensor] = None,
-                class_centers: Optional[Tensor] = None,
-                class_bias: Optional[Tensor] = None) -> Tensor:
+    def forward(
+        self,
+        condition: Tensor,
+        target: Tensor,
+        labels: Tensor | None = None,
+        class_centers: Tensor | None = None,
+        class_bias: Tensor | None = None,
+    ) -> Tensor:
         """The loss of a batch, from what :meth:`prepare` takes."""
-        pair = self.prepare(condition, target, labels, class_centers,
-                            class_bias)
+        pair = self.prepare(condition, target, labels, class_centers, class_bias)
         return self.loss_weight * self.head.loss(*pair)
 
-    def prepare(self,
-                condition: Tensor,
-                target: Tensor,
-                labels: Optional[Tensor] = None,
-                class_centers: Optional[Tensor] = None,
-                class_bias: Optional[Tensor] = None) -> Tuple[Tensor, Tensor]:
+    def prepare(
+        self,
+        condition: Tensor,
+        target: Tensor,
+        labels: Tensor | None = None,
+        class_centers: Tensor | None = None,
+        class_bias: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Conditions and targets as the head gets them.
 
         Args:
@@ -72,8 +74,7 @@ class GenDDLoss(BaseModule):
         # A teacher may run in half precision; contraction should not.
         target = widened(target.detach())
         if self.contraction:
-            target = self.contraction(target, labels, class_centers,
-                                      class_bias)
+            target = self.contraction(target, labels, class_centers, class_bias)
         if self.feature_mixup:
             condition, target = self.feature_mixup(condition, target)
         return condition, target

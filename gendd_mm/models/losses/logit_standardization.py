@@ -1,4 +1,5 @@
 """Logit standardisation: distillation blind to shift and scale of logits."""
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -29,11 +30,10 @@ class LogitStandardizationLoss(nn.Module):
         ValueError: If ``tau`` is not positive.
     """
 
-    def __init__(self, tau: float = 2., loss_weight: float = 9.) -> None:
+    def __init__(self, tau: float = 2.0, loss_weight: float = 9.0) -> None:
         super().__init__()
         if not tau > 0:
-            raise ValueError(f'tau={tau} must be positive: logits are divided '
-                             'by it.')
+            raise ValueError(f'tau={tau} must be positive: logits are divided by it.')
         self.tau = tau
         self.loss_weight = loss_weight
 
@@ -51,7 +51,8 @@ class LogitStandardizationLoss(nn.Module):
             self._log_softmax(preds_S),
             self._log_softmax(preds_T.detach()),
             reduction='batchmean',
-            log_target=True)
+            log_target=True,
+        )
         return self.loss_weight * self.tau**2 * divergence
 
     def _log_softmax(self, logits: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
 """Running means of vectors by class, the same on all ranks."""
+
 import torch
 from mmengine.dist import all_reduce
 from torch import Tensor, nn
@@ -60,5 +61,6 @@ class RunningMeans(nn.Module):
         self.weight.mul_(self.momentum**count).add_(count)
         # Where nothing came, 0 / weight; the bound keeps it from 0 / 0.
         step = (sums - count[:, None] * self.mean) / self.weight.clamp(
-            min=torch.finfo(self.weight.dtype).tiny)[:, None]
+            min=torch.finfo(self.weight.dtype).tiny
+        )[:, None]
         self.mean += step

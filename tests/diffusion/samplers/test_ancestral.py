@@ -7,8 +7,7 @@ import pytest
 import torch
 from gaussian_data import GaussianData
 
-from gendd_mm.diffusion import (AncestralSampler, GaussianDiffusion,
-                                RectifiedFlow)
+from gendd_mm.diffusion import AncestralSampler, GaussianDiffusion, RectifiedFlow
 
 # diffusers' name of each.
 PREDICTIONS = dict(epsilon='epsilon', x0='sample', v='v_prediction')
@@ -26,7 +25,7 @@ def smooth_network(x, t):
 
 
 def estimate_alone(x, t):
-    return smooth_network(x, t)[:, :x.size(1)]
+    return smooth_network(x, t)[:, : x.size(1)]
 
 
 @pytest.mark.parametrize('t', [1, 2, 37, 500, 999])
@@ -41,53 +40,43 @@ def test_a_reverse_step_equals_that_of_diffusers(process, scheduler, t):
             seen.append(x)
             return output
 
-        with mock.patch.object(torch, 'randn', lambda *_, **__: noise):
+        with mock.patch.object(torch, 'randn', return_value=noise):
             AncestralSampler(t + 1, start_t=t)(process, denoise, x)
         return seen[1]
 
     def theirs(noise):
-        with mock.patch('diffusers.schedulers.scheduling_ddpm.randn_tensor',
-                        lambda *_, **__: noise):
+        with mock.patch('diffusers.schedulers.scheduling_ddpm.randn_tensor', return_value=noise):
             return scheduler.step(output, t, x).prev_sample
 
     for noise in (torch.zeros(3, 4).double(), torch.ones(3, 4).double()):
-        torch.testing.assert_close(
-            ours(noise), theirs(noise), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(ours(noise), theirs(noise), rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize('num_steps, start_t', [(1000, 999), (64, 999),
-                                                (100, 999), (64, 950)])
-def test_the_respaced_chain_equals_that_of_diffusers(process, scheduler,
-                                                     num_steps, start_t):
+@pytest.mark.parametrize(('num_steps', 'start_t'), [(1000, 999), (64, 999), (100, 999), (64, 950)])
+def test_the_respaced_chain_equals_that_of_diffusers(process, scheduler, num_steps, start_t):
     sampler = AncestralSampler(num_steps, start_t)
     scheduler.set_timesteps(timesteps=sampler.steps(process))
     noise = torch.randn(3, 4).double()
-    ours = sampler(process, smooth_network, noise,
-                   torch.Generator().manual_seed(1))
+    ours = sampler(process, smooth_network, noise, torch.Generator().manual_seed(1))
 
     theirs, generator = noise, torch.Generator().manual_seed(1)
     for t in scheduler.timesteps.tolist():
-        theirs = scheduler.step(
-            smooth_network(theirs, t), t, theirs, generator).prev_sample
+        theirs = scheduler.step(smooth_network(theirs, t), t, theirs, generator).prev_sample
     torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize('prediction', PREDICTIONS)
-def test_without_a_learned_variance_the_chain_is_the_small_one_of_diffusers(
-        ddpm, prediction):
+def test_without_a_learned_variance_the_chain_is_the_small_one_of_diffusers(ddpm, prediction):
     process = GaussianDiffusion(prediction=prediction, learned_variance=False)
     sampler = AncestralSampler(64, 999)
-    scheduler = ddpm(
-        variance_type='fixed_small', prediction_type=PREDICTIONS[prediction])
+    scheduler = ddpm(variance_type='fixed_small', prediction_type=PREDICTIONS[prediction])
     scheduler.set_timesteps(timesteps=sampler.steps(process))
     noise = torch.randn(3, 4).double()
-    ours = sampler(process, estimate_alone, noise,
-                   torch.Generator().manual_seed(1))
+    ours = sampler(process, estimate_alone, noise, torch.Generator().manual_seed(1))
 
     theirs, generator = noise, torch.Generator().manual_seed(1)
     for t in scheduler.timesteps.tolist():
-        theirs = scheduler.step(
-            estimate_alone(theirs, t), t, theirs, generator).prev_sample
+        theirs = scheduler.step(estimate_alone(theirs, t), t, theirs, generator).prev_sample
     torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
 
 
@@ -97,7 +86,7 @@ def test_without_a_learned_variance_the_chain_is_the_small_one_of_diffusers(
 def test_sampler_recovers_a_point_mass(num_steps, start_t, prediction):
     process = GaussianDiffusion(prediction=prediction)
     point = torch.randn(1, 4).double()
-    data = GaussianData(process, point, 0.)
+    data = GaussianData(process, point, 0.0)
 
     def ideal(x, t):
         return torch.cat([data.denoise(x, t), torch.randn_like(x)], dim=1)
@@ -117,7 +106,7 @@ def test_sampler_recovers_a_gaussian(start_t, learned_variance):
     def ideal(x, t):
         # The variance of the posterior, said or implied.
         output = torch.cat([data.denoise(x, t), -torch.ones_like(x)], dim=1)
-        return output[:, :process.output_dim(1)]
+        return output[:, : process.output_dim(1)]
 
     sampler = AncestralSampler(200, start_t)
     sample = sampler(process, ideal, torch.randn(20_000, 1).double())
@@ -149,8 +138,9 @@ def test_the_last_step_adds_no_noise(process):
 def test_the_generator_makes_samples_repeatable(process):
     sampler, noise = AncestralSampler(5), torch.randn(2, 3)
     first, again, other = (
-        sampler(process, smooth_network, noise,
-                torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+        sampler(process, smooth_network, noise, torch.Generator().manual_seed(seed))
+        for seed in (1, 1, 2)
+    )
     assert first.equal(again)
     assert not first.equal(other)
 
@@ -163,7 +153,7 @@ def test_defaults_start_where_the_signal_is_not_yet_lost(process):
     # What the docstring says of the two starts.
     signal = process.schedule.alpha_bar.sqrt()
     assert 1 / signal[999] == pytest.approx(20_000, rel=0.05)
-    assert signal[950]**2 < 0.006
+    assert signal[950] ** 2 < 0.006
     assert math.floor(1 / signal[950]) == 13
 
 
@@ -175,8 +165,7 @@ def test_impossible_samplers_are_errors(process):
     with pytest.raises(ValueError, match='num_steps=52 .*from 1 to 51'):
         AncestralSampler(num_steps=52, start_t=50).steps(process)
     with pytest.raises(ValueError, match=r'start_t=1000 .*\(0 to 999\)'):
-        AncestralSampler(start_t=1000)(process, smooth_network,
-                                       torch.randn(2, 3))
+        AncestralSampler(start_t=1000)(process, smooth_network, torch.randn(2, 3))
 
 
 def test_a_flow_has_no_chain_to_reverse():

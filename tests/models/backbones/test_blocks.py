@@ -20,12 +20,12 @@ def conv_norm(x, layer, **options):
     x = F.conv2d(x, layer.conv.weight, **options)
     mean, var, gain, bias = (
         value.view(-1, 1, 1)
-        for value in (layer.bn.running_mean, layer.bn.running_var,
-                      layer.bn.weight, layer.bn.bias))
+        for value in (layer.bn.running_mean, layer.bn.running_var, layer.bn.weight, layer.bn.bias)
+    )
     return (x - mean) / (var + 1e-5).sqrt() * gain + bias
 
 
-@pytest.mark.parametrize('after, stride', [(4, 1), (4, 2), (6, 1)])
+@pytest.mark.parametrize(('after', 'stride'), [(4, 1), (4, 2), (6, 1)])
 def test_inverted_residual(after, stride):
     block = random(InvertedResidual(4, after, stride, 3))
     x = torch.randn(2, 4, 6, 6)
@@ -38,7 +38,7 @@ def test_inverted_residual(after, stride):
     torch.testing.assert_close(block(x), out)
 
 
-@pytest.mark.parametrize('stride, first_groups', [(1, 3), (2, 3), (2, 1)])
+@pytest.mark.parametrize(('stride', 'first_groups'), [(1, 3), (2, 3), (2, 1)])
 def test_shuffle_unit(stride, first_groups):
     after = 24 if stride == 1 else 48
     unit = random(ShuffleUnit(24, after, 3, first_groups, stride))
@@ -49,8 +49,5 @@ def test_shuffle_unit(stride, first_groups):
         out = out[:, [0, 2, 4, 1, 3, 5]]
     out = conv_norm(out, unit.depthwise, stride=stride, padding=1, groups=6)
     out = conv_norm(out.relu(), unit.expand, groups=3)
-    if stride == 1:
-        expected = out + x
-    else:
-        expected = torch.cat([out, F.avg_pool2d(x, 3, 2, padding=1)], 1)
+    expected = out + x if stride == 1 else torch.cat([out, F.avg_pool2d(x, 3, 2, padding=1)], 1)
     torch.testing.assert_close(unit(x), expected.relu())

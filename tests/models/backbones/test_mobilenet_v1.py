@@ -8,10 +8,10 @@ from random_weights import randomize
 CONFIG = dict(
     type='ImageClassifier',
     # The published network has ReLU; timm's default is ReLU6.
-    backbone=dict(
-        type='TIMMBackbone', model_name='mobilenetv1_100', act_layer='relu'),
+    backbone=dict(type='TIMMBackbone', model_name='mobilenetv1_100', act_layer='relu'),
     neck=dict(type='GlobalAveragePooling'),
-    head=dict(type='LinearClsHead', num_classes=1000, in_channels=1024))
+    head=dict(type='LinearClsHead', num_classes=1000, in_channels=1024),
+)
 
 
 def test_mobilenet_v1_is_that_of_timm():
@@ -32,5 +32,4 @@ def test_mobilenet_v1_is_that_of_timm():
         else:
             weights[f'backbone.timm_model.{name}'] = value
     ours.load_state_dict(weights, strict=True)
-    torch.testing.assert_close(
-        ours(images, mode='tensor'), source(images), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(ours(images, mode='tensor'), source(images), rtol=1e-4, atol=1e-4)

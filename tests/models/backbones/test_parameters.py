@@ -8,10 +8,10 @@ from gendd_mm.converters import CRD
 STUDENTS = dict(
     MobileNetV2=(dict(type='gendd_mm.CIFARMobileNetV2'), 1280),
     ShuffleNetV1=(dict(type='gendd_mm.CIFARShuffleNetV1'), 960),
-    ShuffleNetV2=(dict(type='gendd_mm.CIFARShuffleNetV2'), 1024))
+    ShuffleNetV2=(dict(type='gendd_mm.CIFARShuffleNetV2'), 1024),
+)
 NETWORKS = STUDENTS | {
-    name: (architecture.backbone, architecture.feature_dim)
-    for name, architecture in CRD.items()
+    name: (architecture.backbone, architecture.feature_dim) for name, architecture in CRD.items()
 }
 
 
@@ -23,7 +23,7 @@ def conv(before: int, after: int, size: int, groups: int = 1) -> int:
 def resnet(depth: int, stem: int, width: int) -> int:
     total, before = conv(3, stem, 3), stem
     for after in (width, 2 * width, 4 * width):
-        for i in range((depth - 2) // 6):
+        for _i in range((depth - 2) // 6):
             changes = before != after
             total += conv(before, after, 3) + conv(after, after, 3)
             total += conv(before, after, 1) if changes else 0
@@ -34,7 +34,7 @@ def resnet(depth: int, stem: int, width: int) -> int:
 def wide_resnet(depth: int, width: int) -> int:
     total, before = 3 * 16 * 9, 16
     for after in (16 * width, 32 * width, 64 * width):
-        for i in range((depth - 4) // 6):
+        for _i in range((depth - 4) // 6):
             # Norms come first; a shortcut has none.
             total += 2 * before + before * after * 9 + conv(after, after, 3)
             total += before * after if before != after else 0
@@ -65,8 +65,15 @@ def bottleneck_resnet() -> int:
 def mobilenet_v2() -> int:
     total, before = conv(3, 16, 3), 16
     # 12 is no multiple of 8, and the first block expands by 1.
-    for ratio, after, num in ((1, 8, 1), (6, 12, 2), (6, 16, 3), (6, 32, 4),
-                              (6, 48, 3), (6, 80, 3), (6, 160, 1)):
+    for ratio, after, num in (
+        (1, 8, 1),
+        (6, 12, 2),
+        (6, 16, 3),
+        (6, 32, 4),
+        (6, 48, 3),
+        (6, 80, 3),
+        (6, 160, 1),
+    ):
         for _ in range(num):
             wide = ratio * before
             total += conv(before, wide, 1) + conv(wide, wide, 3, wide)
@@ -126,7 +133,7 @@ def num_parameters(model) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-@pytest.mark.parametrize('name, counted, published', SIZES)
+@pytest.mark.parametrize(('name', 'counted', 'published'), SIZES)
 def test_parameters_are_as_many_as_published(name, counted, published):
     config, feature_dim = NETWORKS[name]
     assert num_parameters(MODELS.build(config)) == counted
