@@ -1,11 +1,34 @@
-"""Generative Distribution Distillation (arXiv 2507.14503) for OpenMMLab."""
+"""Generative Distribution Distillation (arXiv 2507.14503).
 
-# First of all: the shims must be in place before anything imports mmrazor.
-from . import compat  # isort: skip
+``gendd_mm.generative`` is the method in plain torch. With the OpenMMLab stack
+installed, importing ``gendd_mm`` also registers what its configs name.
+"""
 
-compat.apply()
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 
-from . import datasets, engine, evaluation, models  # noqa: E402, F401
-from .version import __version__  # noqa: E402
+from . import generative
+from .version import __version__
 
-__all__ = ['__version__']
+__all__ = ['__version__', 'generative']
+
+_STACK = ('mmengine', 'mmcv', 'mmpretrain', 'mmrazor', 'joblib')
+_missing = [name for name in _STACK if find_spec(name) is None]
+
+if not _missing:
+    # The shims first: they must be in place before anything imports mmrazor.
+    from . import compat
+
+    compat.apply()
+
+    from . import datasets, engine, evaluation, models  # noqa: F401
+else:
+    from .missing_stack import refuse_all_but
+
+    refuse_all_but('generative', 'version', missing=_missing)
+
+    def __getattr__(name: str) -> ModuleType:
+        if name.startswith('__'):
+            raise AttributeError(name)
+        return import_module(f'{__name__}.{name}')

@@ -16,26 +16,14 @@ from pickle import UnpicklingError
 from types import ModuleType
 from unittest import mock
 
-_missing = [
-    name
-    for name in ('torch', 'mmengine', 'mmcv', 'mmpretrain', 'mmrazor', 'joblib')
-    if importlib.util.find_spec(name) is None
-]
-if _missing:
-    raise ModuleNotFoundError(
-        f'gendd_mm runs on the OpenMMLab stack, of which {_missing} is not '
-        'installed here. Install the extra `mm` (the tested versions) or '
-        "`onedl` (the maintained forks): pip install -e '.[mm]'"
-    )
-
-import mmcv  # noqa: E402
-import mmengine.utils.package_utils as package_utils  # noqa: E402
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from mmengine.dist import init_dist  # noqa: E402
-from mmengine.logging import HistoryBuffer  # noqa: E402
-from mmengine.runner import checkpoint as mmengine_checkpoint  # noqa: E402
-from mmengine.utils import digit_version  # noqa: E402
+import mmcv
+import mmengine.utils.package_utils as package_utils
+import numpy as np
+import torch
+from mmengine.dist import init_dist
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import checkpoint as mmengine_checkpoint
+from mmengine.utils import digit_version
 
 __all__ = ['apply', 'init_gloo']
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from gendd_mm.diffusion import DiffusionProcess, GaussianDiffusion
+from gendd_mm.generative import DiffusionProcess, GaussianDiffusion
 
 
 class GaussianData:
@@ -21,7 +21,7 @@ class GaussianData:
 
     def posterior_mean(self, x: Tensor, t: float) -> tuple[Tensor, Tensor]:
         """``E[x_0 | x_t]`` and ``E[noise | x_t]``."""
-        signal, noise = self.process.level(t)
+        signal, noise = self.process.scales_at(t)
         variance = signal**2 * self.std**2 + noise**2
         innovation = (x - signal * self.mean) / variance
         return (self.mean + signal * self.std**2 * innovation, noise * innovation)
@@ -29,7 +29,7 @@ class GaussianData:
     def denoise(self, x: Tensor, t: float) -> Tensor:
         """What a perfect network gives, without a variance."""
         x_0, noise = self.posterior_mean(x, t)
-        signal, scale = self.process.level(t)
+        signal, scale = self.process.scales_at(t)
         of_gaussian = isinstance(self.process, GaussianDiffusion)
         velocity = signal * noise - scale * x_0 if of_gaussian else noise - x_0
         return dict(x0=x_0, epsilon=noise, v=velocity)[self.process.prediction]
@@ -40,6 +40,6 @@ class GaussianData:
         It is monotone, so it keeps the distance from the mean in standard
         deviations.
         """
-        signal, noise = self.process.level(t)
+        signal, noise = self.process.scales_at(t)
         std = (signal**2 * self.std**2 + noise**2) ** 0.5
         return self.mean + self.std * (x - signal * self.mean) / std

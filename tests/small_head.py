@@ -3,8 +3,8 @@
 import torch
 from reference_head import randomize
 
+from gendd_mm.generative.training_noise import TrainingNoise
 from gendd_mm.models import GenerativeHead
-from gendd_mm.models.heads.row_draws import Draws
 
 CPU = torch.device('cpu')
 
@@ -26,23 +26,23 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def fix_draws(head: GenerativeHead, batch_size: int, **changes) -> Draws:
+def fix_draws(head: GenerativeHead, batch_size: int, **changes) -> TrainingNoise:
     """Let the head draw the same again and again; the ends of t included."""
-    draws = head.draw(batch_size, CPU, seeded())
+    draws = head.training_noise(batch_size, CPU, seeded())
     steps = torch.tensor([0, 1, 999, 0, 998, 2])
     draws.uniform[:6] = (steps + 0.5) / 1000
     draws = draws._replace(**changes)
-    head.draw = lambda *args: draws
+    head.training_noise = lambda *args: draws
     return draws
 
 
-def rows_of(head: GenerativeHead, draws: Draws) -> tuple:
+def rows_of(head: GenerativeHead, draws: TrainingNoise) -> tuple:
     """Step, noise and keep of every row, in the order of the reference.
 
     That is image, token, repeat: the copies of a group follow each other.
     """
     copies = len(draws.noise)
-    t = head.process.steps_at(draws.uniform)
+    t = head.process.timesteps_from_quantiles(draws.uniform)
     return (
         t.repeat_interleave(copies),
         draws.noise.transpose(0, 1).flatten(0, 1),

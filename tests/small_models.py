@@ -18,8 +18,8 @@ from mmengine.runner import Runner
 from torch import nn
 
 from gendd_mm.engine import stages
+from gendd_mm.generative.training_noise import TrainingNoise
 from gendd_mm.models import GenerativeHead
-from gendd_mm.models.heads.generative_head import Draws
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / 'configs'
@@ -58,18 +58,18 @@ class SlicedHead(GenerativeHead):
 
     step = 0
 
-    def draw(self, batch_size, device, generator=None) -> Draws:
+    def training_noise(self, batch_size, device, generator=None) -> TrainingNoise:
         rank, world_size = get_rank(), get_world_size()
         generator = torch.Generator().manual_seed(self.step)
         self.step += 1
         num_images = batch_size * world_size
-        uniform, noise, keep = super().draw(num_images, device, generator)
+        uniform, noise, keep = super().training_noise(num_images, device, generator)
 
-        def mine(groups: torch.Tensor) -> torch.Tensor:
-            by_image = groups.unflatten(0, (num_images, -1))
+        def mine(timesteps: torch.Tensor) -> torch.Tensor:
+            by_image = timesteps.unflatten(0, (num_images, -1))
             return by_image[rank::world_size].flatten(0, 1)
 
-        return Draws(mine(uniform), mine(noise.transpose(0, 1)).transpose(0, 1), mine(keep))
+        return TrainingNoise(mine(uniform), mine(noise.transpose(0, 1)).transpose(0, 1), mine(keep))
 
 
 def classifier(dim: int, head: str = 'LinearClsHead', **settings) -> dict:

@@ -111,10 +111,10 @@ def test_the_model(recipe, run):
     assert head.denoiser.input.out_features == 1024
     assert head.repeats == recipe.repeats
     assert head.condition_drop == 0.2
-    assert head.process.num_steps == 1000
+    assert head.process.num_timesteps == 1000
     assert type(head.sampler).__name__ == 'AncestralSampler'
     assert head.sampler.guidance_scale == 2
-    steps = head.sampler.steps(head.process)
+    steps = head.sampler.timesteps(head.process)
     assert (len(steps), max(steps)) == (recipe.sampling_steps, 950)
     assert (model.val_num_draws, model.test_num_draws) == (1, 5)
     augments = model.data_preprocessor.batch_augments

@@ -6,7 +6,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import Tensor
 
-from gendd_mm.diffusion import UniformTimesteps
+from gendd_mm.generative import UniformTimesteps
 from gendd_mm.models import GenDD, GenerativeHead
 
 # Noise fractions from 0, clean, to 1 are cut into this many equal parts.

@@ -1,27 +1,22 @@
-from . import processes  # noqa: F401
 from .algorithms import GenDD
-from .backbones import CIFARVGG, CIFARMobileNetV2, CIFARResNet, CIFARShuffleNetV1, CIFARShuffleNetV2
+from .backbones import (
+    CIFARVGG,
+    CIFARMobileNetV2,
+    CIFARResNet,
+    CIFARShuffleNetV1,
+    CIFARShuffleNetV2,
+)
 from .connectors import DominantClass
-from .denoisers import TokenDenoiser
-from .distillers import GenDDDistiller
+from .distiller import GenDDDistiller
+from .generative import DistributionContraction, GenDDLoss, GenerativeHead, RegressionHead
 from .heads import (
     ConvProjector,
-    GenerativeHead,
     LinearProbeHead,
-    RegressionHead,
     ReusedClassifierHead,
     SimKDHead,
     UnlabeledClsHead,
 )
-from .losses import (
-    ClassifierCenters,
-    DistributionContraction,
-    FeatureMeanCenters,
-    FeatureMixup,
-    GenDDLoss,
-    LogitStandardizationLoss,
-)
-from .tokenizers import SplitTokenizer
+from .logit_standardization import LogitStandardizationLoss
 
 __all__ = [
     'CIFARMobileNetV2',
@@ -29,12 +24,9 @@ __all__ = [
     'CIFARShuffleNetV1',
     'CIFARShuffleNetV2',
     'CIFARVGG',
-    'ClassifierCenters',
     'ConvProjector',
     'DistributionContraction',
     'DominantClass',
-    'FeatureMeanCenters',
-    'FeatureMixup',
     'GenDD',
     'GenDDDistiller',
     'GenDDLoss',
@@ -44,7 +36,5 @@ __all__ = [
     'RegressionHead',
     'ReusedClassifierHead',
     'SimKDHead',
-    'SplitTokenizer',
-    'TokenDenoiser',
     'UnlabeledClsHead',
 ]

@@ -54,15 +54,15 @@ def test_levels_of_a_run(tmp_path, monkeypatch):
         torch.nn.init.normal_(parameter, std=0.1)
     usual = head.process.timesteps
     seen = {}
-    steps_at = head.process.steps_at
+    timesteps_from_quantiles = head.process.timesteps_from_quantiles
 
     def spy(uniform):
-        steps = steps_at(uniform)
+        steps = timesteps_from_quantiles(uniform)
         now = head.process.timesteps
         seen.setdefault((now.low, now.high), []).append(steps)
         return steps
 
-    monkeypatch.setattr(head.process, 'steps_at', spy)
+    monkeypatch.setattr(head.process, 'timesteps_from_quantiles', spy)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         *levels, trained = noise_levels(model, cfg.train_dataloader)
     assert head.process.timesteps is usual

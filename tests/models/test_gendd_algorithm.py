@@ -317,7 +317,7 @@ def test_pred_score_is_the_teachers_classifier_on_the_mean_draw(monkeypatch):
     model = built().eval()
     drawn = torch.randn(4, 5, small_models.TEACHER_DIM)
     monkeypatch.setattr(
-        model.distiller.gendd_loss.head, 'sample', lambda condition, num_draws, generator: drawn
+        model.distiller.gendd_loss.head, 'sample', lambda *arguments: drawn
     )
     fc = model.teacher.model.head.fc
     expected = fc(drawn.mean(0)).softmax(-1)
@@ -333,9 +333,9 @@ def test_validation_and_test_have_their_own_number_of_draws(step, draws, monkeyp
     monkeypatch.setattr(
         head,
         'sample',
-        lambda condition, num_draws, generator: (
+        lambda condition, num_draws, *rest: (
             seen.append(num_draws),
-            sample(condition, num_draws, generator),
+            sample(condition, num_draws, *rest),
         )[1],
     )
     getattr(model, step)(batch())

@@ -5,7 +5,7 @@ import small_models
 import torch
 from mmengine.registry import MODELS
 
-from gendd_mm.models.distillers import GenDDDistiller
+from gendd_mm.models.distiller import GenDDDistiller
 
 
 def config(supervised: bool = True, **loss) -> dict:

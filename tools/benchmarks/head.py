@@ -30,8 +30,8 @@ from measure import MatrixProduct, gradient_variances, multiply_adds, peak_bytes
 from reference_head import ReferenceHead, randomize
 
 import gendd_mm  # noqa: F401  the shims come first
+from gendd_mm.generative.linear import linear
 from gendd_mm.models import GenerativeHead
-from gendd_mm.models.linear import linear
 
 PAPER = dict(type='ancestral', num_steps=64, start_t=999, guidance_scale=2.0)
 PAPER_DRAWS, DEFAULT_DRAWS = 5, 2
@@ -156,7 +156,7 @@ def with_torch_products(run: Callable[[], None]) -> Callable[[], None]:
     """The run with the products of the plain head, not those of oneDNN."""
 
     def run_so() -> None:
-        with mock.patch('gendd_mm.models.linear.ONEDNN', False):
+        with mock.patch('gendd_mm.generative.linear.ONEDNN', False):
             run()
 
     return run_so

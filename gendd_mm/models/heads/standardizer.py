@@ -1,10 +1,11 @@
 """Features of zero mean and unit variance, by running statistics."""
 
 import torch
-from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
-# Each batch replaces at least this share of the running statistics.
+from gendd_mm.generative.running_statistics import update_moments
+
+# Each batch takes at least this share of the running statistics.
 MIN_SHARE = 0.05
 MIN_VARIANCE = 1e-12
 
@@ -20,6 +21,10 @@ class Standardizer(nn.Module):
         num_channels: Feature size S.
     """
 
+    num_batches: Tensor
+    mean: Tensor
+    square: Tensor
+
     def __init__(self, num_channels: int) -> None:
         super().__init__()
         self.register_buffer('num_batches', torch.zeros(()))
@@ -30,20 +35,12 @@ class Standardizer(nn.Module):
     def forward(self, feature: Tensor) -> Tensor:
         """Standardise features, shape (B, S).
 
-        While training, the statistics heed them first.
+        While training, the statistics take them in first.
         """
         if self.training:
-            self._update(feature)
+            moments = (self.mean, self.square)
+            update_moments(moments, self.num_batches, feature, 0, MIN_SHARE)
         return (feature - self.mean) * _inverse_std(self.mean, self.square)
-
-    def _update(self, feature: Tensor) -> None:
-        feature = feature.to(self.mean)
-        moments = torch.stack([feature.mean(0), feature.square().mean(0)])
-        all_reduce(moments, op='mean')
-        self.num_batches += 1
-        share = (1 / self.num_batches).clamp(min=MIN_SHARE)
-        for running, moment in zip((self.mean, self.square), moments, strict=True):
-            running.lerp_(moment, share)
 
 
 def fold_standardizer(
@@ -72,6 +69,6 @@ def fold_standardizer(
 
 
 def _inverse_std(mean: Tensor, square: Tensor) -> Tensor:
-    """Of a channel that never changes, 0: it tells nothing."""
+    """0 for a channel that never changes: it carries no information."""
     variance = square - mean.square()
     return torch.where(variance > MIN_VARIANCE, variance, torch.inf).rsqrt()

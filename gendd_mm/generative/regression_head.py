@@ -1,0 +1,125 @@
+"""The deterministic counterpart of the generative head: an ablation."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .denoiser import TokenDenoiser
+from .precision import at_least_float32
+from .samplers import Sampler
+from .target_scale import TargetScale
+from .tokenizer import SplitTokenizer
+
+
+class RegressionHead(nn.Module):
+    """Regress the teacher's feature from the student's, token by token.
+
+    The network of :class:`GenerativeHead` and its number of parameters (but
+    for the outputs of a learned variance), without diffusion: where that has a
+    noisy token and its timestep, this has a learned constant token and
+    timestep 0, so that a token is a function of condition and position alone.
+    The loss is the mean squared error, its optimum the conditional mean; a
+    comparison shows what learning the distribution adds.
+
+    It takes the generative head's place in ``GenDDLoss(head=...)``.
+
+    Args:
+        condition_dim: Size S of the condition, the student's feature.
+        target_dim: Size D of the teacher's feature.
+        tokenizer: Called with ``feature_dim``, gives the tokenizer. Defaults
+            to :class:`SplitTokenizer`: tokens of 64.
+        denoiser: Called with ``token_dim``, ``output_dim``, ``condition_dim``
+            and ``num_tokens``, gives the network. Defaults to
+            :class:`TokenDenoiser`: width 1024, depth 3.
+        target_scale: Factor on the targets, a positive number or ``'auto'``
+            for unit variance. Defaults to 1.
+
+    Raises:
+        ValueError: If an argument is out of range, or ``token_dim`` does not
+            divide ``target_dim``.
+
+    Example:
+        >>> import torch
+        >>> from gendd_mm.generative import RegressionHead
+        >>> head = RegressionHead(condition_dim=8, target_dim=64)
+        >>> head.sample(torch.randn(4, 8)).shape
+        torch.Size([1, 4, 64])
+    """
+
+    def __init__(
+        self,
+        condition_dim: int,
+        target_dim: int,
+        tokenizer: Callable[..., SplitTokenizer] = SplitTokenizer,
+        denoiser: Callable[..., TokenDenoiser] = TokenDenoiser,
+        target_scale: float | str = 1.0,
+    ) -> None:
+        super().__init__()
+        self.condition_dim = condition_dim
+        self.target_dim = target_dim
+        self.target_scale = TargetScale(target_scale)
+        self.tokenizer = tokenizer(feature_dim=target_dim)
+        token_dim = self.tokenizer.token_dim
+        self.denoiser = denoiser(
+            token_dim=token_dim,
+            output_dim=token_dim,
+            condition_dim=condition_dim,
+            num_tokens=self.tokenizer.num_tokens,
+        )
+        # Drawn as the noisiest token would be.
+        self.token = nn.Parameter(torch.randn(token_dim))
+
+    def loss(self, condition: Tensor, target: Tensor) -> Tensor:
+        """Mean squared error of a batch.
+
+        Args:
+            condition: Conditions, shape (B, S); the loss sends them gradient.
+            target: Teacher features, shape (B, D); no gradient.
+
+        Returns:
+            Scalar loss, float32 at least.
+
+        Raises:
+            ValueError: If a size does not fit the head.
+        """
+        target = self.target_scale(at_least_float32(target).to(at_least_float32(condition)))
+        return F.mse_loss(self._regress(condition), self.tokenizer.tokenize(target))
+
+    @torch.no_grad()
+    def sample(
+        self,
+        condition: Tensor,
+        num_draws: int = 1,
+        generator: torch.Generator | None = None,
+        sampler: Sampler | None = None,
+    ) -> Tensor:
+        """The regressed features; every draw is the same.
+
+        Args:
+            condition: Conditions, shape (B, S).
+            num_draws: Draws K, at least 1.
+            generator: Not used: nothing is random.
+            sampler: Not used.
+
+        Returns:
+            Features, shape (K, B, D), a view of one draw.
+
+        Raises:
+            ValueError: If ``num_draws`` is below 1 or a size does not fit.
+        """
+        if num_draws < 1:
+            raise ValueError(
+                f'num_draws={num_draws} must be at least 1; more than one are all the same.'
+            )
+        feature = self.target_scale.undo(self.tokenizer.detokenize(self._regress(condition)))
+        return feature.expand(num_draws, -1, -1)
+
+    def _regress(self, condition: Tensor) -> Tensor:
+        """Scaled tokens, shape (B, L, d), float32 at least."""
+        denoiser = self.denoiser
+        linear, positions = denoiser.embed_condition(condition)
+        timestep = denoiser.time_embedding(torch.zeros(1, device=condition.device))
+        embedding = linear[:, None] + positions + timestep
+        return at_least_float32(denoiser.denoise(self.token, denoiser.modulation(embedding)))

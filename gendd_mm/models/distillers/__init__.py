@@ -1,3 +1,0 @@
-from .gendd import GenDDDistiller
-
-__all__ = ['GenDDDistiller']
