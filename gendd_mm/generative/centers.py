@@ -47,10 +47,8 @@ class ClassifierCenters(nn.Module):
         Returns:
             Class centres, shape (C, D).
         """
-        if self.scale == 1:
-            return rows
-        if self.scale != 'feature_norm':
-            return self.scale * rows
+        if not isinstance(self.scale, str):
+            return rows if self.scale == 1 else self.scale * rows
         if self.training:
             norms = target.norm(dim=1, keepdim=True)
             self.norm.update(norms, torch.ones_like(norms))

@@ -108,27 +108,23 @@ class DistributionContraction(nn.Module):
     ) -> Tensor:
         """q, shape (B, C)."""
         weight = self.teacher_label_weight
-        num_classes = class_centers.size(0)
-        given = None
-        if weight < 1:
-            if labels is None:
-                raise ValueError(
-                    f'contraction with strength={self.strength} and '
-                    f'teacher_label_weight={weight} reads labels, but none '
-                    'are given; map them, or set teacher_label_weight=1 or '
-                    'strength=0 for unlabeled images.'
-                )
-            if len(labels) != len(target):
-                raise ValueError(
-                    f'{len(labels)} labels do not fit {len(target)} teacher '
-                    'features; record both from the same batch.'
-                )
-            given = as_distribution(labels, num_classes)
+        if weight == 1:
+            return F.linear(target, class_centers, class_bias).softmax(-1)
+        if labels is None:
+            raise ValueError(
+                f'contraction with strength={self.strength} and teacher_label_weight={weight} '
+                'reads labels, but none are given; map them, or set teacher_label_weight=1 or '
+                'strength=0 for unlabeled images.'
+            )
+        if len(labels) != len(target):
+            raise ValueError(
+                f'{len(labels)} labels do not fit {len(target)} teacher features; record both '
+                'from the same batch.'
+            )
+        given = as_distribution(labels, class_centers.size(0))
         if weight == 0:
             return given
         opinion = F.linear(target, class_centers, class_bias).softmax(-1)
-        if weight == 1:
-            return opinion
         return torch.lerp(given.to(opinion.dtype), opinion, weight)
 
 

@@ -169,9 +169,9 @@ class TimeEmbedding(nn.Module):
         )
 
     @property
-    def linears(self) -> tuple[nn.Linear, nn.Linear]:
+    def linears(self) -> list[nn.Linear]:
         """The two linear layers."""
-        return self.mlp[0], self.mlp[2]
+        return [layer for layer in self.mlp if isinstance(layer, nn.Linear)]
 
     def forward(self, t: Tensor) -> Tensor:
         """Embed timesteps, shape (N,), as (N, w)."""
@@ -181,7 +181,7 @@ class TimeEmbedding(nn.Module):
         frequencies = (-math.log(10000) / self.num_frequencies * order).exp()
         angles = t.double()[:, None] * frequencies
         sinusoids = torch.cat([angles.cos(), angles.sin()], dim=-1)
-        return self.mlp(sinusoids.to(self.mlp[0].weight.dtype))
+        return self.mlp(sinusoids.to(self.linears[0].weight.dtype))
 
 
 class ResidualBlock(nn.Module):

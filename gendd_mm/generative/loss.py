@@ -2,7 +2,11 @@
 
 from torch import Tensor, nn
 
+from .contraction import DistributionContraction
+from .feature_mixup import FeatureMixup
+from .head import GenerativeHead
 from .precision import at_least_float32
+from .regression_head import RegressionHead
 
 
 class GenDDLoss(nn.Module):
@@ -29,9 +33,9 @@ class GenDDLoss(nn.Module):
 
     def __init__(
         self,
-        head: nn.Module,
-        contraction: nn.Module | None = None,
-        feature_mixup: nn.Module | None = None,
+        head: GenerativeHead | RegressionHead,
+        contraction: DistributionContraction | None = None,
+        feature_mixup: FeatureMixup | None = None,
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__()

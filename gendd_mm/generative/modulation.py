@@ -33,7 +33,8 @@ class Modulation(NamedTuple):
 
     def map(self, function: Callable[[Tensor], Tensor]) -> 'Modulation':
         """The modulation of which each part is what ``function`` makes of it."""
-        return Modulation(*(None if part is None else function(part) for part in self))
+        gate = None if self.gate is None else function(self.gate)
+        return Modulation(function(self.shift), function(self.scale), gate)
 
 
 class _Affine(torch.autograd.Function):

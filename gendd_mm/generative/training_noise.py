@@ -5,6 +5,7 @@ rows of the denoiser share their modulations, which depend on timestep and
 condition and not on the noise.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
@@ -128,4 +129,7 @@ class AntitheticNoise:
         return TrainingNoise(uniform, torch.stack([noise, -noise]), drop >= self.condition_drop)
 
 
-NOISE_SAMPLING = {'independent': IndependentNoise, 'antithetic': AntitheticNoise}
+NOISE_SAMPLING: dict[str, Callable[[int, float], NoiseSampling]] = {
+    'independent': IndependentNoise,
+    'antithetic': AntitheticNoise,
+}

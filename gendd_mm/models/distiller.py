@@ -1,8 +1,10 @@
 """The distiller: MMRazor's configurable one, which can also generate."""
 
+from typing import Any
+
 import torch
 from mmrazor.models.distillers import ConfigurableDistiller
-from torch import Tensor
+from torch import Tensor, nn
 
 from gendd_mm.generative import GenDDLoss, Sampler
 from gendd_mm.registry import MODELS
@@ -26,7 +28,10 @@ class GenDDDistiller(ConfigurableDistiller):
             not mapped.
     """
 
-    def __init__(self, **kwargs) -> None:
+    loss_forward_mappings: dict[str, dict]
+    distill_losses: nn.ModuleDict
+
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         names = [name for name, loss in self.distill_losses.items() if isinstance(loss, GenDDLoss)]
         if len(names) != 1:
@@ -41,7 +46,9 @@ class GenDDDistiller(ConfigurableDistiller):
     @property
     def gendd_loss(self) -> GenDDLoss:
         """The GenDD loss, with its generative head."""
-        return self.distill_losses[self.gendd_name]
+        loss = self.distill_losses[self.gendd_name]
+        assert isinstance(loss, GenDDLoss)
+        return loss
 
     @torch.no_grad()
     def generate(
@@ -71,22 +78,19 @@ class GenDDDistiller(ConfigurableDistiller):
         or teacher labels alone, none are looked up.
         """
         mapping = dict(self.loss_forward_mappings.get(self.gendd_name, {}))
-        needed = ['condition', 'target']
         contraction = self.gendd_loss.contraction
-        contracts = contraction and contraction.strength > 0
-        if contracts:
-            needed.append('class_centers')
-        else:
-            mapping.pop('class_centers', None)
-        if contracts and contraction.needs_labels:
-            needed.append('labels')
-        else:
-            mapping.pop('labels', None)
-        missing = [name for name in needed if name not in mapping]
+        reads = dict(
+            condition=True,
+            target=True,
+            class_centers=contraction is not None and contraction.strength > 0,
+            labels=contraction is not None and contraction.needs_labels,
+        )
+        missing = [name for name, needed in reads.items() if needed and name not in mapping]
         if missing:
             raise ValueError(
                 f'loss_forward_mappings[{self.gendd_name!r}] lacks {missing}; '
                 'see configs/_base_/models/gendd.py and gendd_supervised.py '
                 'for the recorders and mappings.'
             )
+        mapping = {name: entry for name, entry in mapping.items() if reads.get(name, True)}
         self.loss_forward_mappings = {**self.loss_forward_mappings, self.gendd_name: mapping}

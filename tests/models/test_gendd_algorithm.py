@@ -316,9 +316,7 @@ def test_probe_score_is_the_students_own_prediction():
 def test_pred_score_is_the_teachers_classifier_on_the_mean_draw(monkeypatch):
     model = built().eval()
     drawn = torch.randn(4, 5, small_models.TEACHER_DIM)
-    monkeypatch.setattr(
-        model.distiller.gendd_loss.head, 'sample', lambda *arguments: drawn
-    )
+    monkeypatch.setattr(model.distiller.gendd_loss.head, 'sample', lambda *arguments: drawn)
     fc = model.teacher.model.head.fc
     expected = fc(drawn.mean(0)).softmax(-1)
     for sample, score in zip(model.test_step(seeded_batch()), expected):

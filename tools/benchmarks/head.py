@@ -5,7 +5,7 @@
 
 Every ratio is plain / ours, from one run in which the two take turns. The plain
 one is tests/reference_head.py in float32, which the tests hold the head
-against; width 1024, depth 3, tokens of 64. docs/performance.md explains the
+against; a name that ends in ``_onednn`` is ours with oneDNN's products; width 1024, depth 3, tokens of 64. docs/performance.md explains the
 numbers. ``--quick`` takes fewer rounds and samples 8 of the paper's 64
 steps: under 4 minutes on two CPU cores.
 """
@@ -16,8 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
-from unittest import mock
+from typing import Any, NamedTuple
 
 import torch
 from rich.console import Console
@@ -29,16 +28,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tests'))
 from measure import MatrixProduct, gradient_variances, multiply_adds, peak_bytes, seconds
 from reference_head import ReferenceHead, randomize
 
-import gendd_mm  # noqa: F401  the shims come first
-from gendd_mm.generative.linear import linear
-from gendd_mm.models import GenerativeHead
+from gendd_mm.generative import (
+    AncestralSampler,
+    DDIMSampler,
+    GenerativeHead,
+    TokenDenoiser,
+    use_onednn,
+)
+from gendd_mm.generative.linear import has_onednn, linear
 
-PAPER = dict(type='ancestral', num_steps=64, start_t=999, guidance_scale=2.0)
+PAPER_STEPS, PAPER_START, PAPER_GUIDANCE = 64, 999, 2.0
 PAPER_DRAWS, DEFAULT_DRAWS = 5, 2
 REPEATS = 10
 # Whether so many antithetic rows have no more gradient variance than REPEATS
 # independent ones depends on the head; the benchmark measures it.
 ANTITHETIC_REPEATS = 8
+ANTITHETIC = dict(repeats=ANTITHETIC_REPEATS, noise_sampling='antithetic')
+
+Run = Callable[[], Any]
 
 
 class Case(NamedTuple):
@@ -81,7 +88,7 @@ SMALL = Case(32, 512, 512)  # ResNet-34 -> ResNet-18
 LARGE = Case(64, 2048, 1024)  # BEiTv2-L -> ResNet-50
 
 
-def train_step(case: Case, **changes) -> Callable[[], None]:
+def train_step(case: Case, **changes) -> Run:
     """Loss and gradients of our head."""
     head, (condition, target) = case.busy_head(**changes), case.features()
 
@@ -92,7 +99,7 @@ def train_step(case: Case, **changes) -> Callable[[], None]:
     return run
 
 
-def plain_train_step(case: Case) -> Callable[[], None]:
+def plain_train_step(case: Case) -> Run:
     """The same of the plain one, randomness drawn in the step."""
     head = ReferenceHead.like(case.busy_head()).float()
     condition, target = case.features()
@@ -107,14 +114,14 @@ def plain_train_step(case: Case) -> Callable[[], None]:
     return run
 
 
-def sample(case: Case, num_draws: int, **changes) -> Callable[[], None]:
+def sample(case: Case, num_draws: int, **changes) -> Run:
     """Samples of our head."""
     head = case.busy_head(**changes)
     condition, _ = case.features()
     return lambda: head.sample(condition, num_draws)
 
 
-def plain_sample(case: Case, num_draws: int, num_steps: int) -> Callable[[], None]:
+def plain_sample(case: Case, num_draws: int, num_steps: int) -> Run:
     """Samples of the plain one."""
     head = ReferenceHead.like(case.busy_head()).float()
     condition, _ = case.features()
@@ -122,44 +129,65 @@ def plain_sample(case: Case, num_draws: int, num_steps: int) -> Callable[[], Non
 
     def run() -> None:
         noise = [torch.randn(rows, head.token_dim) for _ in range(num_steps)]
-        head.sample(condition, noise, num_steps, PAPER['start_t'], PAPER['guidance_scale'])
+        head.sample(condition, noise, num_steps, PAPER_START, PAPER_GUIDANCE)
 
     return run
 
 
-def training(case: Case, rounds: int, device: torch.device) -> dict:
-    """Speed of training, exact and antithetic, and share of the peak rate."""
-    step = train_step(case)
-    products = dict(torch=MatrixProduct(), head=MatrixProduct(linear))
-    times = seconds(
-        dict(
-            plain=plain_train_step(case),
-            exact=step,
-            same_products=with_torch_products(train_step(case)),
-            antithetic=train_step(case, repeats=ANTITHETIC_REPEATS, noise_sampling='antithetic'),
-            **products,
-        ),
-        rounds,
-        device,
-    )
-    rates = {name: product.multiply_adds / times[name] for name, product in products.items()}
-    return dict(
-        exact=times['plain'] / times['exact'],
-        same_products=times['plain'] / times['same_products'],
-        antithetic=times['plain'] / times['antithetic'],
-        products=rates['head'] / rates['torch'],
-        share=multiply_adds(step) / times['exact'] / max(rates.values()),
-    )
-
-
-def with_torch_products(run: Callable[[], None]) -> Callable[[], None]:
-    """The run with the products of the plain head, not those of oneDNN."""
+def by_onednn(run: Run) -> Run:
+    """The run with oneDNN's products."""
 
     def run_so() -> None:
-        with mock.patch('gendd_mm.generative.linear.ONEDNN', False):
+        use_onednn()
+        try:
             run()
+        finally:
+            use_onednn(False)
 
     return run_so
+
+
+def ratios(plain: dict[str, Run], ours: dict[str, tuple[str, Run]], rounds: int, device) -> dict:
+    """Time of a plain run over that of ours, with either library of products.
+
+    Args:
+        plain: Runs of the plain head.
+        ours: The plain run to compare with and our run, by the number's name.
+        rounds: Rounds to take the median of.
+        device: Where it runs.
+
+    Returns:
+        Each number, and with ``_onednn`` behind its name, where torch has it,
+        the one with oneDNN's products.
+    """
+    runs = {name: run for name, (_, run) in ours.items()}
+    if has_onednn():
+        runs.update({f'{name}_onednn': by_onednn(run) for name, run in runs.items()})
+    times = seconds({**plain, **runs}, rounds, device)
+    return {name: times[ours[name.removesuffix('_onednn')][0]] / times[name] for name in runs}
+
+
+def training(case: Case, name: str, rounds: int, device: torch.device) -> dict:
+    """Speed of training, exact and antithetic."""
+    ours = {
+        f'train_exact_{name}': ('plain', train_step(case)),
+        f'train_antithetic_{name}': ('plain', train_step(case, **ANTITHETIC)),
+    }
+    return ratios(dict(plain=plain_train_step(case)), ours, rounds, device)
+
+
+def products(rounds: int, device: torch.device) -> dict:
+    """Rates of matrix products, and the share of it that training reaches."""
+    step = train_step(SMALL)
+    runs: dict[str, Run] = dict(step=step, torch=MatrixProduct())
+    if has_onednn():
+        runs['onednn'] = by_onednn(MatrixProduct(linear))
+    times = seconds(runs, rounds, device)
+    rates = {name: MatrixProduct.multiply_adds / times[name] for name in runs if name != 'step'}
+    result = dict(gemm_share=multiply_adds(step) / times['step'] / rates['torch'])
+    if 'onednn' in rates:
+        result['gemm_rate_onednn'] = rates['onednn'] / rates['torch']
+    return result
 
 
 def variance(case: Case, steps: int = 100, draws: int = 20) -> float:
@@ -168,11 +196,9 @@ def variance(case: Case, steps: int = 100, draws: int = 20) -> float:
     The worse of the two of condition and parameters, on four images after
     some training on sixteen a step. Width 256, for time.
     """
-    denoiser = dict(type='TokenDenoiser', width=256, depth=3)
+    denoiser = partial(TokenDenoiser, width=256)
     independent = case.head(denoiser=denoiser)
-    antithetic = case.head(
-        denoiser=denoiser, repeats=ANTITHETIC_REPEATS, noise_sampling='antithetic'
-    )
+    antithetic = case.head(denoiser=denoiser, **ANTITHETIC)
     torch.manual_seed(1)
     batches = case.batches(16)
     optimizer = torch.optim.AdamW(antithetic.parameters(), lr=1e-3)
@@ -198,53 +224,41 @@ def sampling(rounds: int, device: torch.device, num_steps: int) -> dict:
         num_steps: Steps to take of the paper's, for time; their cost is
             linear in the steps, as ``growth_time_steps`` shows.
     """
-    paper = dict(PAPER, num_steps=num_steps)
-    times = seconds(
-        dict(
-            plain_5=plain_sample(SMALL, PAPER_DRAWS, num_steps),
-            plain_1=plain_sample(SMALL, 1, num_steps),
-            exact_5=sample(SMALL, PAPER_DRAWS, sampling=paper),
-            exact_1=sample(SMALL, 1, sampling=paper),
-            default=sample(SMALL, DEFAULT_DRAWS),
-        ),
-        rounds,
-        device,
-    )
-    in_full = PAPER['num_steps'] / num_steps
-    return dict(
-        sample_exact_5=times['plain_5'] / times['exact_5'],
-        sample_exact_1=times['plain_1'] / times['exact_1'],
-        sample_default=in_full * times['plain_5'] / times['default'],
-    )
+    paper = AncestralSampler(num_steps, PAPER_START, PAPER_GUIDANCE)
+    plain = {f'plain_{draws}': plain_sample(SMALL, draws, num_steps) for draws in (1, PAPER_DRAWS)}
+    ours = {
+        'sample_exact_5': ('plain_5', sample(SMALL, PAPER_DRAWS, sampler=paper)),
+        'sample_exact_1': ('plain_1', sample(SMALL, 1, sampler=paper)),
+        'sample_default': ('plain_5', sample(SMALL, DEFAULT_DRAWS)),
+    }
+    numbers = ratios(plain, ours, rounds, device)
+    for name in numbers:
+        if name.startswith('sample_default'):
+            numbers[name] *= PAPER_STEPS / num_steps
+    return numbers
 
 
 def headline(rounds: int, device: torch.device, num_steps: int) -> dict[str, float]:
     """The numbers that the head is judged by."""
-    small, large = (training(case, rounds, device) for case in (SMALL, LARGE))
     memory = peak_bytes(partial(plain_train_step, LARGE), device) / peak_bytes(
         partial(train_step, LARGE), device
     )
     return dict(
-        train_exact_small=small['exact'],
-        train_exact_large=large['exact'],
-        train_same_products_small=small['same_products'],
-        train_same_products_large=large['same_products'],
+        **training(SMALL, 'small', rounds, device),
+        **training(LARGE, 'large', rounds, device),
         memory_large=memory,
-        train_antithetic_small=small['antithetic'],
-        train_antithetic_large=large['antithetic'],
         variance_antithetic_small=variance(SMALL),
         variance_antithetic_large=variance(LARGE),
         **sampling(rounds, device, num_steps),
         gmacs_default=multiply_adds(sample(SMALL, DEFAULT_DRAWS)) / SMALL.batch_size / 1e9,
-        gemm_rate=small['products'],
-        gemm_share=small['share'],
+        **products(rounds, device),
     )
 
 
 def growth(rounds: int, device: torch.device) -> dict[str, float]:
     """Cost of four times as much, over the cost of once: a narrow head."""
     base = Case(16, 128, 512)
-    denoiser = dict(type='TokenDenoiser', width=256, depth=3)
+    denoiser = partial(TokenDenoiser, width=256)
     step = partial(train_step, denoiser=denoiser, row_chunk=1280)
     draw = partial(sample, base, denoiser=denoiser)
     pairs = {
@@ -253,8 +267,8 @@ def growth(rounds: int, device: torch.device) -> dict[str, float]:
         'repeats': (step(base), step(base, repeats=4 * REPEATS)),
         'draws': (draw(2), draw(8)),
         'steps': (
-            draw(2, sampling=dict(type='ddim', num_steps=4)),
-            draw(2, sampling=dict(type='ddim', num_steps=16)),
+            draw(2, sampler=DDIMSampler(4)),
+            draw(2, sampler=DDIMSampler(16)),
         ),
     }
     times = seconds(
@@ -262,12 +276,12 @@ def growth(rounds: int, device: torch.device) -> dict[str, float]:
         rounds,
         device,
     )
-    ratios = {f'growth_time_{name}': times[name, 1] / times[name, 0] for name in pairs}
+    numbers = {f'growth_time_{name}': times[name, 1] / times[name, 0] for name in pairs}
     many = dict(denoiser=denoiser, row_chunk=1280, repeats=4 * REPEATS)
-    ratios['growth_memory_repeats'] = peak_bytes(
+    numbers['growth_memory_repeats'] = peak_bytes(
         partial(train_step, LARGE, **many), device
     ) / peak_bytes(partial(train_step, LARGE, **dict(many, repeats=REPEATS)), device)
-    return ratios
+    return numbers
 
 
 def report(numbers: dict[str, float], device: torch.device) -> None:
@@ -301,7 +315,7 @@ def main() -> None:
     args = parse_args()
     rounds = 2 if args.quick else 7
     with args.device:
-        numbers = headline(rounds, args.device, 8 if args.quick else 64)
+        numbers = headline(rounds, args.device, 8 if args.quick else PAPER_STEPS)
         numbers.update(growth(rounds, args.device))
     if args.json:
         print(json.dumps(numbers))

@@ -105,7 +105,7 @@ def gradient_variances(
     """Variance of the gradient, summed over its entries.
 
     Args:
-        loss: TrainingNoise and gives a loss.
+        loss: Draws the noise and gives a loss.
         condition: The leaf through which the student is taught.
         model: The generative head.
         draws: Number of gradients.

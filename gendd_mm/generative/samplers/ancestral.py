@@ -78,17 +78,16 @@ class AncestralSampler(Sampler):
             beta = float(schedule.betas[i])
             alpha_bar = float(schedule.alpha_bar[i])
             noise_scale = beta / (1 - alpha_bar) ** 0.5
-            mean = (x - noise_scale * noise_estimate) / (1 - beta) ** 0.5
+            x = (x - noise_scale * noise_estimate) / (1 - beta) ** 0.5
             if i == 0:
-                return mean
+                break
             log_variance = number(schedule.posterior_log_variance[i])
             if process.learned_variance:
-                log_variance = torch.lerp(
-                    log_variance, number(log_beta[i]), (interpolation + 1) / 2
-                )
-            x = mean + (0.5 * log_variance).exp() * torch.randn(
-                x.shape, dtype=x.dtype, device=x.device, generator=generator
-            )
+                share = (interpolation + 1) / 2
+                log_variance = torch.lerp(log_variance, number(log_beta[i]), share)
+            fresh = torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator)
+            x = x + (0.5 * log_variance).exp() * fresh
+        return x
 
 
 def _as_gaussian(process: DiffusionProcess) -> GaussianDiffusion:

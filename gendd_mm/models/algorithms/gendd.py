@@ -51,12 +51,14 @@ class GenDD(FpnTeacherDistill):
             Defaults to 0.
         kwargs: ``architecture`` (the student), ``data_preprocessor``,
             ``init_cfg`` and what else
-            :class:`mmrazor.models.algorithms.FpnTeacherDistill` heeds.
+            :class:`mmrazor.models.algorithms.FpnTeacherDistill` takes.
 
     Raises:
         ValueError: If sizes, draws or preprocessors do not fit, or the
             teacher has no weights or ones that do not fit.
     """
+
+    teacher: FrozenTeacher
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """SimKD: a student that learns features and borrows the classifier."""
 
+from typing import Any
+
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
@@ -25,9 +27,9 @@ class SimKDHead(ReusedClassifierHead):
     """
 
     def __init__(
-        self, *args, projection: dict | None = dict(type='ConvProjector'), **kwargs
+        self, *, projection: dict | None = dict(type='ConvProjector'), **kwargs: Any
     ) -> None:
-        super().__init__(*args, projection=projection, **kwargs)
+        super().__init__(projection=projection, **kwargs)
 
     def loss(self, feats: tuple[Tensor, ...], data_samples: list[DataSample], **kwargs) -> dict:
         """Project, for the recorder; no loss of its own.
