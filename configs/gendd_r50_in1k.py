@@ -13,7 +13,7 @@ been stepped on synthetic images.
 
 Top-1 reported by the authors: generative path, 5 draws, 82.28 (paper), 82.34
 (later); linear probe 82.36. They sample from ``start_t=999``; ours, 950, is
-sounder (gendd_mm/diffusion/samplers/ancestral.py).
+sounder (gendd_mm/generative/samplers/ancestral.py).
 """
 
 _base_ = [
