@@ -371,6 +371,18 @@ def test_another_seed_is_another_evaluation():
     assert not first.equal(second)
 
 
+def test_another_rank_has_other_noise(monkeypatch):
+    """Each has images of its own, which must not share their noise."""
+    model = built()
+    scores = []
+    for rank in (0, 1, 0):
+        monkeypatch.setattr('gendd_mm.models.algorithms.gendd.get_rank', lambda rank=rank: rank)
+        model.train().eval()
+        scores.append(model.val_step(seeded_batch())[0].pred_score)
+    assert not scores[0].equal(scores[1])
+    assert scores[0].equal(scores[2])
+
+
 def test_images_are_not_mixed_for_evaluation():
     augments = dict(augments=dict(type='mmpretrain.Mixup', alpha=1.0))
     mixing = built(
