@@ -125,6 +125,26 @@ class TokenDenoiser(nn.Module):
             )
         return (linear(condition, layer.weight), self.token_embedding.weight + layer.bias)
 
+    def embedding_table(
+        self, condition: Tensor, token: Tensor, keep: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What is embedded once for all rows of a loss: positions and conditions.
+
+        Args:
+            condition: Conditions, shape (B, S).
+            token: Each timestep's token among the B * L, shape (M,).
+            keep: Whether it keeps its condition, shape (M,), bool.
+
+        Returns:
+            A table, shape (L + B + 1, w), whose last row is zero, and the two
+            rows of it that add up to each timestep's embedding, (M, 2).
+        """
+        linear, positions = self.embed_condition(condition)
+        num_tokens = len(positions)
+        table = torch.cat([positions, linear, torch.zeros_like(linear[:1])])
+        image = torch.where(keep, num_tokens + token // num_tokens, len(table) - 1)
+        return table, torch.stack([token % num_tokens, image], dim=1)
+
     def denoise(
         self, noisy: Tensor, modulations: list[Modulation], num_outputs: int | None = None
     ) -> Tensor:

@@ -163,7 +163,7 @@ class GenerativeHead(nn.Module):
         token = torch.arange(len(t), device=t.device) // self.noise_sampling.timesteps_per_token
         # Every timestep is embedded once where they are fewer than the rows.
         embeds_all = not t.is_floating_point() and len(t) > self.process.num_timesteps
-        table, index = self._embedding_table(condition, token, drawn.keep)
+        table, index = self.denoiser.embedding_table(condition, token, drawn.keep)
         if embeds_all:
             every = torch.arange(self.process.num_timesteps, device=t.device)
             index = torch.cat([t[:, None], index + len(every)], dim=1)
@@ -196,8 +196,8 @@ class GenerativeHead(nn.Module):
             device: Where to draw.
             generator: Source, on ``device``.
         """
-        num_tokens, token_dim = self.tokenizer.num_tokens, self.tokenizer.token_dim
-        return self.noise_sampling(batch_size, num_tokens, token_dim, device, generator)
+        shape = (batch_size, self.tokenizer.num_tokens, self.tokenizer.token_dim)
+        return self.noise_sampling(shape, device, generator)
 
     @torch.no_grad()
     def sample(
@@ -265,26 +265,6 @@ class GenerativeHead(nn.Module):
 
         tokens = sampler(self.process, denoise, noise, generator)
         return self.target_scale.undo(self.tokenizer.detokenize(tokens))
-
-    def _embedding_table(
-        self, condition: Tensor, token: Tensor, keep: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """What is embedded once for all rows: positions and conditions.
-
-        Args:
-            condition: Conditions, shape (B, S).
-            token: Each timestep's token among the B * L, shape (M,).
-            keep: Whether it keeps its condition, shape (M,).
-
-        Returns:
-            A table, shape (L + B + 1, w), whose last row is zero, and the two
-            rows of it that add up to each timestep's embedding, (M, 2).
-        """
-        linear, positions = self.denoiser.embed_condition(condition)
-        num_tokens = len(positions)
-        table = torch.cat([positions, linear, torch.zeros_like(linear[:1])])
-        image = torch.where(keep, num_tokens + token // num_tokens, len(table) - 1)
-        return table, torch.stack([token % num_tokens, image], dim=1)
 
     def _num_chunks(self, num_rows: int, device: torch.device) -> int:
         if self.row_chunk is not None:

@@ -11,6 +11,8 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+Shape = tuple[int, int, int]
+
 
 class TrainingNoise(NamedTuple):
     """M timesteps with R noise vectors each: R * M rows of the denoiser.
@@ -36,14 +38,9 @@ class NoiseSampling(Protocol):
     timesteps_per_token: int
 
     def __call__(
-        self,
-        batch_size: int,
-        num_tokens: int,
-        token_dim: int,
-        device: torch.device,
-        generator: torch.Generator | None = None,
+        self, shape: Shape, device: torch.device, generator: torch.Generator | None = None
     ) -> TrainingNoise:
-        """Draw the randomness of B images with L tokens of size d."""
+        """Draw the randomness of tokens of a shape (B, L, d)."""
 
 
 class IndependentNoise:
@@ -61,14 +58,10 @@ class IndependentNoise:
         self.condition_drop = condition_drop
 
     def __call__(
-        self,
-        batch_size: int,
-        num_tokens: int,
-        token_dim: int,
-        device: torch.device,
-        generator: torch.Generator | None = None,
+        self, shape: Shape, device: torch.device, generator: torch.Generator | None = None
     ) -> TrainingNoise:
-        """Draw the randomness of B images with L tokens of size d."""
+        """Draw the randomness of tokens of a shape (B, L, d)."""
+        batch_size, num_tokens, token_dim = shape
         num_timesteps = batch_size * num_tokens * self.timesteps_per_token
         uniform = torch.rand(num_timesteps, device=device, generator=generator)
         noise = torch.randn(1, num_timesteps, token_dim, device=device, generator=generator)
@@ -106,14 +99,10 @@ class AntitheticNoise:
         self.condition_drop = condition_drop
 
     def __call__(
-        self,
-        batch_size: int,
-        num_tokens: int,
-        token_dim: int,
-        device: torch.device,
-        generator: torch.Generator | None = None,
+        self, shape: Shape, device: torch.device, generator: torch.Generator | None = None
     ) -> TrainingNoise:
-        """Draw the randomness of B images with L tokens of size d."""
+        """Draw the randomness of tokens of a shape (B, L, d)."""
+        batch_size, num_tokens, token_dim = shape
         per_token = self.timesteps_per_token
         per_image = num_tokens * per_token
         offset, drop_offset = torch.rand(2, batch_size, 1, device=device, generator=generator)

@@ -63,23 +63,16 @@ def _build_sampler(config: dict) -> generative.Sampler:
 
 @MODELS.register_module()
 class GenerativeHead(generative.GenerativeHead, BaseModule):
-    """:class:`gendd_mm.generative.GenerativeHead` from configs.
+    """:class:`gendd_mm.generative.GenerativeHead` from the configs of its pieces.
 
     Args:
-        condition_dim: Size S of the condition, the student's feature.
-        target_dim: Size D of the teacher's feature.
+        condition_dim, target_dim, options: As there.
         tokenizer: Config of the tokenizer; ``feature_dim`` is filled in.
-            Defaults to ``dict(type='SplitTokenizer', token_dim=64)``.
-        denoiser: Config of the denoiser; its sizes are filled in. Defaults to
-            ``dict(type='TokenDenoiser', width=1024, depth=3)``.
-        process: Config of the diffusion process. Defaults to
-            ``dict(type='GaussianDiffusion')``.
-        sampling: Config of the sampler. Defaults to ``dict(type='dpmpp_2m',
-            num_steps=3, guidance_scale=2.0)``. The paper's setting is
+        denoiser: Config of the denoiser; its sizes are filled in.
+        process: Config of the diffusion process.
+        sampling: Config of the sampler. The paper's is
             ``dict(type='ancestral', num_steps=64, start_t=999)``.
         init_cfg: Initialisation config. Defaults to None.
-        options: ``repeats``, ``condition_drop``, ``noise_sampling``,
-            ``target_scale`` and ``row_chunk``, as there.
     """
 
     def __init__(
@@ -107,17 +100,12 @@ class GenerativeHead(generative.GenerativeHead, BaseModule):
 
 @MODELS.register_module()
 class RegressionHead(generative.RegressionHead, BaseModule):
-    """:class:`gendd_mm.generative.RegressionHead` from configs.
+    """:class:`gendd_mm.generative.RegressionHead` from the configs of its pieces.
 
     Args:
-        condition_dim: Size S of the condition, the student's feature.
-        target_dim: Size D of the teacher's feature.
+        condition_dim, target_dim, target_scale: As there.
         tokenizer: Config of the tokenizer; ``feature_dim`` is filled in.
-            Defaults to ``dict(type='SplitTokenizer', token_dim=64)``.
-        denoiser: Config of the network; its sizes are filled in. Defaults to
-            ``dict(type='TokenDenoiser', width=1024, depth=3)``.
-        target_scale: Factor on the targets, a positive number or ``'auto'``
-            for unit variance. Defaults to 1.
+        denoiser: Config of the network; its sizes are filled in.
         init_cfg: Initialisation config. Defaults to None.
     """
 
@@ -145,12 +133,8 @@ class DistributionContraction(generative.DistributionContraction):
     """:class:`gendd_mm.generative.DistributionContraction` from configs.
 
     Args:
-        strength: How far to pull, in [0, 1]. Defaults to 0.9.
-        teacher_label_weight: Share of the teacher's own opinion in the
-            labels, in [0, 1]. Defaults to 0.
-        centers: Config of the centres, ``ClassifierCenters`` or
-            ``FeatureMeanCenters``. Defaults to
-            ``dict(type='ClassifierCenters')``.
+        strength, teacher_label_weight: As there.
+        centers: Config of ``ClassifierCenters`` or ``FeatureMeanCenters``.
     """
 
     def __init__(
@@ -164,18 +148,14 @@ class DistributionContraction(generative.DistributionContraction):
 
 @MODELS.register_module()
 class GenDDLoss(generative.GenDDLoss, BaseModule):
-    """:class:`gendd_mm.generative.GenDDLoss` from configs.
+    """:class:`gendd_mm.generative.GenDDLoss` from the configs of its pieces.
 
     A distillation loss for MMRazor's ``ConfigurableDistiller``: its forward
     arguments are filled by ``loss_forward_mappings``.
 
     Args:
-        head: Config of the generative head.
-        contraction: Config of the distribution contraction. None means
-            unsupervised: no contraction. Defaults to None.
-        feature_mixup: Config of the feature mixup. None means none. Defaults
-            to ``dict(type='FeatureMixup')``.
-        loss_weight: Weight of the loss. Defaults to 1.
+        head, contraction, feature_mixup: Configs; None leaves one out.
+        loss_weight: As there.
         init_cfg: Initialisation config. Defaults to None.
     """
 

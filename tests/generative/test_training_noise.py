@@ -16,7 +16,7 @@ TOKENS, REPEATS, DROP = 3, 4, 0.3
 
 def draw(kind, num_images: int, repeats: int = REPEATS, drop: float = DROP):
     """TrainingNoise with tokens of two channels."""
-    return kind(repeats, drop)(num_images, TOKENS, 2, CPU)
+    return kind(repeats, drop)((num_images, TOKENS, 2), CPU)
 
 
 def of_one_group(kind, num_images: int = 20_000, group: int = 4):
@@ -92,7 +92,7 @@ def test_groups_of_different_images_are_independent(kind):
 def test_a_generator_makes_draws_repeatable(kind):
     draws = kind(REPEATS, DROP)
     before = torch.get_rng_state()
-    first, again, other = (draws(2, TOKENS, 2, CPU, seeded(seed)) for seed in (1, 1, 2))
+    first, again, other = (draws((2, TOKENS, 2), CPU, seeded(seed)) for seed in (1, 1, 2))
     assert all(map(torch.equal, first, again))
     assert not first.uniform.equal(other.uniform)
     assert torch.get_rng_state().equal(before)
@@ -140,7 +140,7 @@ def test_a_head_draws_what_it_was_told_to():
         head = small_head(noise_sampling=name, condition_drop=0.7)
         draws = head.training_noise(2, CPU, seeded())
         assert isinstance(draws, TrainingNoise)
-        expected = kind(4, 0.7)(2, 3, 4, CPU, seeded())
+        expected = kind(4, 0.7)((2, 3, 4), CPU, seeded())
         assert all(map(torch.equal, draws, expected))
 
 

@@ -17,23 +17,8 @@ from .base import Denoise, Sampler
 CLEAN = (1.0, 0.0)  # signal and noise of the data itself
 
 
-class DDIMSampler(Sampler):
-    """DDIM without noise (arXiv 2010.02502): a first-order step.
-
-    On a rectified flow it is Euler's method.
-
-    Args:
-        num_steps: Number of denoiser evaluations per token, at least 1.
-            Defaults to 8.
-        start_t: Noisiest timestep visited. None takes that of the process.
-        guidance_scale: Classifier-free guidance scale, at least 0; 1 switches
-            guidance off. Defaults to 2.
-
-    Raises:
-        ValueError: If an argument is out of range.
-    """
-
-    default_num_steps = 8
+class DeterministicSampler(Sampler):
+    """A solver of the probability-flow equation. Its arguments are :class:`Sampler`'s."""
 
     @torch.no_grad()
     def __call__(
@@ -43,9 +28,30 @@ class DDIMSampler(Sampler):
         noise: Tensor,
         generator: torch.Generator | None = None,
     ) -> Tensor:
+        """Sample tokens, as in :class:`Sampler`; ``generator`` is not used."""
+        return self.integrate(process, denoise, noise)
+
+    def integrate(self, process: DiffusionProcess, denoise: Denoise, x: Tensor) -> Tensor:
+        """From noisy tokens ``x`` at the first timestep to clean ones."""
+        raise NotImplementedError
+
+
+class DDIMSampler(DeterministicSampler):
+    """DDIM without noise (arXiv 2010.02502): a first-order step.
+
+    On a rectified flow it is Euler's method.
+
+    Args:
+        num_steps: Number of denoiser evaluations per token, at least 1.
+            Defaults to 8.
+        start_t, guidance_scale: As for :class:`Sampler`.
+    """
+
+    default_num_steps = 8
+
+    def integrate(self, process: DiffusionProcess, denoise: Denoise, x: Tensor) -> Tensor:
         timesteps = self.timesteps(process)
         scales = [process.scales_at(t) for t in timesteps[1:]] + [CLEAN]
-        x = noise
         for t, (signal, scale) in zip(timesteps, scales, strict=True):
             x_0, noise_estimate = process.estimates(denoise(x, t), x, t)
             x = signal * x_0 + scale * noise_estimate
@@ -78,7 +84,7 @@ class OneStepSampler(DDIMSampler):
         super().__init__(num_steps, start_t, guidance_scale)
 
 
-class DPMSolverPPSampler(Sampler):
+class DPMSolverPPSampler(DeterministicSampler):
     """DPM-Solver++(2M) (arXiv 2211.01095): a second-order multistep solver.
 
     One evaluation a step: the clean token is extrapolated from the estimates
@@ -89,27 +95,15 @@ class DPMSolverPPSampler(Sampler):
     Args:
         num_steps: Number of denoiser evaluations per token, at least 1.
             Defaults to 4.
-        start_t: Noisiest timestep visited. None takes that of the process.
-        guidance_scale: Classifier-free guidance scale, at least 0; 1 switches
-            guidance off. Defaults to 2.
-
-    Raises:
-        ValueError: If an argument is out of range.
+        start_t, guidance_scale: As for :class:`Sampler`.
     """
 
     default_num_steps = 4
 
-    @torch.no_grad()
-    def __call__(
-        self,
-        process: DiffusionProcess,
-        denoise: Denoise,
-        noise: Tensor,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
+    def integrate(self, process: DiffusionProcess, denoise: Denoise, x: Tensor) -> Tensor:
         timesteps = self.timesteps(process)
         scales = [process.scales_at(t) for t in timesteps] + [CLEAN]
-        x, past = noise, 0.0
+        past = 0.0
         before: Tensor | None = None
         for i, t in enumerate(timesteps):
             x_0, _ = process.estimates(denoise(x, t), x, t)
@@ -126,18 +120,13 @@ class DPMSolverPPSampler(Sampler):
         return x
 
 
-class MidpointSampler(Sampler):
+class MidpointSampler(DeterministicSampler):
     """The explicit midpoint method: second order, two evaluations a step.
 
     Args:
         num_steps: Number of steps, each with two denoiser evaluations per
             token, at least 1. Defaults to 2.
-        start_t: Noisiest timestep visited. None takes that of the process.
-        guidance_scale: Classifier-free guidance scale, at least 0; 1 switches
-            guidance off. Defaults to 2.
-
-    Raises:
-        ValueError: If an argument is out of range.
+        start_t, guidance_scale: As for :class:`Sampler`.
     """
 
     evaluations_per_step = 2
@@ -150,17 +139,9 @@ class MidpointSampler(Sampler):
         timesteps[1::2] = map(process.midpoint, starts, [*starts[1:], None])
         return timesteps
 
-    @torch.no_grad()
-    def __call__(
-        self,
-        process: DiffusionProcess,
-        denoise: Denoise,
-        noise: Tensor,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
+    def integrate(self, process: DiffusionProcess, denoise: Denoise, x: Tensor) -> Tensor:
         timesteps = self.timesteps(process)
         scales = [process.scales_at(t) for t in timesteps] + [CLEAN]
-        x = noise
         for i in range(0, len(timesteps), 2):
             x_0, noise_estimate = process.estimates(denoise(x, timesteps[i]), x, timesteps[i])
             signal, scale = scales[i + 1]
