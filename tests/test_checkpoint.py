@@ -85,7 +85,7 @@ class Trap:
 def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path):
     trap = tmp_path / 'sprung'
     path = save(tmp_path / 'w.pth', dict(WEIGHTS, trap=Trap(trap)))
-    with pytest.raises(ValueError, match='w.pth.* refused .*weights_only'):
+    with pytest.raises(ValueError, match='refuses .*w.pth.*weights_only'):
         read_state_dict(path)
     assert not trap.exists()
     # The trap works where nothing protects.
@@ -100,7 +100,7 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path):
 def test_a_file_of_something_else_is_an_error(tmp_path, content):
     path = tmp_path / 'w.pth'
     path.write_bytes(content)
-    with pytest.raises(ValueError, match='no.* torch file or.* damaged'):
+    with pytest.raises(ValueError, match='not a torch file.* damaged'):
         read_state_dict(str(path))
 
 

@@ -56,7 +56,7 @@ class FrozenTeacher:
         self.model = model.requires_grad_(False).eval()
         self.renormalize = renormalize
         self.classifier = modules[classifier]
-        self.dtype = dtype and DTYPES[dtype]
+        self.dtype = DTYPES[dtype] if dtype else None
 
     @torch.no_grad()
     def extract_feat(self, inputs: Tensor) -> tuple:

@@ -68,9 +68,9 @@ def _measured(preprocessor: nn.Module) -> _Normalization:
     Whether it swaps the channels is measured: mmpretrain's and mmengine's
     preprocessors keep that setting under different names, partly private.
     """
-    mean, std = getattr(preprocessor, 'mean', None), getattr(preprocessor, 'std', None)
-    is_stated = isinstance(mean, Tensor) and isinstance(std, Tensor)
-    if not is_stated:
+    mean, std = (getattr(preprocessor, name, None) for name in ('mean', 'std'))
+    is_stated = mean is not None and std is not None
+    if mean is None or std is None:
         mean, std = torch.zeros(1, 1, 1), torch.ones(1, 1, 1)
     # Statistics of one channel are those of every channel.
     channels = len(mean) if len(mean) > 1 else 3
