@@ -79,9 +79,9 @@ def load_all(module: nn.Module, weights: dict[str, Tensor]) -> str:
         missing = [key for key in own if key not in weights]
         unexpected = [key for key in weights if key not in own]
         differing = [
-            f'{key} {tuple(weights[key].shape)} instead of {tuple(own[key].shape)}'
+            f'{key} {_shape(weights[key])} instead of {_shape(own[key])}'
             for key in own
-            if key in weights and getattr(weights[key], 'shape', None) != own[key].shape
+            if key in weights and _shape(weights[key]) != _shape(own[key])
         ]
     if not (missing or unexpected or differing):
         return ''
@@ -89,6 +89,10 @@ def load_all(module: nn.Module, weights: dict[str, Tensor]) -> str:
         f'missing keys {_some(missing)}, unexpected keys '
         f'{_some(unexpected)}, shapes {_some(differing)}'
     )
+
+
+def _shape(value: object) -> tuple | str:
+    return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
 
 
 def _some(names: list, most: int = 20) -> str:
