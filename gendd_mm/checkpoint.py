@@ -1,4 +1,4 @@
-"""Reading weights with torch's protection on, and loading all of them."""
+"""Read weights with torch's protection on, and load all of them."""
 
 import os.path as osp
 import pickle
@@ -12,18 +12,18 @@ from torch import Tensor, nn
 def read_state_dict(path: str, names: Sequence[str] = ('state_dict',)) -> dict[str, Tensor]:
     """The weights of a checkpoint, on the CPU.
 
-    Takes a local file or anything that mmengine's ``CheckpointLoader`` knows
+    Reads a local file or anything that mmengine's ``CheckpointLoader`` knows
     (``https://``, ``torchvision://`` ...). Only tensors and the types that
     mmengine writes are unpickled.
 
     Args:
-        path: Where the checkpoint is; its weights are the whole object, or
+        path: Path of the checkpoint; its weights are the whole object, or
             under one of ``names``.
-        names: In order; the first that is there counts.
+        names: Possible keys of the weights; the first that exists is used.
 
     Raises:
         FileNotFoundError: If a local file does not exist.
-        ValueError: If the file holds no weights, or objects that
+        ValueError: If the file has no weights, or has objects that
             ``weights_only`` refuses.
     """
     local = '://' not in path
@@ -38,15 +38,14 @@ def read_state_dict(path: str, names: Sequence[str] = ('state_dict',)) -> dict[s
         else:
             checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
     except pickle.UnpicklingError as error:
-        # Its unpickler says the same of a web page and of a dangerous object.
+        # torch raises the same error for a web page and for a dangerous object.
         raise ValueError(
-            f'checkpoint {path!r} is refused by torch (weights_only): either '
-            'it is no torch file or damaged, or it holds objects other than '
-            'weights, which could run code while loading. Get it anew, or '
-            'convert it to a plain state dict where you trust it.'
+            f'torch refuses the checkpoint {path!r} (weights_only): it is not a torch file, or '
+            'is damaged, or contains objects other than weights, which could run code while '
+            'they are loaded. Get it again, or convert it to a plain state dict if you trust it.'
         ) from error
     except (RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError) as error:
-        # A file of other bytes makes the unpickler stumble in many ways.
+        # The unpickler fails in many ways on a file of other bytes.
         raise ValueError(
             f'checkpoint {path!r} is not a torch file or is damaged: {error!r}'
         ) from error
@@ -57,8 +56,8 @@ def read_state_dict(path: str, names: Sequence[str] = ('state_dict',)) -> dict[s
         isinstance(value, Tensor) for value in weights.values()
     ):
         raise ValueError(
-            f'checkpoint {path!r} holds no weights, neither at '
-            f'its top level nor under {" or ".join(names)}.'
+            f'checkpoint {path!r} holds no weights, neither at its top level nor under '
+            f'{" or ".join(names)}; give the file of a trained network.'
         )
     return weights
 
@@ -67,8 +66,8 @@ def load_all(module: nn.Module, weights: dict[str, Tensor]) -> str:
     """Load weights that must fit a module key by key.
 
     Returns:
-        What does not fit: missing and unexpected keys, shapes. Empty if
-        everything does.
+        What does not fit: missing keys, unexpected keys and shapes. Empty if
+        everything fits.
     """
     own = module.state_dict()
     try:
@@ -80,9 +79,9 @@ def load_all(module: nn.Module, weights: dict[str, Tensor]) -> str:
         missing = [key for key in own if key not in weights]
         unexpected = [key for key in weights if key not in own]
         differing = [
-            f'{key} {tuple(weights[key].shape)} instead of {tuple(own[key].shape)}'
+            f'{key} {_shape(weights[key])} instead of {_shape(own[key])}'
             for key in own
-            if key in weights and getattr(weights[key], 'shape', None) != own[key].shape
+            if key in weights and _shape(weights[key]) != _shape(own[key])
         ]
     if not (missing or unexpected or differing):
         return ''
@@ -90,6 +89,10 @@ def load_all(module: nn.Module, weights: dict[str, Tensor]) -> str:
         f'missing keys {_some(missing)}, unexpected keys '
         f'{_some(unexpected)}, shapes {_some(differing)}'
     )
+
+
+def _shape(value: object) -> tuple | str:
+    return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
 
 
 def _some(names: list, most: int = 20) -> str:

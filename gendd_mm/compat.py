@@ -1,19 +1,21 @@
 """Shims that let MMRazor 1.0 and MMEngine 0.10 run on the current stack.
 
-Each shim is numbered and says its symptom, its cause and when it can go.
+Each shim has a number and states its symptom, its cause and when it can go.
 A shim does nothing where upstream already works, may be applied twice, and
-gives back what it borrows: after ``apply()`` the versions of torch and mmcv
-read as what they are.
+restores what it changes for a moment: after ``apply()``, torch and mmcv report
+their true versions.
 """
 
 import importlib
 import importlib.abc
 import importlib.metadata
 import importlib.util
+import re
 import sys
 import warnings
 from pickle import UnpicklingError
 from types import ModuleType
+from typing import Any
 from unittest import mock
 
 import mmcv
@@ -27,12 +29,13 @@ from mmengine.utils import digit_version
 
 __all__ = ['apply', 'init_gloo']
 
-# Everything of MMRazor that a config can name.
+# The parts of MMRazor that a config can name.
 _MMRAZOR_PACKAGES = ('registry', 'structures', 'models', 'engine', 'datasets', 'visualization')
 
 
 def apply() -> None:
-    """Put every shim in place. The order matters only for the last two."""
+    """Put every shim in place. The warnings are silenced before they can come."""
+    silence_harmless_warnings()  # 7
     supply_pkg_resources()  # 1
     allow_mmengine_checkpoints()  # 2
     keep_weights_only_on()  # 3
@@ -46,8 +49,8 @@ def supply_pkg_resources() -> None:
 
     Symptom: ``No module named 'pkg_resources'`` from ``mmengine.utils``, for
     instance when a config names ``mmpretrain::...``.
-    Cause: MMEngine 0.10.7 asks pkg_resources for distributions; setuptools
-    82 removed it.
+    Cause: MMEngine 0.10.7 looks distributions up in pkg_resources, which
+    setuptools 82 removed.
     Can go: with the last supported MMEngine that imports pkg_resources (the
     OneDL fork no longer does).
     """
@@ -56,12 +59,12 @@ def supply_pkg_resources() -> None:
         return
     if importlib.util.find_spec('pkg_resources') is not None:
         return
-    # Last in the line of finders: a real pkg_resources always wins.
+    # The last of the finders: a real pkg_resources always wins.
     sys.meta_path.append(_PkgResourcesFinder())
 
 
 class _PkgResourcesFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Makes a module with the three things that MMEngine uses."""
+    """Makes a module with what MMEngine uses of pkg_resources."""
 
     def find_spec(self, fullname, path=None, target=None):
         if fullname == 'pkg_resources':
@@ -69,8 +72,10 @@ class _PkgResourcesFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        module.DistributionNotFound = importlib.metadata.PackageNotFoundError
-        module.get_distribution = _Distribution
+        vars(module).update(
+            DistributionNotFound=importlib.metadata.PackageNotFoundError,
+            get_distribution=_Distribution,
+        )
 
 
 class _Distribution:
@@ -84,23 +89,23 @@ class _Distribution:
         return self._dist.read_text(name) is not None
 
     def get_metadata(self, name: str) -> str:
-        return self._dist.read_text(name)
+        return self._dist.read_text(name) or ''
 
 
 # 2 -------------------------------------------------------------------------
 def allow_mmengine_checkpoints() -> None:
-    """Shim 2: let ``torch.load`` read what MMEngine writes, and no more.
+    """Shim 2: let ``torch.load`` read what MMEngine writes, and nothing else.
 
     Symptom: ``Weights only load failed`` when a run is resumed
     (mmengine#1655).
-    Cause: since torch 2.6 ``torch.load`` builds allow-listed types only, and
+    Cause: since torch 2.6, ``torch.load`` builds allow-listed types only, and
     MMEngine's message hub stores ``HistoryBuffer``s, which hold numpy arrays.
     Can go: when MMEngine allow-lists its own types.
 
-    A ``HistoryBuffer`` is pickled with ``getattr(HistoryBuffer, 'mean')`` and
-    its like. An allow-listed ``getattr`` would hand the keys to anyone
-    (``HistoryBuffer.__init__.__globals__`` leads anywhere), so files get
-    :func:`_history_statistic` under that name.
+    A ``HistoryBuffer`` is pickled with calls such as
+    ``getattr(HistoryBuffer, 'mean')``. An allow-listed ``getattr`` would let a
+    file run anything (by way of ``HistoryBuffer.__init__.__globals__``), so
+    the file gets :func:`_history_statistic` under that name.
     """
     if digit_version(torch.__version__) < digit_version('2.6.0'):
         warnings.warn(
@@ -114,18 +119,17 @@ def allow_mmengine_checkpoints() -> None:
 
 
 def _checkpoint_globals() -> list:
-    """List (object, name in the file) of all that MMEngine stores."""
-    is_numpy_2 = digit_version(np.__version__) >= digit_version('2.0.0')
-    multiarray = (np._core if is_numpy_2 else np.core).multiarray
-    # numpy 2 moved `numpy.core` to `numpy._core`: allowed under both names,
-    # so that what one numpy wrote, the other can read.
+    """List what MMEngine stores: an object, or an object and its name in a file."""
+    # What numpy pickles an array and a number with. numpy 2 moved `numpy.core`
+    # to `numpy._core`: both names are allowed, so that one reads the other's files.
+    rebuild: list[Any] = [value.__reduce__()[0] for value in (np.zeros(0), np.float64(0))]
     arrays = [
-        (getattr(multiarray, name), f'numpy.{core}.multiarray.{name}')
+        (function, f'numpy.{core}.multiarray.{function.__name__}')
         for core in ('core', '_core')
-        for name in ('_reconstruct', 'scalar')
+        for function in rebuild
     ]
     # Histories hold float64 values and int64 counts; the best score of a run
-    # is whatever number the metric returned.
+    # is any number that a metric returned.
     dtypes = [type(np.dtype(name)) for name in ('float64', 'float32', 'int64')]
     return [
         HistoryBuffer,
@@ -138,24 +142,24 @@ def _checkpoint_globals() -> list:
 
 
 def _history_statistic(owner: type, name: str):
-    """Stand in for ``getattr`` while a checkpoint is read."""
+    """Replace ``getattr`` while a checkpoint is read."""
     if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
         raise UnpicklingError(
             f'The checkpoint asks for getattr({owner!r}, {name!r}); only the '
             'statistics min, max, current and mean of HistoryBuffer are '
-            'allowed. Load it only where you trust it.'
+            'allowed. Get the checkpoint from a source that you trust.'
         )
     return getattr(HistoryBuffer, name)
 
 
 # 3 -------------------------------------------------------------------------
 def keep_weights_only_on() -> None:
-    """Shim 3: no second, unprotected try at a file that was refused.
+    """Shim 3: no second, unprotected attempt at a file that was refused.
 
     Symptom: a checkpoint that ``weights_only`` refuses runs its code anyway,
     after the warning "Falling back to weights_only=False".
     Cause: ``_safe_torch_load`` of onedl-mmengine 0.10 catches the refusal and
-    loads once more with the protection off.
+    loads the file again with the protection off.
     Can go: when the fork drops the fallback.
     """
     if hasattr(mmengine_checkpoint, '_safe_torch_load'):
@@ -163,7 +167,7 @@ def keep_weights_only_on() -> None:
 
 
 def _protected_load(file, map_location=None, weights_only=None):
-    """Take the place of onedl-mmengine's ``_safe_torch_load``."""
+    """Replace onedl-mmengine's ``_safe_torch_load``."""
     return torch.load(
         file, map_location=map_location, weights_only=True if weights_only is None else weights_only
     )
@@ -171,10 +175,10 @@ def _protected_load(file, map_location=None, weights_only=None):
 
 # 4 -------------------------------------------------------------------------
 def import_mmrazor() -> None:
-    """Shim 4: import MMRazor with an mmcv that it does not know yet.
+    """Shim 4: import MMRazor beside an mmcv that is newer than it.
 
     Symptom: ``AssertionError: MMCV==2.2.0 is used but incompatible``.
-    Cause: MMRazor 1.0.0 asserts mmcv <= 2.1.0, the newest of its day; mmcv
+    Cause: MMRazor 1.0.0 asserts mmcv <= 2.1.0, the newest at its release; mmcv
     2.2 and onedl-mmcv 2.3 work.
     Can go: when MMRazor lifts the limit.
     """
@@ -183,7 +187,7 @@ def import_mmrazor() -> None:
     version = mmcv.__version__
     if digit_version(version) > digit_version('2.1.0'):
         version = '2.1.0'
-    # `import mmrazor` loads nothing but this check, so nobody else is told.
+    # `import mmrazor` runs only this check, so no other package sees the version.
     with mock.patch.object(mmcv, '__version__', version):
         importlib.import_module('mmrazor')
 
@@ -194,12 +198,12 @@ def import_mmrazor_packages() -> None:
 
     Symptom: ``import mmrazor.models`` raises "`torch>=1.13` is not installed
     properly" on torch 2 (mmrazor#615).
-    Cause: its quantization code wants names that torch 2 removed. It skips
-    them when torch is older than 1.13, so while it loads, MMRazor - and only
-    MMRazor - is told that torch is 1.12.
+    Cause: its quantization code imports names that torch 2 removed. It skips
+    them where torch is older than 1.13, so MMRazor, and only MMRazor, sees
+    torch 1.12 while it loads.
     Can go: when MMRazor's quantization runs on torch 2.
     """
-    mmrazor = importlib.import_module('mmrazor')
+    mmrazor: Any = importlib.import_module('mmrazor')
     names = [f'mmrazor.{package}' for package in _MMRAZOR_PACKAGES]
     if digit_version(torch.__version__) < digit_version('2.0.0') or all(
         name in sys.modules for name in names
@@ -224,7 +228,7 @@ def import_mmrazor_packages() -> None:
                 name.partition('.')[0] == 'mmrazor'
                 and getattr(module, 'digit_version', None) is digit_version_of_old_torch
             ):
-                module.digit_version = true_digit_version
+                vars(module).update(digit_version=true_digit_version)
 
 
 # 6 -------------------------------------------------------------------------
@@ -233,7 +237,7 @@ def init_gloo(launcher: str, dist_cfg: dict) -> None:
 
     Symptom: ``Found no NVIDIA driver`` when a run is launched on the CPU.
     Cause: every launcher of MMEngine calls ``torch.cuda.set_device``.
-    Can go: when MMEngine asks ``torch.cuda.is_available()`` first.
+    Can go: when MMEngine checks ``torch.cuda.is_available()`` first.
 
     Args:
         launcher: 'pytorch', 'slurm' or 'mpi', as in MMEngine.
@@ -242,3 +246,30 @@ def init_gloo(launcher: str, dist_cfg: dict) -> None:
     options = {**dist_cfg, 'backend': 'gloo'}
     with mock.patch.object(torch.cuda, 'set_device'):
         init_dist(launcher, **options)
+
+
+# 7 -------------------------------------------------------------------------
+# The beginning of a warning, and its category.
+_HARMLESS = (
+    # mmcv-lite has no compiled operators, and no network here uses this one.
+    ('Fail to import ``MultiScaleDeformableAttention``', UserWarning),
+    # MMEngine's is_installed(), when a config names 'mmpretrain::...'; see shim 1.
+    ('pkg_resources is deprecated as an API', UserWarning),
+    # mmpretrain's MNIST and FashionMNIST never write to the array that they read.
+    ('The given NumPy array is not writable', UserWarning),
+    # MMRazor's DKD loss calls torch with size_average=False.
+    ('size_average and reduce args will be deprecated', UserWarning),
+    # mmpretrain's ColorTransform, of RandAugment, gives mmcv only alpha.
+    ("Only use 'alpha' for pillow backend", UserWarning),
+)
+
+
+def silence_harmless_warnings() -> None:
+    """Shim 7: no warning that a user of gendd_mm can do nothing about.
+
+    Symptom: ``import gendd_mm`` and every run begin with warnings.
+    Cause: upstream's code, named at each entry of ``_HARMLESS``.
+    Can go: entry by entry, when upstream no longer raises the warning.
+    """
+    for message, category in _HARMLESS:
+        warnings.filterwarnings('ignore', re.escape(message), category)

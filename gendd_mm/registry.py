@@ -1,9 +1,9 @@
 """Registries of gendd_mm, scope ``gendd_mm``.
 
-Their parents are mmengine's root registries, not mmrazor's: a child of
-mmrazor would not be found by ``gendd_mm.X`` inside
-``_scope_='mmpretrain'``. Types of MMRazor therefore carry their prefix in
-our configs: ``mmrazor.ModuleOutputs``.
+Their parents are mmengine's root registries, not mmrazor's: inside
+``_scope_='mmpretrain'``, ``gendd_mm.X`` would not be found in a child of
+mmrazor. So types of MMRazor carry a prefix in our configs:
+``mmrazor.ModuleOutputs``.
 """
 
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS

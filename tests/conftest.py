@@ -17,12 +17,17 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True, scope='module')
-def fresh_loggers():
-    """Forget the loggers of earlier runs, whose files are closed.
+def forget_earlier_runs():
+    """Close and forget the loggers of earlier runs, and forget their scopes.
 
-    MMEngine's ``init_weights`` writes into the file of the latest logger.
+    MMEngine's ``init_weights`` writes into the file of the latest logger, and its
+    registries start at the latest scope.
     """
+    for logger in MMLogger._instance_dict.values():
+        for handler in logger.handlers:
+            handler.close()
     MMLogger._instance_dict.clear()
+    DefaultScope._instance_dict.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -123,7 +123,7 @@ def test_the_extras_bring_what_they_promise(wheel):
         'joblib',
     } <= brought_by('onedl')
     # The two stacks import under the same names: `all` has one of them.
-    parts = [brought_by(e) for e in ('mm', 'optional', 'tests', 'docs')]
+    parts = [brought_by(e) for e in ('mm', 'optional', 'tests', 'lint', 'docs')]
     assert brought_by('all') == set().union(*parts)
 
 

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from gendd_mm.deploy import export_student
-from gendd_mm.deploy.features import extract, plain
+from gendd_mm.deploy.features import extract, unaugmented
 from gendd_mm.deploy.linear_fit import fit_linear
 from gendd_mm.engine.launch import build_runner
 from gendd_mm.models import GenDD, ReusedClassifierHead
@@ -52,13 +52,13 @@ def evaluate(cfg: Config, checkpoint: str, refit: Config) -> dict:
     student = getattr(runner.model, 'student', runner.model)
     preprocessor = runner.model.data_preprocessor
     test_set = cfg.test_dataloader.dataset.to_dict()
-    train_set = plain(refit.train_dataloader.dataset.to_dict(), test_set['pipeline'])
+    train_set = unaugmented(refit.train_dataloader.dataset.to_dict(), test_set['pipeline'])
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         test = extract(student, preprocessor, test_set)
         train = extract(student, preprocessor, train_set)
         probes = {}
         if hasattr(runner.model, 'teacher'):
-            own = plain(cfg.train_dataloader.dataset.to_dict(), test_set['pipeline'])
+            own = unaugmented(cfg.train_dataloader.dataset.to_dict(), test_set['pipeline'])
             probes = probe_study(runner.model, own, test_set)
     images = _images(runner)
     result: dict[str, float | None] = dict(

@@ -1,4 +1,4 @@
-"""Checkpoints of other projects, in MMPretrain's keys."""
+"""Convert checkpoints of other projects to MMPretrain's keys."""
 
 from .architecture import Architecture
 from .beitv2 import BEITV2

@@ -1,8 +1,8 @@
-"""A network, and the names its weights have in another project."""
+"""A network, and the names of its weights in another project."""
 
 from dataclasses import dataclass, field
 
-# Patterns, each for a whole key, and what they become.
+# Patterns, each of a whole key, and what the key becomes.
 Rules = tuple[tuple[str, str], ...]
 
 
@@ -13,9 +13,9 @@ class Architecture:
     Args:
         backbone: Config of its backbone.
         feature_dim: Size of the vector that enters the last linear layer.
-        rules: The names of its weights in the other project, and here. The
-            first that matches counts.
-        neck: Config of its neck; None where the backbone pools by itself.
+        rules: The names of its weights in the other project and here. The
+            first pattern that matches is used.
+        neck: Config of its neck; None if the backbone pools by itself.
     """
 
     backbone: dict

@@ -1,7 +1,7 @@
-"""BEiTv2 fine-tuned to classify, of timm and of its authors.
+"""BEiTv2 fine-tuned to classify, from timm and from its authors.
 
-Both have the same names; the authors' files also hold the index tables, which
-follow from the window.
+Both use the same names. The authors' files also contain the index tables,
+which follow from the window size.
 """
 
 from .architecture import Architecture, Rules
@@ -12,9 +12,9 @@ BEITV2_RULES: Rules = (
     (r'blocks\.(\d+)\.norm([12])\.(.+)', r'backbone.layers.\1.ln\2.\3'),
     (r'blocks\.(\d+)\.mlp\.fc1\.(.+)', r'backbone.layers.\1.ffn.layers.0.0.\2'),
     (r'blocks\.(\d+)\.mlp\.fc2\.(.+)', r'backbone.layers.\1.ffn.layers.1.\2'),
-    # q has a bias and v has one, k has none: three separate entries.
+    # q and v have a bias, k has none; each is an entry of its own.
     (r'blocks\.(\d+)\.((attn\.|gamma_).+)', r'backbone.layers.\1.\2'),
-    # The norm of the mean of the patches.
+    # The norm after the mean over the patches.
     (r'fc_norm\.(.+)', r'backbone.ln2.\1'),
     (r'head\.(weight|bias)', r'head.fc.\1'),
 )

@@ -13,14 +13,14 @@ def run(
     """Convert the checkpoint that the command line names.
 
     Args:
-        description: Text of its help.
-        architectures: What may be converted, by name.
-        args: Arguments; None reads those of the process.
+        description: Text of the help.
+        architectures: The networks that can be converted, by name.
+        args: The arguments. None reads those of the process.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('arch', choices=architectures, help='its network')
+    parser.add_argument('arch', choices=architectures, help='network of the checkpoint')
     parser.add_argument('source', help='checkpoint to read')
     parser.add_argument('target', help='checkpoint to write')
     parsed = parser.parse_args(args)

@@ -1,4 +1,4 @@
-"""Rename the weights of another project, and prove that they fit."""
+"""Rename the weights of another project, and check that they fit."""
 
 import os.path as osp
 import re
@@ -15,20 +15,20 @@ from .architecture import Architecture, Rules
 
 
 def convert_checkpoint(source: str, target: str, architecture: Architecture) -> int:
-    """Read a checkpoint of another project, write one of MMPretrain's.
+    """Read a checkpoint of another project and write it for MMPretrain.
 
     Args:
-        source: Its file; the weights are the whole object, or under
+        source: The checkpoint; its weights are the whole object, or under
             "state_dict", "model" or "module".
-        target: File to write; its folder is made.
+        target: File to write; its folder is created.
         architecture: The network of the checkpoint.
 
     Returns:
         The number of classes.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it holds no weights, or not those of the architecture.
+        FileNotFoundError: If ``source`` does not exist.
+        ValueError: If it has no weights, or not those of the architecture.
     """
     weights = read_state_dict(source, ('state_dict', 'model', 'module'))
     try:
@@ -41,11 +41,11 @@ def convert_checkpoint(source: str, target: str, architecture: Architecture) -> 
 
 
 def convert_weights(weights: Mapping[str, Tensor], architecture: Architecture) -> dict[str, Tensor]:
-    """The weights under MMPretrain's keys, strictly loaded once.
+    """Rename weights to MMPretrain's keys, and load them strictly once.
 
     Args:
-        weights: Of the other project.
-        architecture: Their network. The number of classes is the weights'.
+        weights: Weights of the other project.
+        architecture: Their network. The weights give the number of classes.
 
     Returns:
         All entries of the built classifier's state dict.
@@ -56,13 +56,13 @@ def convert_weights(weights: Mapping[str, Tensor], architecture: Architecture) -
     renamed = rename(weights, architecture.rules)
     if 'head.fc.weight' not in renamed:
         raise ValueError(
-            'it has no classifier; give a network trained or '
-            'fine-tuned to classify, not only pre-trained.'
+            'it has no classifier; give a network that was trained or fine-tuned to classify, '
+            'not only pre-trained.'
         )
     num_classes = len(renamed['head.fc.weight'])
     model = MMPRETRAIN_MODELS.build(architecture.classifier(num_classes))
-    # Integers are no weights: timm does not save BEiT's index tables, nor did
-    # old versions of torch the counters of batch norm.
+    # Integers are not weights: timm does not save BEiT's index tables, and old
+    # versions of torch did not save the counters of batch norm.
     integers = {
         key: value for key, value in model.state_dict().items() if not value.is_floating_point()
     }
@@ -70,8 +70,8 @@ def convert_weights(weights: Mapping[str, Tensor], architecture: Architecture) -
     misfit = load_all(model, converted)
     if misfit:
         raise ValueError(
-            f'it does not fit {architecture.backbone}: {misfit}. Name the '
-            'architecture that it was trained with.'
+            f'it does not fit {architecture.backbone}: {misfit}. Name the architecture that it '
+            'was trained with.'
         )
     return converted
 
@@ -84,7 +84,7 @@ def rename(weights: Mapping[str, Tensor], rules: Rules) -> dict[str, Tensor]:
     """
     renamed, unknown = {}, []
     for key, value in weights.items():
-        # Written by a model inside DataParallel.
+        # The prefix comes from a model inside DataParallel.
         key = key.removeprefix('module.')
         for pattern, name in rules:
             match = re.fullmatch(pattern, key)
@@ -95,8 +95,8 @@ def rename(weights: Mapping[str, Tensor], rules: Rules) -> dict[str, Tensor]:
             unknown.append(key)
     if unknown:
         raise ValueError(
-            f'{len(unknown)} of {len(weights)} keys are none of this family '
-            f'of networks: {unknown[:10]}. Is it a checkpoint of another '
-            'network, or one that was not fine-tuned to classify?'
+            f'{len(unknown)} of {len(weights)} keys do not belong to this family of networks: '
+            f'{unknown[:10]}. Name the family of the checkpoint, and give a network that was '
+            'fine-tuned to classify.'
         )
     return renamed

@@ -1,8 +1,8 @@
-"""ResNet and ResNeXt of torchvision, and of timm, which has the same keys."""
+"""ResNet and ResNeXt of torchvision, and of timm, which uses the same keys."""
 
 from .architecture import Architecture, Rules
 
-# Upstream's blocks have torchvision's names.
+# mmpretrain's blocks have torchvision's names.
 RESNET_RULES: Rules = (
     (r'((conv1|bn1|layer\d)\..+)', r'backbone.\1'),
     (r'fc\.(weight|bias)', r'head.fc.\1'),

@@ -1,4 +1,4 @@
-"""Read all the data of a config: what a long run would stumble over."""
+"""Read all the data of a config, to find what would stop a long run."""
 
 import copy
 from dataclasses import dataclass, field
@@ -26,11 +26,11 @@ class Report:
         kind: Its type.
         num_samples: Its length.
         num_read: How many were read: fewer than that with a limit.
-        unreadable: Error by file.
-        left_out: Reason by sample that the dataset itself leaves out.
-        class_counts: Images per class of those read, from class 0 to the last
-            known; None without labels.
-        out_of_range: Label by file where it is outside of the model's classes.
+        unreadable: Errors, by file.
+        left_out: Samples that the dataset itself leaves out, with the reasons.
+        class_counts: How many of the images read are of each class, from class
+            0 to the last one known; None without labels.
+        out_of_range: Labels outside the model's classes, by file.
     """
 
     splits: list[str]
@@ -44,7 +44,7 @@ class Report:
 
     @property
     def is_good(self) -> bool:
-        """Whether a run can read all of it."""
+        """Whether a run can read the whole dataset."""
         return not (self.unreadable or self.out_of_range)
 
 
@@ -55,10 +55,10 @@ def check_config(
 
     Args:
         cfg: A config of a run, with ``custom_imports`` done.
-        splits: Which of its dataloaders.
+        splits: Which of its dataloaders are read.
         num_workers: Processes that read; 0 reads in this one. Defaults to 4.
-        limit: Read at most so many samples of each, evenly spread. Defaults
-            to None, all.
+        limit: Most samples to read of each dataset, evenly spread. None reads
+            all. Defaults to None.
     """
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     num_classes = model_classes(cfg.get('model'))
@@ -67,7 +67,7 @@ def check_config(
         loader = cfg.get(f'{split}_dataloader')
         if loader is None:
             continue
-        # A test set is often the validation set.
+        # The test set is often the validation set: it is read once.
         for known, report in reports:
             if known == loader.dataset:
                 report.splits.append(split)
@@ -84,19 +84,19 @@ def check_dataset(
     """Read one dataset.
 
     Args:
-        cfg: Its config.
-        split: What the report calls it.
-        num_classes: Classes of the model; None does not compare labels.
+        cfg: Config of the dataset.
+        split: Its name in the report.
+        num_classes: Classes of the model. None leaves labels unchecked.
         num_workers: See :func:`check_config`.
         limit: See :func:`check_config`.
     """
     dataset = DATASETS.build(_loading_only(cfg))
     report = Report([split], type(dataset).__name__, len(dataset))
     report.left_out = _left_out(dataset)
-    samples = _Samples(dataset)
+    samples: Dataset = _Samples(dataset)
     if limit is not None and limit < len(dataset):
         spread = np.linspace(0, len(dataset) - 1, limit).astype(int)
-        samples = Subset(samples, spread)
+        samples = Subset(samples, spread.tolist())
     loader = DataLoader(samples, BATCH_SIZE, num_workers=num_workers, collate_fn=list)
     found = []
     for batch in track(loader, description=f'{split}: {report.kind}'):
@@ -107,7 +107,7 @@ def check_dataset(
                 report.unreadable[place] = error
             if num_classes is not None and not all(0 <= label < num_classes for label in labels):
                 report.out_of_range[place] = labels
-    # All below zero: placeholders of a set without labels.
+    # All are below zero: placeholders of a dataset without labels.
     if not any(label >= 0 for label in found):
         report.out_of_range.clear()
         return report
@@ -118,9 +118,9 @@ def check_dataset(
 
 
 def model_classes(model: dict | None) -> int | None:
-    """Number of classes in the head of a model's config, or its student's.
+    """The number of classes in the head of a model's config, or of its student's.
 
-    None where the config does not say.
+    None if the config does not state it.
     """
     student = (model or {}).get('architecture', model or {})
     if 'cfg_path' in student:
@@ -129,7 +129,7 @@ def model_classes(model: dict | None) -> int | None:
 
 
 def _left_out(dataset) -> dict[str, str]:
-    """What a dataset left out, or those inside of a wrapper."""
+    """What a dataset leaves out, or the datasets inside a wrapper."""
     found = dict(getattr(dataset, 'skipped', {}))
     inner = getattr(dataset, 'datasets', [getattr(dataset, 'dataset', None)])
     for part in inner:
@@ -139,10 +139,10 @@ def _left_out(dataset) -> dict[str, str]:
 
 
 def _loading_only(cfg: dict) -> dict:
-    """The config of a dataset that loads its images and does no more.
+    """The config of a dataset that only loads its images.
 
-    An error is an error: no other sample takes the place of a broken one, and
-    what is missing of a JPEG is not painted in grey.
+    No error is hidden: no other sample replaces a broken one, and the missing
+    part of a JPEG is not filled with grey.
     """
     cfg = copy.deepcopy(cfg)
     if 'pipeline' in cfg:
@@ -157,7 +157,7 @@ def _loading_only(cfg: dict) -> dict:
 
 
 def _strictly(transform: dict) -> list[dict]:
-    """A transform if it loads, and before it the same by Pillow."""
+    """A loading transform, after the same by Pillow; nothing for the others."""
     kind = transform['type']
     name = str(getattr(kind, '__name__', kind)).rpartition('.')[2]
     if not name.startswith('Load'):
@@ -169,7 +169,7 @@ def _strictly(transform: dict) -> list[dict]:
 
 
 class _Samples(Dataset):
-    """Reads samples: where each is, its labels, and the error if any."""
+    """Reads samples. Each gives its place, its labels, and its error or None."""
 
     def __init__(self, dataset) -> None:
         self.dataset = dataset
@@ -183,6 +183,6 @@ class _Samples(Dataset):
         labels = np.atleast_1d(info.get('gt_label', [])).astype(int).tolist()
         try:
             self.dataset[int(idx)]
-        except Exception as error:  # whatever a file can make a decoder do
+        except Exception as error:  # a broken file can make a decoder raise anything
             return place, labels, f'{type(error).__name__}: {error}'
         return place, labels, None

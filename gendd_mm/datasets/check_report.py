@@ -1,4 +1,4 @@
-"""Print and save what :mod:`gendd_mm.datasets.check` found."""
+"""Print and save the reports of :mod:`gendd_mm.datasets.check`."""
 
 import json
 from dataclasses import asdict
@@ -7,12 +7,12 @@ import numpy as np
 
 from .check import Report
 
-# Entries of a list on the screen; all of them are in the JSON file.
+# Most entries of a list on the screen; the JSON file has all of them.
 MAX_ENTRIES = 20
 
 
 def show(reports: list[Report]) -> None:
-    """Print what was found in each dataset."""
+    """Print the report of each dataset."""
     for report in reports:
         print('\n'.join(_lines(report)))
 
@@ -31,7 +31,7 @@ def _lines(report: Report) -> list[str]:
     ]
     for title, found in (
         ('unreadable', report.unreadable),
-        ("labels outside of the model's classes", report.out_of_range),
+        ("labels outside the model's classes", report.out_of_range),
         ('left out by the dataset', report.left_out),
     ):
         lines.append(f'  {title}: {len(found)}')

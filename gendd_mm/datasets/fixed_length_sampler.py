@@ -1,4 +1,4 @@
-"""Epochs of a set length, whatever the size of the dataset."""
+"""Epochs of a fixed length, whatever the size of the dataset."""
 
 import math
 from collections.abc import Iterator, Sized
@@ -15,17 +15,17 @@ class FixedLengthSampler(Sampler):
     """Cut an endless sequence of shuffles into epochs of ``length`` samples.
 
     For schedules that count iterations, on data whose size is not known
-    beforehand, such as downloaded images: any two samples are drawn equally
-    often, give or take one. An epoch follows from its number and the seed, so
-    that a run resumes at an epoch without reading what came before, unlike
-    MMEngine's ``InfiniteSampler``.
+    beforehand, such as downloaded images. No sample is drawn more than once
+    more often than another. An epoch depends only on its number and the seed,
+    so a run resumes at any epoch without drawing the earlier ones, which
+    MMEngine's ``InfiniteSampler`` must do.
 
     Args:
         dataset: The dataset; not empty.
-        length: Samples of an epoch, of all processes together, at least 1;
-            rounded up to a multiple of their number.
-        seed: Seed of the shuffles, the same in all processes. None agrees on
-            one. Defaults to None.
+        length: Samples of an epoch over all processes, at least 1; rounded up
+            to a multiple of the number of processes.
+        seed: Seed of the shuffles, the same in all processes. With None they
+            agree on a random one. Defaults to None.
 
     Raises:
         ValueError: If ``length`` is below 1 or the dataset is empty.
@@ -36,8 +36,8 @@ class FixedLengthSampler(Sampler):
             raise ValueError(f'length={length} must be at least 1: the samples of an epoch.')
         if len(dataset) == 0:
             raise ValueError(
-                'the dataset is empty, so no epoch of '
-                f'length={length} can be drawn; check its path.'
+                f'the dataset is empty, so no epoch of length={length} can be drawn; '
+                'check its path.'
             )
         self.dataset = dataset
         self.rank, self.world_size = get_dist_info()
@@ -46,20 +46,20 @@ class FixedLengthSampler(Sampler):
         self.epoch = 0
 
     def __iter__(self) -> Iterator[int]:
-        """Indices of this process in the epoch."""
+        """The indices that this process draws in the epoch."""
         size = len(self.dataset)
         total = self.num_samples * self.world_size
         first = self.epoch * total
-        # Places in the endless sequence; one shuffle fills ``size`` of them.
+        # Positions in the endless sequence; one shuffle fills ``size`` of them.
         places = torch.arange(first + self.rank, first + total, self.world_size)
         shuffle = places // size
-        for number in range(shuffle[0].item(), shuffle[-1].item() + 1):
+        for number in range(int(shuffle[0]), int(shuffle[-1]) + 1):
             generator = torch.Generator().manual_seed(self.seed + number)
             order = torch.randperm(size, generator=generator)
             yield from order[places[shuffle == number] % size].tolist()
 
     def __len__(self) -> int:
-        """Samples of this process in an epoch."""
+        """The number of samples of this process in an epoch."""
         return self.num_samples
 
     def set_epoch(self, epoch: int) -> None:

@@ -17,13 +17,13 @@ def exponential_profile(num_classes: int, most: int, imbalance: float) -> np.nda
     Args:
         num_classes: C, at least 2.
         most: Images of class 0.
-        imbalance: Ratio of the first to the last class, at least 1.
+        imbalance: Size of the first class over that of the last, at least 1.
 
     Returns:
         Counts, shape (C, ), int64.
     """
     share = imbalance ** (-np.arange(num_classes) / (num_classes - 1))
-    # Slightly up, so that what is whole in theory is not rounded away.
+    # A little more, so that rounding does not turn a whole number n into n - 1.
     return np.floor(most * share + 1e-9).astype(np.int64)
 
 
@@ -31,13 +31,13 @@ def exponential_profile(num_classes: int, most: int, imbalance: float) -> np.nda
 class LongTailed:
     """A fixed long-tailed subset of any dataset with class labels.
 
-    Class k keeps ``exponential_profile(...)[k]`` of its images, drawn by the
-    seed; they stay in the order of the dataset. With one seed, a class's
-    images at a higher imbalance are among those at a lower one.
+    Class k keeps ``exponential_profile(...)[k]`` of its images. The seed
+    chooses them; they stay in the order of the dataset. With one seed, the
+    images at a higher imbalance are a subset of those at a lower one.
 
     Args:
         dataset: The dataset, or its config.
-        imbalance: Ratio of the largest to the smallest class, at least 1.
+        imbalance: Size of the largest class over the smallest, at least 1.
             Defaults to 100.
         most: Images of class 0. None takes the size of the dataset's
             smallest class. Defaults to None.
@@ -59,8 +59,8 @@ class LongTailed:
     ) -> None:
         if imbalance < 1:
             raise ValueError(
-                f'imbalance={imbalance} must be at least 1: it '
-                'is the largest class over the smallest.'
+                f'imbalance={imbalance} must be at least 1: it is the size of the largest class '
+                'over the smallest.'
             )
         if isinstance(dataset, dict):
             dataset = DATASETS.build(dataset)
@@ -82,7 +82,7 @@ class LongTailed:
         if self._fully_initialized:
             return
         self.dataset.full_init()
-        # By get_data_info, which wrappers have too.
+        # By get_data_info(), which wrappers have too.
         labels = np.array(
             [int(self.dataset.get_data_info(i)['gt_label']) for i in range(len(self.dataset))]
         )
@@ -94,8 +94,8 @@ class LongTailed:
         have = np.bincount(labels, minlength=len(classes))
         if len(have) < 2:
             raise ValueError(
-                f'{type(self.dataset).__name__} has {len(have)} '
-                'class; a long tail needs two at least.'
+                f'{type(self.dataset).__name__} has {len(have)} class; a long tail needs at '
+                'least two, so choose another dataset.'
             )
         most = have.min() if self.most is None else self.most
         keep = exponential_profile(len(have), most, self.imbalance)

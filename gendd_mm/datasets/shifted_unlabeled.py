@@ -24,13 +24,13 @@ class Box(NamedTuple):
 def cutmix_box(height: int, width: int, random: np.random.RandomState) -> Box:
     """The box that CutMix (arXiv 1905.04899, Sec. 3.1) pastes.
 
-    Its area is 1 - m of the image with m uniform (Beta(1, 1)), its centre
-    uniform; what is outside of the image is cut off.
+    Its area is 1 - m of the image with m uniform (Beta(1, 1)), and its centre
+    is uniform. It is clipped to the image.
 
     Args:
         height: Height of the image.
         width: Width of the image.
-        random: Source of the randomness.
+        random: Random number generator.
     """
     side = np.sqrt(1 - random.rand())
     ends = []
@@ -42,23 +42,25 @@ def cutmix_box(height: int, width: int, random: np.random.RandomState) -> Box:
 
 @DATASETS.register_module()
 class ShiftedUnlabeled:
-    """Another dataset's images in a form that its models have not seen.
+    """The images of another dataset, changed into a form new to its models.
 
-    A stand-in for a second source of unlabeled images. By the seed, and for
-    good, each image is one of
+    A stand-in for a second source of unlabeled images. The seed gives each
+    image one fixed change:
 
-    - ``quarter_turn``: turned by 90 degrees, anticlockwise;
+    - ``quarter_turn``: turned anticlockwise by 90 degrees;
     - ``half_turn``: turned by 180 degrees;
     - ``collage``: with a CutMix box of another image of the dataset;
-    - ``inverted``: 255 minus its pixels;
+    - ``inverted``: 255 minus its pixels.
 
-    a quarter of the dataset each, up to one image. Labels are dropped.
+    Each change gets a quarter of the dataset, up to one image. Labels are
+    dropped.
 
     Args:
-        dataset: The dataset, or its config. Without a pipeline of its own; it
+        dataset: The dataset, or its config. It has no pipeline of its own and
             gives square greyscale or colour images, uint8, in ``img``.
         pipeline: Transforms after the shift.
-        seed: Which image gets which shift, partner and box. Defaults to 0.
+        seed: Chooses the shift, the partner and the box of each image.
+            Defaults to 0.
         lazy_init: Whether to wait with reading the dataset. Defaults to
             False.
     """
@@ -109,7 +111,7 @@ class ShiftedUnlabeled:
 
     @force_full_init
     def get_data_info(self, idx: int) -> dict:
-        """The shifted image in ``img``, and ``shift``, the name of it."""
+        """The shifted image in ``img``, and the name of the shift in ``shift``."""
         image = self.dataset.get_data_info(idx)['img']
         shift = SHIFTS[self._shifts[idx]]
         return dict(
@@ -121,15 +123,15 @@ class ShiftedUnlabeled:
         )
 
     def get_gt_labels(self) -> np.ndarray:
-        """There are none.
+        """Raise an error: there are no labels.
 
         Raises:
-            KeyError: Always, as unlabeled datasets of mmpretrain do.
+            KeyError: Always, as in mmpretrain's unlabeled datasets.
         """
         raise KeyError('gt_label')
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """No class."""
+        """An empty list: there are no classes."""
         return []
 
     def _shifted(self, image: np.ndarray, shift: str, idx: int) -> np.ndarray:
@@ -140,8 +142,9 @@ class ShiftedUnlabeled:
         if shift == 'inverted':
             return 255 - image
         partner = self.dataset.get_data_info(int(self._partners[idx]))['img']
-        box = cutmix_box(*image.shape[:2], np.random.RandomState(self._box_seeds[idx]))
-        rows, columns = (slice(*box[:2]), slice(*box[2:]))
+        height, width = image.shape[:2]
+        box = cutmix_box(height, width, np.random.RandomState(self._box_seeds[idx]))
+        rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
         image = image.copy()
         image[rows, columns] = partner[rows, columns]
         return image

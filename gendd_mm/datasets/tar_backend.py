@@ -8,7 +8,7 @@ PREFIX = 'tar'
 
 
 def member_uri(shard: str, name: str, offset: int, size: int) -> str:
-    """The address of a member; its name is there to be read by people."""
+    """The address of a member; the name in it is only for people to read."""
     query = urlencode(dict(member=name, offset=offset, size=size))
     return f'{PREFIX}://{shard}?{query}'
 
@@ -17,15 +17,15 @@ def parse_uri(uri: str) -> tuple[str, int, int]:
     """The tar file, offset and size of an address.
 
     Raises:
-        ValueError: If it is no address of :func:`member_uri`.
+        ValueError: If :func:`member_uri` did not make the address.
     """
-    # A query holds no question mark, so the last one starts it.
+    # A query contains no question mark, so the last one starts it.
     head, _, query = uri.rpartition('?')
     scheme, _, shard = head.partition('://')
     values = parse_qs(query)
     if scheme != PREFIX or not {'offset', 'size'} <= set(values):
         raise ValueError(
-            f'{uri} is no member of a tar file; expected '
+            f'{uri} is not the address of a member of a tar file; expected '
             f'{PREFIX}://SHARD?member=NAME&offset=N&size=N.'
         )
     return shard, int(values['offset'][0]), int(values['size'][0])
@@ -35,15 +35,15 @@ def parse_uri(uri: str) -> tuple[str, int, int]:
 class TarBackend(BaseStorageBackend):
     """MMEngine's file backend for ``tar://`` addresses.
 
-    With it ``LoadImageFromFile`` reads from tar shards as from folders. No
-    file stays open, so worker processes have nothing to share or inherit.
+    With it, ``LoadImageFromFile`` reads from tar shards as from folders. No
+    file stays open, so worker processes share and inherit nothing.
     """
 
     def get(self, filepath: str) -> bytes:
-        """Bytes of the member at an address of :func:`member_uri`.
+        """The bytes of the member at an address of :func:`member_uri`.
 
         Raises:
-            EOFError: If the tar file has become shorter.
+            EOFError: If the tar file has become shorter since.
         """
         shard, offset, size = parse_uri(str(filepath))
         with open(shard, 'rb') as file:
@@ -51,12 +51,11 @@ class TarBackend(BaseStorageBackend):
             data = file.read(size)
         if len(data) < size:
             raise EOFError(
-                f'{filepath}: {len(data)} of {size} bytes are '
-                'there; the shard has changed since it was '
-                'indexed. Build the dataset again.'
+                f'{filepath}: only {len(data)} of {size} bytes are there; the shard has changed '
+                'since it was indexed. Build the dataset again.'
             )
         return data
 
     def get_text(self, filepath: str, encoding: str = 'utf-8') -> str:
-        """Text of the member, such as a caption."""
+        """The text of the member, such as a caption."""
         return self.get(filepath).decode(encoding)

@@ -19,31 +19,31 @@ from .tar_backend import member_uri
 class UnlabeledShards(BaseDataset):
     """The images of webdataset tar shards, without labels.
 
-    A map-style dataset, so that MMEngine's samplers, resuming and any number
-    of processes work as with folders. An image is read by
-    ``LoadImageFromFile`` from its place in the shard.
+    It is a map-style dataset, so MMEngine's samplers, resuming and any number
+    of processes work as with folders. ``LoadImageFromFile`` reads an image
+    from its place in the shard.
 
     Each shard is indexed once, which decodes its images; the index is kept in
-    a JSON file. Broken samples are left out there, before any sampling: those
-    without an image, with one that does not decode, and those behind the end
-    of a shard that is cut off. They are counted in one line of the log and
-    listed, with their reasons, in the index files and in ``skipped``.
+    a JSON file. It leaves broken samples out before any sampling: samples
+    without an image, samples whose image does not decode, and those beyond the
+    end of a shard that is cut off. One line of the log counts them; the index
+    files and ``skipped`` list them with the reasons.
 
     Args:
         shards: Pattern of the tar files, or a list of files or patterns.
         data_root: Folder that ``shards`` is relative to. Defaults to ''.
-        verify: What an image must pass. ``'decode'`` finds all that is
-            broken, ``'header'`` what is no image at all, None nothing.
-            Defaults to ``'decode'``.
+        verify: How images are checked. ``'decode'`` finds every broken image,
+            ``'header'`` only files that are no image, None nothing. Defaults
+            to ``'decode'``.
         index_dir: Folder of the index files. None puts them beside the
             shards. Defaults to None.
         index_threads: Threads that index, in each process. Defaults to 4.
-        kwargs: ``pipeline``, ``indices``, ``lazy_init`` and what else
-            :class:`mmpretrain.datasets.BaseDataset` takes.
+        kwargs: ``pipeline``, ``indices``, ``lazy_init`` and the other arguments
+            of :class:`mmpretrain.datasets.BaseDataset`.
 
     Raises:
         ValueError: If ``verify`` is unknown or no image is good.
-        FileNotFoundError: If no file fits a pattern.
+        FileNotFoundError: If no file matches a pattern.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class UnlabeledShards(BaseDataset):
         super().__init__(ann_file='', data_root=data_root, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Addresses of the good images, in the order of the shards."""
+        """The addresses of the good images, in the order of the shards."""
         shards = self._find_shards()
         print_log(
             f'Reading the index of {len(shards)} shards; those without one '
@@ -91,8 +91,8 @@ class UnlabeledShards(BaseDataset):
         )
         if not data_list:
             raise ValueError(
-                f'{counted}; expected tar files of samples with an image '
-                f'each. Check shards={self.shards}.'
+                f'{counted}; expected tar files whose samples have an image each. Check '
+                f'shards={self.shards}.'
             )
         print_log(f'{counted}.', logger='current')
         return data_list
@@ -103,8 +103,8 @@ class UnlabeledShards(BaseDataset):
             paths = glob.glob(os.path.join(self.data_root, pattern))
             if not paths:
                 raise FileNotFoundError(
-                    f'no file fits shards={pattern!r} in data_root='
-                    f'{self.data_root!r} (from {os.getcwd()}); check both.'
+                    f'no file matches shards={pattern!r} in data_root={self.data_root!r} '
+                    f'(from {os.getcwd()}); check both.'
                 )
             found.update(paths)
         return sorted(found)

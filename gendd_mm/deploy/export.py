@@ -23,11 +23,11 @@ PLAIN_HEADS = ('LinearProbeHead', 'UnlabeledClsHead')
 
 
 class ExportedStudent(NamedTuple):
-    """What was written, and what it takes to load it."""
+    """The files that were written, and the packages that load them."""
 
     config: str
     weights: str
-    # Packages besides mmpretrain; empty for most students.
+    # Besides mmpretrain; empty for most students.
     needs: list[str]
 
 
@@ -37,28 +37,28 @@ def export_student(
     """Write the student of a distillation as config and weights.
 
     The result is an ``ImageClassifier`` whose head is the probe as a
-    ``LinearClsHead``: no teacher and no generative head. It loads in
-    mmpretrain alone unless its backbone is of another package, which the
-    config then says and, if it is gendd_mm, imports. It is loaded strictly
-    once before anything is written.
+    ``LinearClsHead``, without teacher and generative head. It loads in
+    mmpretrain alone, unless its backbone comes from another package: then the
+    config names the package and, if it is gendd_mm, imports it. The student is
+    loaded strictly once before anything is written.
 
     Args:
         cfg: Config of the run. Its ``model.architecture`` is the student.
         checkpoint: Checkpoint of the run.
         out_dir: Folder to write ``student.py`` and ``student.pth`` to.
-        probe: Which classifier it gets: the one that was ``'trained'`` with
-            it, or one fitted to convergence on the frozen student and the
-            run's training images, to the ``'teacher'`` (no labels needed) or
-            to their ``'labels'``; docs/benchmark.md compares them. Defaults
-            to ``'trained'``.
+        probe: Which classifier the student gets: the one that was
+            ``'trained'`` with it, or one fitted to convergence on the frozen
+            student and the run's training images, either to the ``'teacher'``
+            (no labels needed) or to the ``'labels'``; docs/benchmark.md
+            compares them. Defaults to ``'trained'``.
 
     Returns:
         Paths of the config and of the weights, and the packages needed.
 
     Raises:
         ValueError: If ``probe`` is unknown, there is no student, the probe
-            that is asked for was not trained or has no images or labels, or
-            the weights do not fit.
+            was not trained or has no images or labels to be fitted to, or the
+            weights do not fit.
     """
     if probe not in PROBES:
         raise ValueError(f'probe={probe!r} is unknown; choose from {PROBES}.')
@@ -74,14 +74,13 @@ def export_student(
             f'checkpoint {checkpoint!r} holds no student (no key starts with '
             f'{STUDENT!r}); give a checkpoint that a distillation run wrote.'
         )
-    # Of the probe.
+    # The probe may standardise its input; a LinearClsHead does not.
     weights = fold_standardizer(weights, 'head.standardizer', 'head.fc')
     if probe != 'trained':
         if 'head.fc.weight' not in weights:
             raise ValueError(
-                f'probe={probe!r} replaces the linear layer '
-                f'head.fc, which {model["head"]["type"]} has '
-                "not; use probe='trained'."
+                f'probe={probe!r} replaces the linear layer head.fc, which '
+                f"{model['head']['type']} does not have; use probe='trained'."
             )
         layer = fitted_probe(cfg, checkpoint, probe)
         for name, value in layer.state_dict().items():
@@ -91,7 +90,8 @@ def export_student(
         built.load_state_dict(weights, strict=True)
     except RuntimeError as error:
         raise ValueError(
-            f'checkpoint {checkpoint!r} does not fit the student of the config: {error}'
+            f'checkpoint {checkpoint!r} does not fit the student of the config: {error}; give '
+            'the config and the checkpoint of the same run.'
         ) from error
 
     needs = needed_packages([model, dataset])
@@ -107,11 +107,11 @@ def export_student(
 
 
 def _config_text(model: dict, dataset: dict, needs: list[str]) -> str:
-    """The exported config file; its docstring says what loads it."""
+    """The exported config file; its docstring names the packages that load it."""
     settings = dict(
         default_scope='mmpretrain',
         model=model,
-        # What mmpretrain reads of the data: how to prepare an image.
+        # mmpretrain's inferencer reads here how to prepare an image.
         test_dataloader=dict(dataset=dataset),
     )
     where = 'mmpretrain alone'
@@ -125,27 +125,23 @@ def _config_text(model: dict, dataset: dict, needs: list[str]) -> str:
 
 
 def _plain_model(cfg: Config, probe: str) -> dict:
-    """The student's config in mmpretrain's own terms."""
+    """The student's config, by mmpretrain's own types."""
     if 'architecture' not in cfg.model:
         raise ValueError(
-            f'model.type={cfg.model.get("type")!r} has no '
-            'architecture, that is, no student to export; give '
-            'the config of a distillation.'
+            f'model.type={cfg.model.get("type")!r} has no architecture, so there is no student to '
+            'export; give the config of a distillation.'
         )
     student = copy.deepcopy(cfg.model.architecture.to_dict())
     if 'head' not in student:
         raise ValueError(
-            'model.architecture states no head, so it cannot be '
-            'turned into a plain student; write backbone, neck '
-            'and head out in the config (also with cfg_path).'
+            'model.architecture states no head, so it cannot be turned into a plain student; '
+            'write backbone, neck and head out in the config, also with cfg_path.'
         )
     head = student['head']
     if not head.pop('trainable', True) and probe == 'trained':
         raise ValueError(
-            'the probe of this run was not trained '
-            '(trainable=False), so the student has no '
-            'classifier; fit one to the teacher with '
-            "probe='teacher' (--probe teacher)."
+            'the probe of this run was not trained (trainable=False), so the student has no '
+            "classifier; fit one to the teacher with probe='teacher' (--probe teacher)."
         )
     if head['type'].rpartition('.')[2] in PLAIN_HEADS:
         head['type'] = 'LinearClsHead'
@@ -160,10 +156,10 @@ def _plain_model(cfg: Config, probe: str) -> dict:
         key: value for key, value in dict(preprocessor).items() if key != 'batch_augments'
     }
     if _gives_rgb(cfg):
-        # The exported one is for image files, which are read as BGR.
+        # The exported student is for image files, which are read as BGR.
         swap = student['data_preprocessor'].get('to_rgb', False)
         student['data_preprocessor']['to_rgb'] = not swap
-    # How the run began is of no use to the result.
+    # Initialisation and augmentation are settings of the run, not of its result.
     for key in ('train_cfg', 'pretrained', 'init_cfg'):
         student.pop(key, None)
     student['backbone'].pop('init_cfg', None)
@@ -171,32 +167,33 @@ def _plain_model(cfg: Config, probe: str) -> dict:
 
 
 def _plain_dataset(cfg: Config) -> dict:
-    """The test transforms in mmpretrain's own terms; no data."""
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    """The test transforms, by mmpretrain's own types, without data."""
+    dataset = _test_dataset(cfg)
     if 'pipeline' not in dataset:
         raise ValueError(
-            'test_dataloader.dataset states no pipeline, so the '
-            'exported student would not know how to prepare an '
-            'image; set it in the config.'
+            'test_dataloader.dataset states no pipeline, so the exported student would not know '
+            'how to prepare an image; set it in the config.'
         )
-    pipeline = [transform.to_dict() for transform in dataset.pipeline]
+    pipeline = [transform.to_dict() for transform in dataset['pipeline']]
     if _gives_rgb(cfg):
         pipeline.insert(0, dict(type='LoadImageFromFile'))
-    # get_model() looks up the type, which must be one that mmpretrain has.
+    # get_model() looks the type up, so it must be one of mmpretrain's.
     return dict(type='CustomDataset', pipeline=_without_scope(pipeline))
 
 
 def _gives_rgb(cfg: Config) -> bool:
-    """Whether the test set gives RGB arrays: mmpretrain's CIFAR does."""
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    if 'type' not in dataset:
-        return False
-    kind = MMPRETRAIN_DATASETS.get(dataset.type)
+    """Whether the test set gives RGB arrays, as mmpretrain's CIFAR does."""
+    dataset = _test_dataset(cfg)
+    kind = MMPRETRAIN_DATASETS.get(dataset['type']) if 'type' in dataset else None
     return isinstance(kind, type) and issubclass(kind, CIFAR10)
 
 
+def _test_dataset(cfg: Config) -> dict:
+    return (cfg.get('test_dataloader') or {}).get('dataset') or {}
+
+
 def _without_scope(node):
-    """Drop mmpretrain's own prefix."""
+    """A config without the prefix ``mmpretrain.`` of its types."""
     if isinstance(node, list):
         return [_without_scope(child) for child in node]
     if not isinstance(node, dict):
@@ -207,11 +204,11 @@ def _without_scope(node):
     return node
 
 
-def _classes(cfg: Config):
+def _classes(cfg: Config) -> list[str] | None:
     """Class names of the test set, without reading it."""
-    dataset = cfg.test_dataloader.dataset
-    # mmpretrain's registry, which also finds what has another scope.
-    kind = MMPRETRAIN_DATASETS.get(dataset.type)
+    dataset = _test_dataset(cfg)
+    # mmpretrain's registry also finds types of other scopes.
+    kind = MMPRETRAIN_DATASETS.get(dataset['type'])
     metainfo = dict(getattr(kind, 'METAINFO', None) or {})
     metainfo.update(dataset.get('metainfo') or {})
     classes = metainfo.get('classes')

@@ -1,30 +1,31 @@
-"""The pooled features of a student, for a layer fitted to them."""
+"""The pooled features of a student, to fit a linear layer to."""
 
 from collections.abc import Iterator
 
 import torch
+from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
 
-def plain(dataset: dict, pipeline: list) -> dict:
-    """A dataset's config with the test pipeline, and without repetition."""
+def unaugmented(dataset: dict, pipeline: list) -> dict:
+    """The config of a dataset with the test pipeline, each image once."""
     if dataset['type'].rpartition('.')[2] == 'RepeatDataset':
-        return plain(dataset['dataset'], pipeline)
+        return unaugmented(dataset['dataset'], pipeline)
     dataset = dict(dataset)
     if 'pipeline' in dataset:
         dataset['pipeline'] = pipeline
     if 'dataset' in dataset:
-        dataset['dataset'] = plain(dataset['dataset'], pipeline)
+        dataset['dataset'] = unaugmented(dataset['dataset'], pipeline)
     return dataset
 
 
 def batches(dataset: dict, preprocessor: nn.Module) -> Iterator[dict]:
-    """A dataset's images, preprocessed, in its order."""
+    """Preprocessed batches of a dataset, in its order."""
     loader = Runner.build_dataloader(
         dict(
             dataset=dataset,
-            # Their activations fit a CPU's caches, unlike those of 500.
+            # The activations of 64 images fit into the caches of a CPU.
             batch_size=64,
             num_workers=0,
             sampler=dict(type='DefaultSampler', shuffle=False),
@@ -36,10 +37,10 @@ def batches(dataset: dict, preprocessor: nn.Module) -> Iterator[dict]:
 
 
 @torch.no_grad()
-def student_feature(student: nn.Module, inputs: Tensor) -> Tensor:
-    """What a classifier's head sees of preprocessed images, shape (B, S).
+def student_feature(student: BaseModel, inputs: Tensor) -> Tensor:
+    """The input of a classifier's head for preprocessed images, shape (B, S).
 
-    Maps are averaged.
+    Feature maps are averaged over their pixels.
     """
     feature = student.extract_feat(inputs)
     feature = feature[-1] if isinstance(feature, tuple) else feature
@@ -47,11 +48,11 @@ def student_feature(student: nn.Module, inputs: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def extract(student: nn.Module, preprocessor: nn.Module, dataset: dict) -> tuple[Tensor, Tensor]:
+def extract(student: BaseModel, preprocessor: nn.Module, dataset: dict) -> tuple[Tensor, Tensor]:
     """Features of a labelled dataset.
 
     Args:
-        student: A classifier; left in eval mode.
+        student: A classifier; it is in eval mode afterwards.
         preprocessor: Data preprocessor of the run.
         dataset: Config of the dataset, with the test pipeline.
 

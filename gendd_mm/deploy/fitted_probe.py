@@ -1,4 +1,4 @@
-"""The classifier of a student that ships alone, fitted after training."""
+"""A classifier for an exported student, fitted after training."""
 
 import torch
 from mmengine.config import Config
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gendd_mm.checkpoint import load_all, read_state_dict
 
-from .features import batches, plain, student_feature
+from .features import batches, student_feature, unaugmented
 from .linear_fit import fit_linear
 from .teacher_scores import teacher_logits
 
@@ -19,35 +19,37 @@ TARGETS = ('teacher', 'labels')
 def fitted_probe(cfg: Config, checkpoint: str, targets: str) -> nn.Linear:
     """A linear layer on the frozen student, fitted to convergence.
 
-    On all training images of the run, without augmentation; their features
-    and targets are in memory together. The GPU is used if there is one.
+    It is fitted to all training images of the run, without augmentation;
+    their features and targets are in memory together. The GPU is used if
+    there is one.
 
     Args:
         cfg: Config of the run.
         checkpoint: Checkpoint of the run.
         targets: What it is fitted to: ``'teacher'``, the teacher's
-            probabilities, which takes no labels, or ``'labels'``.
+            probabilities, which need no labels, or ``'labels'``.
 
     Returns:
-        The layer, on the student's features as they are, float64.
+        The layer for the student's features, float64.
 
     Raises:
         ValueError: If ``targets`` is unknown, the weights do not fit, there
-            are no training images, or labels are asked for that are not there.
+            are no training images, or they have no labels to fit to.
     """
     if targets not in TARGETS:
         raise ValueError(f'targets={targets!r} is unknown; choose from {TARGETS}.')
-    datasets = [(cfg.get(f'{name}_dataloader') or {}).get('dataset') for name in ('train', 'test')]
-    if None in datasets:
+    train, test = (
+        (cfg.get(f'{split}_dataloader') or {}).get('dataset') for split in ('train', 'test')
+    )
+    if train is None or test is None:
         raise ValueError(
-            'a probe is fitted to the training images as the '
-            'test pipeline prepares them, but the config has no '
-            'train_dataloader or no test_dataloader.'
+            'a probe is fitted to the training images as the test pipeline prepares them, but '
+            'the config lacks train_dataloader or test_dataloader; add it.'
         )
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         model = _trained_model(cfg, checkpoint)
-        train, test = (dataset.to_dict() for dataset in datasets)
-        features, wanted = _collect(model, plain(train, test['pipeline']), targets)
+        dataset = unaugmented(train.to_dict(), test.to_dict()['pipeline'])
+        features, wanted = _collect(model, dataset, targets)
     num_classes = model.student.head.num_classes
     return fit_linear(features, wanted, num_classes)
 
@@ -60,16 +62,16 @@ def _trained_model(cfg: Config, checkpoint: str) -> BaseModel:
     misfit = load_all(model, dict(read_state_dict(checkpoint)))
     if misfit:
         raise ValueError(
-            f'checkpoint {checkpoint!r} does not fit the model '
-            f'of the config: {misfit}; give the two of one run.'
+            f'checkpoint {checkpoint!r} does not fit the model of the config: {misfit}; give '
+            'the config and the checkpoint of the same run.'
         )
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     model = model.to(device)
-    model.eval()  # MMRazor's algorithms return nothing
+    model.eval()  # not chained: MMRazor's algorithms return None
     return model
 
 
-def _collect(model: BaseModel, dataset: dict, targets: str) -> tuple:
+def _collect(model: BaseModel, dataset: dict, targets: str) -> tuple[Tensor, Tensor]:
     features: list[Tensor] = []
     wanted: list[Tensor] = []
     for data in batches(dataset, model.data_preprocessor):
@@ -82,8 +84,7 @@ def _collect(model: BaseModel, dataset: dict, targets: str) -> tuple:
         samples = data['data_samples']
         if 'gt_label' not in samples[0]:
             raise ValueError(
-                'the training images of this run have no labels '
-                'to fit a probe to; fit it to the teacher: '
+                'the training images of this run have no labels; fit the probe to the teacher: '
                 "probe='teacher'."
             )
         wanted += [sample.gt_label.cpu() for sample in samples]

@@ -1,4 +1,4 @@
-"""A linear layer fitted to frozen features, to its optimum."""
+"""A linear layer, fitted to frozen features until it converges."""
 
 import torch
 import torch.nn.functional as F
@@ -10,22 +10,22 @@ def fit_linear(
 ) -> nn.Linear:
     """Multinomial logistic regression on frozen features, to convergence.
 
-    Minimises the mean cross-entropy plus |W|^2 / (2 N) by L-BFGS, features
-    standardised first and the standardisation folded into the layer
-    afterwards. Convex, so that nothing depends on seed or learning rate.
+    Minimises the mean cross-entropy plus |W|^2 / (2 N) by L-BFGS. Features
+    are standardised first; the standardisation is folded into the layer
+    afterwards. The problem is convex: no seed or learning rate matters.
 
     Args:
         features: Features, shape (N, S).
         labels: Class indices, shape (N, ), or probabilities, (N, C).
         num_classes: C.
-        max_iterations: Where to give up. Defaults to 500.
+        max_iterations: Most iterations of L-BFGS. Defaults to 500.
 
     Returns:
-        The layer, on features as given, float64.
+        The layer for the features as given, float64.
     """
     features = features.double()
     mean = features.mean(0)
-    # A feature that never changes tells nothing; 1 leaves it at zero.
+    # A constant feature carries no information; with std 1 it becomes zero.
     std = features.std(0, unbiased=False)
     std = torch.where(std > 0, std, torch.ones_like(std))
     inputs = (features - mean) / std
@@ -52,6 +52,6 @@ def fit_linear(
         optimizer.step(closure)
     with torch.no_grad():
         # W (f - mean) / std + b
-        layer.weight /= std
-        layer.bias -= layer.weight @ mean
+        layer.weight.div_(std)
+        layer.bias.sub_(layer.weight @ mean)
     return layer.requires_grad_(False)

@@ -1,6 +1,6 @@
-"""What a config needs installed besides mmpretrain."""
+"""The packages that a config needs besides mmpretrain."""
 
-# mmpretrain's wrappers around the models of others.
+# mmpretrain's wrappers around models of other packages.
 WRAPPED = {
     'TIMMBackbone': 'timm',
     'TimmClassifier': 'timm',
@@ -9,9 +9,9 @@ WRAPPED = {
 
 
 def needed_packages(node) -> list[str]:
-    """The packages whose classes a config names, in order of the alphabet.
+    """The packages whose classes a config names, in alphabetical order.
 
-    By the prefixes of its types: ``gendd_mm.CIFARVGG`` needs gendd_mm, and
+    They follow from the prefixes of its types: ``gendd_mm.CIFARVGG`` needs gendd_mm, and
     with it mmrazor. ``mmrazor.WideResNet`` needs gendd_mm too, whose shims
     make mmrazor import on current versions of torch.
 

@@ -1,4 +1,4 @@
-"""What the teacher of a distillation says of images."""
+"""The class scores of the teacher of a distillation."""
 
 import torch
 from mmengine.model import BaseModel
@@ -12,8 +12,8 @@ def teacher_logits(model: BaseModel, inputs: Tensor) -> Tensor:
     """Class scores before softmax, shape (B, C).
 
     Args:
-        model: A distillation, GenDD or any of MMRazor's with one teacher; its
-            teacher in eval mode.
+        model: A distillation, GenDD or any of MMRazor's with one teacher. The
+            teacher is in eval mode.
         inputs: Preprocessed images, shape (B, 3, H, W).
     """
     teacher = model.teacher

@@ -1,4 +1,4 @@
-"""Accuracy of both prediction paths in one pass."""
+"""The accuracy of both prediction paths in one pass."""
 
 from collections.abc import Sequence
 
@@ -21,20 +21,23 @@ class ProbeAccuracy(BaseMetric):
     left out.
 
     Args:
-        topk: Which k; more than the number of classes is an error. Defaults
-            to (1, ).
+        topk: The values of k, at most the number of classes. Defaults to
+            (1, ).
         collect_device: ``'cpu'`` or ``'gpu'``. Defaults to ``'cpu'``.
 
     Raises:
         ValueError: If a k is above the number of classes.
     """
 
+    # The names of the metrics are complete; None would make MMEngine warn.
+    default_prefix = ''
+
     def __init__(self, topk: int | Sequence[int] = (1,), collect_device: str = 'cpu') -> None:
         super().__init__(collect_device=collect_device)
         self.topk = (topk,) if isinstance(topk, int) else tuple(topk)
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
-        """Keep the scores and the label of every sample."""
+        """Store the scores and the label of every sample."""
         for sample in data_samples:
             result = {path: sample[field].cpu() for path, field in PATHS.items() if field in sample}
             result['label'] = sample['gt_label'].cpu()

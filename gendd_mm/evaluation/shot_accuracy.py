@@ -16,15 +16,15 @@ MANY_ABOVE, FEW_BELOW = 100, 20
 
 @METRICS.register_module()
 class ShotAccuracy(ProbeAccuracy):
-    """Top-1 of both paths by how many training images a class has.
+    """Top-1 accuracy of both paths, by how many training images a class has.
 
-    To ``gen/top1`` and ``probe/top1`` of :class:`ProbeAccuracy` it adds
-    ``gen/many``, ``gen/medium``, ``gen/few`` and the same of the probe, in
-    percent: classes with more than 100, with 20 to 100, and with fewer than
-    20 training images. As in OLTR, a group's accuracy is the mean over its
-    classes of each class's accuracy, which on a balanced test set is that of
-    its images. Classes without a test image do not count; a group without
-    any other class is left out. ``top1`` is over all images.
+    Adds ``gen/many``, ``gen/medium``, ``gen/few`` and the same for the probe
+    to the metrics of :class:`ProbeAccuracy`, in percent: the classes with more
+    than 100, with 20 to 100, and with fewer than 20 training images. As in
+    OLTR, the accuracy of a group is the mean of the accuracies of its classes;
+    on a balanced test set, that is the accuracy on its images. Classes without
+    a test image do not count, and a group of such classes only is left out.
+    ``top1`` is over all images.
 
     Args:
         train_counts: Training images per class: a list of C integers, the
@@ -45,14 +45,15 @@ class ShotAccuracy(ProbeAccuracy):
         collect_device: str = 'cpu',
     ) -> None:
         super().__init__(topk=topk, collect_device=collect_device)
-        # A list names every class; the last classes may lack an image.
+        # A list states every class; in a dataset, the last classes may be empty.
         self.counted = isinstance(train_counts, (dict, str))
-        if self.counted:
-            train_counts = torch.bincount(_training_labels(train_counts))
-        self.train_counts = torch.as_tensor(train_counts)
+        if isinstance(train_counts, (dict, str)):
+            self.train_counts = torch.bincount(_training_labels(train_counts))
+        else:
+            self.train_counts = torch.as_tensor(train_counts)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Accuracies in percent of all classes, then of the groups."""
+        """Accuracies in percent, first of all classes, then of the groups."""
         metrics = super().compute_metrics(results)
         labels = torch.cat([result['label'] for result in results])
         for path in PATHS:
@@ -66,13 +67,12 @@ class ShotAccuracy(ProbeAccuracy):
         return metrics
 
     def _groups(self, num_classes: int) -> dict[str, Tensor]:
-        """Which classes are in a group, bool, shape (C, )."""
+        """Which classes are in each group, bool, shape (C, )."""
         missing = num_classes - len(self.train_counts)
         if missing < 0 or (missing > 0 and not self.counted):
             raise ValueError(
-                f'train_counts is of {len(self.train_counts)} classes, the '
-                f'scores are of {num_classes}; give the counts of the '
-                'training set that the model was trained on.'
+                f'train_counts has {len(self.train_counts)} classes, but the scores have '
+                f'{num_classes}; give the counts of the training set of the model.'
             )
         counts = torch.nn.functional.pad(self.train_counts, (0, missing))
         many, few = counts > MANY_ABOVE, counts < FEW_BELOW
@@ -82,15 +82,17 @@ class ShotAccuracy(ProbeAccuracy):
 def group_accuracies(
     correct: Tensor, labels: Tensor, groups: dict[str, Tensor]
 ) -> dict[str, float]:
-    """Mean of per-class accuracies over the tested classes of each group.
+    """The mean of the per-class accuracies of each group.
+
+    Classes without a test image do not count.
 
     Args:
         correct: Whether a prediction is right, bool, shape (N, ).
         labels: Class indices, shape (N, ).
-        groups: Which classes are in a group, bool, shape (C, ).
+        groups: Which classes are in each group, bool, shape (C, ).
 
     Returns:
-        Percent by group, without groups that have no tested class.
+        Percent by group, without groups that have no test image.
     """
     num_classes = len(next(iter(groups.values())))
     tested = torch.bincount(labels, minlength=num_classes)
@@ -107,6 +109,6 @@ def _training_labels(source: dict | str) -> Tensor:
     if isinstance(source, str):
         lines = (line.split() for line in list_from_file(source))
         return torch.tensor([int(line[-1]) for line in lines if line])
-    # By get_data_info, which wrappers have too.
+    # By get_data_info(), which wrappers have too.
     dataset = DATASETS.build(source)
     return torch.tensor([int(dataset.get_data_info(i)['gt_label']) for i in range(len(dataset))])

@@ -6,7 +6,7 @@ import torch
 from mmengine.registry import DefaultScope
 
 from gendd_mm.benchmark.probes import probe_study
-from gendd_mm.deploy.features import batches, plain
+from gendd_mm.deploy.features import batches, unaugmented
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def cfg(tmp_path):
 
 def study(cfg, change=lambda model: None) -> dict:
     test = cfg.test_dataloader.dataset.to_dict()
-    train = plain(cfg.train_dataloader.dataset.to_dict(), test['pipeline'])
+    train = unaugmented(cfg.train_dataloader.dataset.to_dict(), test['pipeline'])
     model = small_fashion_mnist.build(cfg)
     change(model)
     with DefaultScope.overwrite_default_scope('mmpretrain'):

@@ -41,7 +41,7 @@ def test_scores_are_those_of_the_benchmark(name):
 )
 def test_another_family_is_an_error(given, named):
     weights = PUBLISHED[given].layout()
-    with pytest.raises(ValueError, match='keys are none of this family'):
+    with pytest.raises(ValueError, match='keys do not belong to this family'):
         convert_weights(weights, CRD[named])
 
 

@@ -149,7 +149,7 @@ def test_the_report_names_all_and_the_file_has_more(folder, tmp_path, capsys):
     assert '1 empty (3)' in text
     assert 'unreadable: 3' in text
     assert '2 [red].jpg: ' in text
-    assert "outside of the model's classes: 1" in text
+    assert "outside the model's classes: 1" in text
     save(reports, str(tmp_path / 'report.json'))
     (saved,) = json.loads((tmp_path / 'report.json').read_text())
     assert saved['unreadable'] == reports[0].unreadable

@@ -10,7 +10,7 @@ def test_an_address_is_read_back():
     address = member_uri('/a b?/c=1.tar', 'x/?&=#.jpg', 512, 7)
     assert parse_uri(address) == ('/a b?/c=1.tar', 512, 7)
     for wrong in ('/a/b.tar', 's3://a.tar?offset=1&size=2', 'tar://a?size=2'):
-        with pytest.raises(ValueError, match='is no member'):
+        with pytest.raises(ValueError, match='not the address of a member'):
             parse_uri(wrong)
 
 

@@ -35,9 +35,11 @@ def test_it_holds_every_good_image_once_and_no_bad_one(tmp_path):
     # bad9 lies behind the cut, where nothing is known of it.
     assert bad.pop('') == 'damaged shard'
     assert bad == {
-        'bad0': 'no image', 'bad1': 'no image', 'bad8': 'cut off',
-        **{f'bad{i}': 'undecodable' for i in range(2, 8)}
-    }  # yapf: disable
+        'bad0': 'no image',
+        'bad1': 'no image',
+        'bad8': 'cut off',
+        **{f'bad{i}': 'undecodable' for i in range(2, 8)},
+    }
 
 
 def test_an_image_is_that_of_the_shard(tmp_path):

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from gendd_mm.deploy import export_student
-from gendd_mm.deploy.features import batches, extract, plain, student_feature
+from gendd_mm.deploy.features import batches, extract, student_feature, unaugmented
 from gendd_mm.deploy.teacher_scores import teacher_logits
 
 
@@ -39,7 +39,7 @@ def test_fitted_to_the_teacher_it_is_at_the_optimum(tmp_path, setting, method):
     exported = export_student(cfg, checkpoint, str(tmp_path / 'out'), 'teacher')
     shipped = get_model(exported.config, pretrained=exported.weights)
     test = cfg.test_dataloader.dataset.to_dict()
-    own = plain(cfg.train_dataloader.dataset.to_dict(), test['pipeline'])
+    own = unaugmented(cfg.train_dataloader.dataset.to_dict(), test['pipeline'])
     error, features = [], []
     with DefaultScope.overwrite_default_scope('mmpretrain'), torch.no_grad():
         for data in batches(own, model.data_preprocessor):
@@ -65,7 +65,7 @@ def test_fitted_to_labels_it_is_scikit_learns(tmp_path):
     exported = export_student(cfg, checkpoint, str(tmp_path / 'out'), 'labels')
     shipped = get_model(exported.config, pretrained=exported.weights)
     test = cfg.test_dataloader.dataset.to_dict()
-    own = plain(cfg.train_dataloader.dataset.to_dict(), test['pipeline'])
+    own = unaugmented(cfg.train_dataloader.dataset.to_dict(), test['pipeline'])
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         features, labels = extract(model.student, model.data_preprocessor, own)
     scaler = StandardScaler().fit(features.double().numpy())
@@ -82,7 +82,7 @@ def test_fitted_to_labels_it_is_scikit_learns(tmp_path):
 
 def test_labels_that_are_not_there_are_asked_for(tmp_path):
     cfg, _, checkpoint = prepare(tmp_path, 'unlabeled', 'gendd')
-    with pytest.raises(ValueError, match="no labels .* probe='teacher'"):
+    with pytest.raises(ValueError, match="no labels.*probe='teacher'"):
         export_student(cfg, checkpoint, str(tmp_path / 'out'), 'labels')
     assert not (tmp_path / 'out').exists()
 
@@ -96,7 +96,7 @@ def test_an_unknown_probe_is_refused(tmp_path):
 def test_without_training_images_it_says_so(tmp_path):
     cfg, _, checkpoint = prepare(tmp_path, 'unlabeled', 'gendd')
     cfg.pop('train_dataloader')
-    with pytest.raises(ValueError, match='no train_dataloader'):
+    with pytest.raises(ValueError, match='lacks train_dataloader'):
         export_student(cfg, checkpoint, str(tmp_path / 'out'), 'teacher')
 
 

@@ -114,7 +114,7 @@ def test_counts_of_a_dataset():
 
 @pytest.mark.parametrize('counts', [COUNTS[:5], [*COUNTS, 1]])
 def test_counts_of_other_classes_are_an_error(counts):
-    message = f'train_counts is of {len(counts)} classes, the scores are of 6'
+    message = f'train_counts has {len(counts)} classes, but the scores have 6'
     with pytest.raises(ValueError, match=message):
         evaluate(ShotAccuracy(counts))
 

@@ -20,13 +20,14 @@ def images() -> torch.Tensor:
     return torch.randint(0, 256, (4, 3, 5, 5))
 
 
-def settings():
-    for statistics, to_rgb in itertools.product((IMAGENET, OTHER, {}), (True, False)):
-        yield dict(statistics, to_rgb=to_rgb)
+SETTINGS = [
+    dict(statistics, to_rgb=to_rgb)
+    for statistics, to_rgb in itertools.product((IMAGENET, OTHER, {}), (True, False))
+]
 
 
-@pytest.mark.parametrize('source', settings())
-@pytest.mark.parametrize('target', [s for s in settings() if 'mean' in s])
+@pytest.mark.parametrize('source', SETTINGS)
+@pytest.mark.parametrize('target', [s for s in SETTINGS if 'mean' in s])
 def test_it_is_as_if_the_target_had_prepared_the_image(source, target):
     source, target = (ClsDataPreprocessor(**s) for s in (source, target))
     raw = images()
@@ -62,12 +63,59 @@ def test_it_is_the_identity(target):
 
 
 @pytest.mark.parametrize('channels', [1, 4])
-def test_images_need_not_have_three_channels(channels):
+@pytest.mark.parametrize('to_rgb', [True, False])
+def test_images_need_not_have_three_channels(channels, to_rgb):
+    # Only three channels are ever swapped.
     source = ClsDataPreprocessor(mean=[1.0] * channels, std=[2.0] * channels)
-    target = ClsDataPreprocessor(mean=[3.0] * channels, std=[4.0] * channels)
+    target = ClsDataPreprocessor(mean=[3.0] * channels, std=[4.0] * channels, to_rgb=to_rgb)
     raw = torch.randint(0, 256, (2, channels, 5, 5))
     seen = Renormalize(source, target)(source(dict(inputs=raw))['inputs'])
     torch.testing.assert_close(seen, target(dict(inputs=raw))['inputs'])
+
+
+class Squared(ClsDataPreprocessor):
+    """Does to images what no mean and std can undo."""
+
+    def forward(self, data, training=False):
+        data = super().forward(data, training)
+        return dict(data, inputs=data['inputs'].square())
+
+
+class Renamed(ClsDataPreprocessor):
+    """Normalises by statistics under other names, as a new upstream might."""
+
+    def __init__(self, mean, std) -> None:
+        super().__init__()
+        self.pixel_mean, self.pixel_std = (torch.tensor(x).view(-1, 1, 1) for x in (mean, std))
+
+    def forward(self, data, training=False):
+        return dict(inputs=(data['inputs'] - self.pixel_mean) / self.pixel_std)
+
+
+class Sliced(ClsDataPreprocessor):
+    """Takes no batch of images."""
+
+    def forward(self, data, training=False):
+        return dict(inputs=data['images'])
+
+
+@pytest.mark.parametrize('kind', [Squared, Renamed, Sliced])
+def test_a_preprocessor_that_is_not_understood_is_refused(kind):
+    known, unknown = ClsDataPreprocessor(**OTHER), kind(**IMAGENET)
+    for source, target in ((known, unknown), (unknown, known)):
+        with pytest.raises(ValueError, match=f'{kind.__name__} does not .*ClsDataPreprocessor'):
+            Renormalize(source, target)
+    # Without a second normalisation there is nothing to understand.
+    assert Renormalize(unknown, None).identity
+
+
+@pytest.mark.parametrize('divisor', [1, 32])
+def test_padding_does_not_hide_the_normalisation(divisor):
+    source = ClsDataPreprocessor(to_rgb=True, pad_size_divisor=divisor, pad_value=7, **IMAGENET)
+    target = ClsDataPreprocessor(to_rgb=False, **OTHER)
+    raw = images()
+    seen = Renormalize(source, target)(source(dict(inputs=raw))['inputs'])[..., :5, :5]
+    torch.testing.assert_close(seen, target(dict(inputs=raw))['inputs'], atol=2e-5, rtol=1e-5)
 
 
 def test_it_is_in_no_checkpoint():

@@ -131,11 +131,13 @@ class GenDD(FpnTeacherDistill):
         data = self.data_preprocessor(data, False)
         return self.predict(data['inputs'], data['data_samples'], num_draws)
 
-    def _predict(
-        self, inputs: Tensor, data_samples: list[DataSample] | None = None
-    ) -> list[DataSample]:
-        """``mode='predict'`` of MMRazor's forward."""
-        return self.predict(inputs, data_samples, self.test_num_draws)
+    def forward(
+        self, inputs: Tensor, data_samples: list[DataSample] | None = None, mode: str = 'tensor'
+    ):
+        """As MMRazor's, but ``mode='predict'`` gives both predictions."""
+        if mode == 'predict':
+            return self.predict(inputs, data_samples, self.test_num_draws)
+        return super().forward(inputs, data_samples, mode)
 
     @torch.no_grad()
     def predict(

@@ -13,14 +13,15 @@ BN = dict(type='BN')
 
 
 class InvertedResidual(nn.Module):
-    """Widen by a 1x1, filter each channel by a 3x3, narrow by a 1x1.
+    """A 1x1 that widens, a depthwise 3x3, and a 1x1 that narrows.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        stride: Of the 3x3; with 1 and equal channels there is a shortcut.
-        expand_ratio: How much wider the middle is. With 1 the first 1x1 stays,
-            where MMPretrain's block leaves it out.
+        stride: Stride of the 3x3. With stride 1 and equal channels there is a
+            shortcut.
+        expand_ratio: How much wider the middle is. With 1 there still is a
+            first 1x1, which MMPretrain's block leaves out.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, expand_ratio: int) -> None:
@@ -41,16 +42,16 @@ class InvertedResidual(nn.Module):
 class CIFARMobileNetV2(StagedBackbone):
     """MobileNetV2 for images of 32x32, as in the CRD benchmark.
 
-    Against MMPretrain's: fewer strides, ReLU instead of ReLU6, widths that are
-    not rounded to multiples of 8, and an expansion in the first block too. The
-    benchmark's "MobileNetV2" is half as wide, which is the default.
+    Unlike MMPretrain's, it has fewer strides, ReLU instead of ReLU6, widths
+    that are not rounded to multiples of 8, and an expansion in the first block
+    too. The benchmark's "MobileNetV2" has half the width, the default here.
 
     Args:
         widen_factor: Factor of the channels.
-        expand_ratio: Factor inside the blocks, but for the first stage's.
-        out_indices: Stages to give out, of 0 to 7. None: the last,
+        expand_ratio: Factor inside the blocks, except in the first stage.
+        out_indices: Stages to return, from 0 to 7. None returns the last,
             (B, 1280, 2, 2).
-        init_cfg: MMEngine's.
+        init_cfg: See :class:`mmengine.model.BaseModule`.
 
     Raises:
         ValueError: If there is no such stage.
@@ -86,7 +87,7 @@ class CIFARMobileNetV2(StagedBackbone):
                 )
                 channels = width
             stages.append(nn.Sequential(*blocks))
-        # A narrow network keeps the full width here.
+        # The last layer of a narrow network keeps the full width.
         last = int(1280 * max(widen_factor, 1))
         stages.append(ConvModule(channels, last, 1, norm_cfg=BN))
         super().__init__(stem, stages, out_indices, init_cfg)

@@ -11,9 +11,9 @@ class CIFARResNet(ResNet_CIFAR):
     """ResNet of three stages for images of 32x32 (arXiv 1512.03385, 4.2).
 
     MMPretrain's ``ResNet_CIFAR`` is the four-stage ImageNet network with
-    another stem; this one has n blocks of two convolutions in each of three
-    stages, depth = 6n + 2. A shortcut that changes its shape is a convolution,
-    as in the CRD benchmark, not the padding of the original.
+    another stem. This one has three stages of n blocks of two convolutions,
+    depth = 6n + 2. A shortcut between different shapes is a convolution, as in
+    the CRD benchmark, not the padding of the original.
 
     "resnet8x4" and "resnet32x4" are depths 8 and 32 with stem_channels=32,
     base_channels=64.
@@ -21,13 +21,13 @@ class CIFARResNet(ResNet_CIFAR):
     Args:
         depth: 8, 14, 20, ... up to 110.
         stem_channels: Channels of the stem.
-        base_channels: Channels of the first stage; each later one doubles
+        base_channels: Channels of the first stage; each later stage doubles
             them. The last map is (B, 4 * base_channels, 8, 8).
-        zero_init_residual: As ``ResNet``'s; off, as in the benchmark.
+        zero_init_residual: As in ``ResNet``; off, as in the benchmark.
         **kwargs: Other arguments of ``ResNet``: out_indices, init_cfg ...
 
     Raises:
-        ValueError: If ``depth`` is none of those.
+        ValueError: If ``depth`` is not one of those.
     """
 
     arch_settings = {6 * n + 2: (BasicBlock, (n, n, n)) for n in range(1, 19)}
@@ -43,9 +43,8 @@ class CIFARResNet(ResNet_CIFAR):
     ) -> None:
         if depth not in self.arch_settings:
             raise ValueError(
-                f'depth={depth} of CIFARResNet is not 6n + 2 '
-                f'with n blocks a stage; choose one of '
-                f'{list(self.arch_settings)}.'
+                f'depth={depth} of CIFARResNet is not 6n + 2 with n blocks a stage; choose one '
+                f'of {list(self.arch_settings)}.'
             )
         super().__init__(
             depth,

@@ -15,18 +15,18 @@ BN = dict(type='BN')
 
 
 class ShuffleUnit(nn.Module):
-    """Grouped 1x1, shuffle, 3x3 on each channel, grouped 1x1.
+    """A grouped 1x1, a channel shuffle, a depthwise 3x3 and a grouped 1x1.
 
     MMPretrain's unit shuffles after the 3x3, has no activation there, and
-    takes its middle width from the concatenated channels.
+    derives its middle width from the concatenated channels.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        groups: Of the 1x1 convolutions.
-        first_groups: Of the first one.
-        stride: 1 adds the input to the result; 2 appends it, pooled, so that
-            only the difference of the channels is computed.
+        groups: Groups of the last 1x1.
+        first_groups: Groups of the first 1x1.
+        stride: 1 adds the input to the result. 2 pools the input and appends
+            it, so only the remaining channels are computed.
     """
 
     def __init__(
@@ -56,9 +56,9 @@ class CIFARShuffleNetV1(StagedBackbone):
     Its stem is a 1x1 convolution without stride or pooling.
 
     Args:
-        out_indices: Stages to give out, of 0 to 2. None: the last,
+        out_indices: Stages to return, from 0 to 2. None returns the last,
             (B, 960, 4, 4).
-        init_cfg: MMEngine's.
+        init_cfg: See :class:`mmengine.model.BaseModule`.
 
     Raises:
         ValueError: If there is no such stage.
@@ -75,7 +75,7 @@ class CIFARShuffleNetV1(StagedBackbone):
         for i, (width, num_units) in enumerate(self.settings):
             units = []
             for j in range(num_units):
-                # The stem's few channels are not grouped.
+                # The few channels of the stem are not grouped.
                 first_groups = self.groups if i or j else 1
                 units.append(ShuffleUnit(channels, width, self.groups, first_groups, 1 if j else 2))
                 channels = width

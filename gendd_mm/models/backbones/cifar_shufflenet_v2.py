@@ -21,9 +21,9 @@ class CIFARShuffleNetV2(StagedBackbone):
     or pooling.
 
     Args:
-        out_indices: Stages to give out, of 0 to 3. None: the last,
+        out_indices: Stages to return, from 0 to 3. None returns the last,
             (B, 1024, 4, 4).
-        init_cfg: MMEngine's.
+        init_cfg: See :class:`mmengine.model.BaseModule`.
 
     Raises:
         ValueError: If there is no such stage.

@@ -15,14 +15,14 @@ class CIFARVGG(StagedBackbone):
     """VGG for images of 32x32, as in the CRD benchmark.
 
     MMPretrain's VGG pools after each of its five stages, which leaves one
-    pixel, and has no depth 8. Here the size is halved three times, so that the
-    last map is (B, 512, 4, 4), and the classifier is one linear layer after
-    global pooling: the depth counts the three of the original all the same.
+    pixel, and has no depth 8. This one halves the size three times, so the
+    last map is (B, 512, 4, 4). Its classifier is one linear layer after global
+    pooling; the depth still counts the three layers of the original.
 
     Args:
         depth: 8, 11, 13, 16 or 19.
-        out_indices: Stages to give out, of 0 to 4. None: the last.
-        init_cfg: MMEngine's.
+        out_indices: Stages to return, from 0 to 4. None returns the last.
+        init_cfg: See :class:`mmengine.model.BaseModule`.
 
     Raises:
         ValueError: If there is no such depth or stage.
@@ -42,11 +42,13 @@ class CIFARVGG(StagedBackbone):
         self, depth: int, out_indices: Sequence[int] | None = None, init_cfg=KAIMING
     ) -> None:
         if depth not in self.num_convs:
-            raise ValueError(f'depth={depth} of CIFARVGG; choose one of {list(self.num_convs)}.')
+            raise ValueError(
+                f'depth={depth} of CIFARVGG is unknown; choose from {list(self.num_convs)}.'
+            )
         stages = []
         before = 3
         for i, (after, num) in enumerate(zip(self.channels, self.num_convs[depth], strict=True)):
-            # Maps of 32, 16, 8, 4 and 4: no pooling before the last stage.
+            # Maps of 32, 16, 8, 4 and 4 pixels: no pooling before the last stage.
             pool = nn.MaxPool2d(2) if i in (1, 2, 3) else nn.Identity()
             convs = self._convs(before, after, num)
             stages.append(nn.Sequential(OrderedDict(pool=pool, convs=convs)))

@@ -1,25 +1,26 @@
-"""What the plain convolutional backbones share."""
+"""The base of convolutional backbones without branches."""
 
 from collections.abc import Iterable, Sequence
 
 from mmpretrain.models.backbones.base_backbone import BaseBackbone
 from torch import Tensor, nn
 
-# That of MMPretrain's ResNet: normal, by fan-out.
+# As in MMPretrain's ResNet: normal, by fan-out.
 KAIMING = (
     dict(type='Kaiming', layer=['Conv2d']),
-    dict(type='Constant', val=1, layer=['_BatchNorm']),
+    dict(type='Constant', val=1, layer=['BatchNorm2d']),
 )
 
 
 class StagedBackbone(BaseBackbone):
-    """A stem, and stages one after the other.
+    """A stem, then stages one after the other.
 
     Args:
-        stem: What runs before the stages.
+        stem: The layers before the stages.
         stages: The stages.
-        out_indices: Stages to give out, counted from 0. None: the last.
-        init_cfg: MMEngine's; None leaves torch's initialisation.
+        out_indices: Stages to return, counted from 0. None returns the last.
+        init_cfg: See :class:`mmengine.model.BaseModule`. None keeps torch's
+            initialisation.
 
     Raises:
         ValueError: If there is no such stage.
@@ -39,9 +40,8 @@ class StagedBackbone(BaseBackbone):
         self.out_indices = (last,) if out_indices is None else out_indices
         if not self.out_indices or not set(self.out_indices) <= set(range(last + 1)):
             raise ValueError(
-                f'out_indices={out_indices} of '
-                f'{type(self).__name__}, whose stages are 0 to '
-                f'{last}; name at least one of them.'
+                f'out_indices={out_indices} of {type(self).__name__} must name one or more of '
+                f'its stages, 0 to {last}.'
             )
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
