@@ -187,7 +187,8 @@ def test_stage_1(recipe, cfg, tmp_path):
     assert 'train_cfg' not in first.model
     assert first.train_dataloader.batch_size * recipe.gpus == recipe.batch
     assert first.auto_scale_lr.base_batch_size == recipe.batch
-    assert first.test_dataloader == cfg.test_dataloader
+    # It has the defaults of tools/train.py besides.
+    assert dict(first.test_dataloader, **cfg.test_dataloader) == first.test_dataloader
 
     run = stand_in_runs.build(first, tmp_path, recipe.sizes[1])
     assert first.train_cfg.max_epochs == epochs
