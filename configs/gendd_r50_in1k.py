@@ -4,8 +4,8 @@
 
 Needs ImageNet in ``data/imagenet`` (``train/`` and ``val/``, a folder per
 class in each) and the fine-tuned BEiTv2-L of its authors in mmpretrain's keys
-as ``checkpoints/beitv2_large_in1k.pth`` (docs/flagship.md converts it). Runs
-stage 1, 20 epochs of warm-up, in the folder ``stage1`` of the work dir first;
+as ``checkpoints/beitv2_large_in1k.pth`` (docs/flagship.md converts it). Stage 1,
+20 epochs of warm-up, runs first, in the folder ``stage1`` of the work dir;
 ``--cfg-options stage1=None`` starts from scratch.
 
 Hardware: 8 GPUs x 64 images. Cost: unknown, not run by us; both stages have
@@ -13,7 +13,7 @@ been stepped on synthetic images.
 
 Top-1 reported by the authors: generative path, 5 draws, 82.28 (paper), 82.34
 (later); linear probe 82.36. They sample from ``start_t=999``; ours, 950, is
-sounder (gendd_mm/generative/samplers/ancestral.py).
+sounder (docs/method.md).
 """
 
 _base_ = [
@@ -23,7 +23,7 @@ _base_ = [
     '_base_/schedules/imagenet_a1.py',
     '_base_/default_runtime.py',
 ]
-stage1 = dict(config='{{ fileDirname }}/imagenet/resnet50_8xb64-warmup-beitv2-large-a1-20e_in1k.py')
+stage1 = dict(config='{{ fileDirname }}/imagenet/_base_/warmup_a1.py')
 
 model = dict(
     architecture=dict(

@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import MODELS
+from published_configs import Experiment
 
 from gendd_mm.engine.launch import build_runner, end_distributed
 
@@ -21,16 +22,16 @@ STEPS = 2
 SIZE = 64
 
 
-def read(name: str, folder: Path, batch_size: int = 2) -> Config:
+def read(experiment: Experiment, folder: Path, batch_size: int = 2) -> Config:
     """A config with its data, its teacher and its sampling made small.
 
     Args:
-        name: Path of the config in ``configs/``.
+        experiment: Whose config is read.
         folder: Where data, teacher and checkpoints are written.
         batch_size: Images of a step of one process.
     """
-    cfg = Config.fromfile(small_models.CONFIGS / name)
-    if name.startswith('cifar100'):
+    cfg = experiment.read()
+    if experiment.name.startswith('cifar100'):
         read_cifar(cfg, folder / 'images')
     else:
         read_imagenet(cfg, folder / 'images')

@@ -7,9 +7,9 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
 from mmpretrain.structures import DataSample
+from published_configs import ABLATIONS, CHOICES, of_file
 from small_models import CONFIGS
 
-ABLATIONS = sorted((CONFIGS / 'digits' / 'ablations').glob('*.py'))
 DEFAULT = CONFIGS / 'gendd_digits.py'
 
 
@@ -38,12 +38,11 @@ def built(cfg: Config, teacher):
     return MODELS.build(model)
 
 
-@pytest.mark.parametrize('path', ABLATIONS, ids=lambda path: path.stem)
-def test_it_differs_in_the_model_alone_and_runs(path, teacher, default):
-    cfg = Config.fromfile(path)
-    assert {name for name in cfg.keys() | default.keys() if cfg.get(name) != default.get(name)} == {
-        'model'
-    }
+@pytest.mark.parametrize('experiment', [e for name in ABLATIONS for e in of_file(name)], ids=str)
+def test_it_differs_in_the_model_alone_and_runs(experiment, teacher, default):
+    cfg = experiment.read()
+    differing = {name for name in cfg.keys() | default.keys() if cfg.get(name) != default.get(name)}
+    assert differing - {'work_dir'} == {'model'}
 
     model = built(cfg, teacher)
     images = torch.randn(2, 3, 8, 8)
@@ -53,11 +52,30 @@ def test_it_differs_in_the_model_alone_and_runs(path, teacher, default):
     for sample in model.eval().predict(images, num_draws=2):
         assert sample.pred_score.isfinite().all()
 
-    text = ast.get_docstring(ast.parse(path.read_text()))
+    text = ast.get_docstring(ast.parse((CONFIGS / experiment.name).read_text()))
     assert text.split('\n')[0].endswith('.')
-    assert f'configs/{path.relative_to(CONFIGS)}' in text, 'the command'
+    assert f'configs/{experiment.name}' in text, 'the command'
+    for variable, _ in experiment.choice:
+        assert f'{variable}=' in text, 'the command has the choice'
     if 'tools/test.py' in text:  # of a checkpoint of the default
         model.load_state_dict(built(default, teacher).state_dict())
+
+
+@pytest.mark.parametrize('name', [name for name in ABLATIONS if name in CHOICES])
+def test_the_experiments_of_a_file_differ_in_one_setting(name):
+    models = [leaves(experiment.read().model) for experiment in of_file(name)]
+    (changed,) = {key for key in models[0] if any(m[key] != models[0][key] for m in models)}
+    found = [float(model[changed]) for model in models]
+    assert found == [float(value) for e in of_file(name) for _, value in e.choice]
+
+
+def leaves(node: dict, path: str = '') -> dict:
+    """Every setting of a nested config by its path."""
+    found = {}
+    for key, value in node.items():
+        inner = f'{path}.{key}'
+        found.update(leaves(value, inner) if isinstance(value, dict) else {inner: value})
+    return found
 
 
 @pytest.mark.parametrize(

@@ -7,33 +7,46 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.registry import MODELS
-from small_models import CONFIGS
+from published_configs import EXPERIMENTS, Experiment, read
 
+CIFAR = 'cifar100/{}_1xb64_cifar100.py'
+IMAGENET = 'imagenet/{}_8xb64_in1k.py'
+METHODS = ('kd', 'kl', 'dkd', 'lskd', 'mgd', 'simkd', 'regression')
 BASELINES = [
-    path
-    for folder in ('imagenet', 'cc3m', 'cifar100')
-    for method in ('k[dl]', 'dkd', 'lskd', 'mgd', 'simkd', 'regression')
-    for path in sorted((CONFIGS / folder).glob(f'{method}_*.py'))
+    experiment
+    for experiment in EXPERIMENTS
+    if experiment.name.startswith(('imagenet/', 'cc3m/', 'cifar100/'))
+    and experiment.name.split('/')[1].startswith(tuple(f'{method}_' for method in METHODS))
 ]
-RIVALS = {  # of the same data, optimiser and epochs
-    'kd_beitv2-large_resnet50_8xb64-a2-300e_in1k': 'a2-300e',
-    'dkd_beitv2-large_resnet50_8xb64-a2-300e_in1k': 'a2-300e',
-    'kd_beitv2-large_resnet50_8xb64-a1-600e_in1k': 'a1-600e',
-    'dkd_beitv2-large_resnet50_8xb64-a1-600e_in1k': 'a1-600e',
+# Of the same data, optimiser and epochs.
+RIVALS = {
+    'a1': 'gendd_r50_in1k.py',
+    'a2': 'imagenet/gendd_beitv2-large_resnet50_8xb64-a2-300e_in1k.py',
 }
 
 
-def read(name: str) -> Config:
-    return Config.fromfile(CONFIGS / f'{name}.py')
+def of_pair(name: str, pair: str) -> Config:
+    teacher, student = pair.split(' -> ')
+    return read(name, TEACHER=teacher, STUDENT=student)
 
 
-@pytest.mark.parametrize('path', BASELINES, ids=lambda path: path.stem)
-def test_it_has_the_pair_and_the_data_of_gendd(path):
-    name = path.name.partition('_')[2]
-    gendd = path.with_name(f'gendd_{name}')
-    if not gendd.exists():
-        gendd = CONFIGS / 'gendd_r50_in1k.py'
-    ours, cfg = Config.fromfile(gendd), Config.fromfile(path)
+def gendd_of(baseline: Experiment) -> str:
+    """The config of GenDD that a baseline is compared with."""
+    choice = dict(baseline.choice)
+    if 'RECIPE' in choice:
+        return RIVALS[choice['RECIPE']]
+    folder, _, name = baseline.name.partition('/')
+    names = ['gendd', *choice.values(), name.partition('_')[2]]
+    return f'{folder}/{"_".join(names)}'
+
+
+def test_every_baseline_is_here():
+    assert len(BASELINES) == 4 * 6 + 14 + 5 * 2 + 4 + 1
+
+
+@pytest.mark.parametrize('baseline', BASELINES, ids=str)
+def test_it_has_the_pair_and_the_data_of_gendd(baseline):
+    ours, cfg = read(gendd_of(baseline)), baseline.read()
     assert cfg.train_dataloader == ours.train_dataloader
     assert cfg.test_dataloader == ours.test_dataloader
     assert cfg.model.teacher_ckpt == ours.model.teacher_ckpt
@@ -42,7 +55,7 @@ def test_it_has_the_pair_and_the_data_of_gendd(path):
     assert student.backbone == other.backbone
     assert student.get('train_cfg') == other.get('train_cfg')
     assert cfg.train_cfg == ours.train_cfg
-    if path.stem in RIVALS:
+    if 'RECIPE' in dict(baseline.choice):
         assert cfg.param_scheduler == ours.param_scheduler
         assert cfg.optim_wrapper == ours.optim_wrapper
         assert student.head.loss == other.head.loss
@@ -51,11 +64,10 @@ def test_it_has_the_pair_and_the_data_of_gendd(path):
 @pytest.mark.parametrize(
     ('name', 'lr', 'decay', 'batch'),
     [
-        ('cc3m/kl_resnet50_mobilenet-v1_8xb64-100e_cc3m', 0.2, 1e-4, 512),
-        ('imagenet/kd_resnet34_resnet18_8xb64_in1k', 0.2, 1e-4, 512),
-        ('imagenet/kd_resnet50_mobilenet-v1_8xb64_in1k', 0.2, 1e-4, 512),
-        ('imagenet_lt/resnext101-32x4d_8xb32_imagenet-lt', 0.1, 5e-4, 256),
-        ('cifar100/kd_resnet56_resnet20_1xb64_cifar100', 0.05, 5e-4, 64),
+        ('cc3m/kl_resnet50_mobilenet-v1_8xb64-100e_cc3m.py', 0.2, 1e-4, 512),
+        ('imagenet/kd_8xb64_in1k.py', 0.2, 1e-4, 512),
+        ('imagenet_lt/resnext101-32x4d_8xb32_imagenet-lt.py', 0.1, 5e-4, 256),
+        ('cifar100/kd_1xb64_cifar100.py', 0.05, 5e-4, 64),
     ],
 )
 def test_sgd_of_the_recipe(name, lr, decay, batch):
@@ -80,8 +92,8 @@ def test_sgd_of_the_recipe(name, lr, decay, batch):
 
 
 def test_the_long_tailed_teacher_is_that_of_its_students():
-    cfg = read('imagenet_lt/resnext101-32x4d_8xb32_imagenet-lt')
-    student = read('imagenet_lt/gendd_resnext101-32x4d_resnet50_8xb32_imagenet-lt')
+    cfg = read('imagenet_lt/resnext101-32x4d_8xb32_imagenet-lt.py')
+    student = read('imagenet_lt/gendd_resnext101-32x4d_resnet50_8xb32_imagenet-lt.py')
     assert cfg.model.backbone == student.model.teacher.backbone
     assert cfg.model.head == student.model.teacher.head
     # The checkpoint that its training leaves.
@@ -91,15 +103,14 @@ def test_the_long_tailed_teacher_is_that_of_its_students():
 
 
 # Losses.
-def loss_of(name: str, loss: str) -> torch.nn.Module:
-    cfg = read(name).model.distiller.distill_losses
-    return MODELS.build(copy.deepcopy(cfg[loss].to_dict()))
+def loss_of(cfg: Config, loss: str) -> torch.nn.Module:
+    return MODELS.build(copy.deepcopy(cfg.model.distiller.distill_losses[loss].to_dict()))
 
 
 def test_kl_of_cifar_is_that_of_the_benchmark():
     """0.1 cross-entropy + 0.9 KL at temperature 4, times its square."""
-    name = 'cifar100/kd_resnet56_resnet20_1xb64_cifar100'
-    ours = loss_of(name, 'loss_kl')
+    cfg = read('cifar100/kd_1xb64_cifar100.py')
+    ours = loss_of(cfg, 'loss_kl')
     student, teacher = torch.randn(2, 6, 10)
     reference = (
         0.9
@@ -107,58 +118,55 @@ def test_kl_of_cifar_is_that_of_the_benchmark():
         * F.kl_div((student / 4).log_softmax(1), (teacher / 4).softmax(1), reduction='batchmean')
     )
     torch.testing.assert_close(ours(student, teacher), reference)
-    assert read(name).model.architecture.head.loss.loss_weight == 0.1
+    assert cfg.model.architecture.head.loss.loss_weight == 0.1
 
 
 @pytest.mark.parametrize(
-    ('name', 'tau', 'weights'),
+    ('name', 'pair', 'tau', 'weights'),
     [
-        ('imagenet/lskd_resnet34_resnet18_8xb64_in1k', 2, (1, 9)),
-        ('cifar100/lskd_resnet32x4_resnet8x4_1xb64_cifar100', 2, (0.1, 9)),
-        ('cifar100/lskd_vgg13_vgg8_1xb64_cifar100', 3, (0.1, 9)),
+        (IMAGENET, 'resnet34 -> resnet18', 2, (1, 9)),
+        (CIFAR, 'resnet32x4 -> resnet8x4', 2, (0.1, 9)),
+        (CIFAR, 'vgg13 -> vgg8', 3, (0.1, 9)),
     ],
 )
-def test_the_numbers_of_lskd(name, tau, weights):
+def test_the_numbers_of_lskd(name, pair, tau, weights):
     """Temperature, and the weights of cross-entropy and KL."""
-    loss = loss_of(name, 'loss_kl')
-    head = read(name).model.architecture.head
+    cfg = of_pair(name.format('lskd'), pair)
+    loss = loss_of(cfg, 'loss_kl')
     assert loss.tau == tau
-    assert (head.loss.get('loss_weight', 1), loss.loss_weight) == weights
+    cross_entropy = cfg.model.architecture.head.loss.get('loss_weight', 1)
+    assert (cross_entropy, loss.loss_weight) == weights
 
 
 @pytest.mark.parametrize(
-    ('name', 'shape'),
+    ('name', 'pair', 'shape'),
     [
-        ('imagenet/mgd_resnet34_resnet18_8xb64_in1k', (512, 7, 7)),
-        ('cifar100/mgd_resnet32x4_resnet8x4_1xb64_cifar100', (256, 8, 8)),
-        ('cifar100/mgd_resnet56_resnet20_1xb64_cifar100', (64, 8, 8)),
-        ('cifar100/mgd_vgg13_vgg8_1xb64_cifar100', (512, 4, 4)),
+        (IMAGENET, 'resnet34 -> resnet18', (512, 7, 7)),
+        (CIFAR, 'resnet32x4 -> resnet8x4', (256, 8, 8)),
+        (CIFAR, 'resnet56 -> resnet20', (64, 8, 8)),
+        (CIFAR, 'vgg13 -> vgg8', (512, 4, 4)),
     ],
 )
-def test_mgd_has_one_weight_of_the_mean_over_the_map(name, shape):
+def test_mgd_has_one_weight_of_the_mean_over_the_map(name, pair, shape):
     """Its authors' 7e-5 of the sum over 512x7x7, also on the maps of CIFAR."""
-    ours = loss_of(name, 'loss_mgd')
+    cfg = of_pair(name.format('mgd'), pair)
+    ours = loss_of(cfg, 'loss_mgd')
     student, teacher = torch.randn(2, 2, *shape)
     torch.testing.assert_close(
         ours(student, teacher), 7e-5 * 512 * 7 * 7 * F.mse_loss(student, teacher)
     )
-    connector = read(name).model.distiller.connectors.generator
+    connector = cfg.model.distiller.connectors.generator
     assert connector.teacher_channels == shape[0]
     assert connector.lambda_mgd == 0.15
 
 
-MAPS = [
-    path
-    for folder in ('imagenet', 'cifar100')
-    for path in sorted((CONFIGS / folder).glob('simkd_*.py'))
-]
-
-
-@pytest.mark.parametrize('path', MAPS, ids=lambda path: path.stem)
-def test_maps_of_teacher_and_student_have_one_size(path):
+@pytest.mark.parametrize(
+    'experiment', [each for each in BASELINES if '/simkd' in each.name], ids=str
+)
+def test_maps_of_teacher_and_student_have_one_size(experiment):
     """As MGD and SimKD of the pair need; SimKD's projector sets channels."""
-    model = Config.fromfile(path).model
-    images = torch.zeros(2, 3, *[32 if 'cifar' in path.stem else 64] * 2)
+    model = experiment.read().model
+    images = torch.zeros(2, 3, *[32 if 'cifar' in experiment.name else 64] * 2)
     shapes = {}
     for part in ('teacher', 'architecture'):
         backbone = MODELS.build(dict(model[part].backbone.to_dict(), _scope_='mmpretrain'))
@@ -172,12 +180,11 @@ def test_maps_of_teacher_and_student_have_one_size(path):
 
 def test_dkd_is_a_mean_over_the_batch_also_of_mixed_labels():
     """Target and non-target class KL (arXiv 2203.08679), batch of 64."""
-    name = 'imagenet/dkd_beitv2-large_resnet50_8xb64-a1-600e_in1k'
-    cfg = read(name)
+    cfg = read('imagenet/dkd_beitv2-large_resnet50_8xb64_in1k.py', RECIPE='a1')
     student, teacher = 3 * torch.randn(2, 64, 10)
     mixed = torch.rand(64, 10).softmax(1)
     connector = MODELS.build(cfg.model.distiller.connectors.target_class.to_dict())
-    ours = loss_of(name, 'loss_dkd')(student, teacher, connector(mixed))
+    ours = loss_of(cfg, 'loss_dkd')(student, teacher, connector(mixed))
 
     target = F.one_hot(mixed.argmax(1), 10).bool()
     p, q = student.softmax(1), teacher.softmax(1)

@@ -10,18 +10,21 @@ import pytest
 import small_recipes
 import torch
 from mmengine.config import Config
-from small_models import CONFIGS
+from published_configs import EXPERIMENTS, Experiment
 
-FOLDERS = ('imagenet', 'cc3m', 'imagenet_lt', 'cifar100')
+FOLDERS = ('imagenet/', 'cc3m/', 'imagenet_lt/', 'cifar100/')
 # The flagship has tests of its own.
-RECIPES = sorted(
-    str(path.relative_to(CONFIGS)) for folder in FOLDERS for path in (CONFIGS / folder).glob('*.py')
-)
+RECIPES = [each for each in EXPERIMENTS if each.name.startswith(FOLDERS)]
+STAGE_1 = [
+    Experiment(each.name, stage1=True)
+    for each in RECIPES
+    if '/gendd' in each.name and not each.name.startswith('cc3m')
+]
 FAMILIES = [
-    'imagenet/gendd_resnet34_resnet18_8xb64_in1k.py',
-    'cc3m/gendd_resnet34_resnet18_8xb64-100e_cc3m.py',
-    'imagenet_lt/resnet18_8xb32-warmup-resnext101-32x4d-20e_imagenet-lt.py',
-    'cifar100/gendd_resnet32x4_resnet8x4_1xb64_cifar100.py',
+    Experiment('imagenet/gendd_resnet34_resnet18_8xb64_in1k.py'),
+    Experiment('cc3m/gendd_resnet34_resnet18_8xb64-100e_cc3m.py'),
+    Experiment('imagenet_lt/gendd_resnext101-32x4d_resnet18_8xb32_imagenet-lt.py', stage1=True),
+    Experiment('cifar100/gendd_resnet32x4_resnet8x4_1xb64_cifar100.py'),
 ]
 
 
@@ -52,10 +55,10 @@ def check(cfg: Config, result: dict) -> None:
     assert any('backbone' in name for name in result['moved'])
 
 
-@pytest.mark.parametrize('name', FAMILIES)
-def test_it_trains_on_two_processes(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize('experiment', FAMILIES, ids=str)
+def test_it_trains_on_two_processes(experiment, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-    cfg = small_recipes.read(name, tmp_path, batch_size=1)
+    cfg = small_recipes.read(experiment, tmp_path, batch_size=1)
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
@@ -67,7 +70,7 @@ def test_it_trains_on_two_processes(name, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', RECIPES)
-def test_it_trains(name, tmp_path):
-    cfg = small_recipes.read(name, tmp_path)
+@pytest.mark.parametrize('experiment', RECIPES + STAGE_1, ids=str)
+def test_it_trains(experiment, tmp_path):
+    cfg = small_recipes.read(experiment, tmp_path)
     check(cfg, small_recipes.run(cfg))

@@ -1,32 +1,19 @@
-"""ResNet-34 -> ResNet-18 on CC3M without labels, 100 x 5,500 iterations.
+"""ResNet-34 -> ResNet-18 on CC3M without labels.
 
-    bash tools/dist_train.sh \\
-        configs/cc3m/gendd_resnet34_resnet18_8xb64-100e_cc3m.py 8 --resume
-
-README.md says what it needs. Neither contraction nor probe, and no stage 1:
-these read labels.
-
-Hardware: 8 GPUs x 64 images. Cost: unknown, not run by us; two steps of it
-have been, on small synthetic images.
+    bash tools/dist_train.sh configs/cc3m/gendd_resnet34_resnet18_8xb64-100e_cc3m.py 8 --resume
 
 Top-1 on ImageNet reported by the authors: generative path, 5 draws, 66.90.
 """
 
 _base_ = [
-    '../_base_/models/gendd_imagenet.py',
+    '_base_/gendd.py',
     '../_base_/models/teachers/resnet34.py',
     '../_base_/models/students/resnet18.py',
-    '../_base_/datasets/cc3m_5500.py',
-    '../_base_/schedules/imagenet_100e.py',
-    '../_base_/default_runtime.py',
 ]
 
 model = dict(
     architecture=dict(
-        data_preprocessor={{_base_.student_preprocessor}},
-        backbone={{_base_.student_backbone}},
-        # No labels for a probe.
-        head=dict(in_channels={{_base_.student_dim}}, trainable=False),
+        backbone={{_base_.student_backbone}}, head=dict(in_channels={{_base_.student_dim}})
     ),
     teacher={{_base_.teacher}},
     teacher_ckpt={{_base_.teacher_ckpt}},
@@ -34,8 +21,7 @@ model = dict(
         connectors=dict(condition=dict(normalized_shape={{_base_.student_dim}})),
         distill_losses=dict(
             loss_gendd=dict(
-                head=dict(condition_dim={{_base_.student_dim}}, target_dim={{_base_.teacher_dim}}),
-                contraction=None,
+                head=dict(condition_dim={{_base_.student_dim}}, target_dim={{_base_.teacher_dim}})
             )
         ),
     ),

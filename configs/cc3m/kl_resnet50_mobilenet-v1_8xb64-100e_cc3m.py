@@ -1,13 +1,8 @@
 """KL distillation of ResNet-50 -> MobileNetV1 on CC3M without labels.
 
-    bash tools/dist_train.sh \\
-        configs/cc3m/kl_resnet50_mobilenet-v1_8xb64-100e_cc3m.py 8
+    bash tools/dist_train.sh configs/cc3m/kl_resnet50_mobilenet-v1_8xb64-100e_cc3m.py 8
 
-The baseline of GenDD without labels: KL alone, at temperature 1. The student
-needs timm.
-
-Hardware: 8 GPUs x 64 images. Cost: unknown, not run by us; two steps of it
-have been, on small synthetic images.
+The baseline of GenDD without labels: KL alone, at temperature 1.
 
 Top-1 on ImageNet reported by the authors: 51.60.
 """
@@ -15,7 +10,7 @@ Top-1 on ImageNet reported by the authors: 51.60.
 _base_ = [
     '../_base_/models/kd.py',
     '../_base_/models/teachers/resnet50.py',
-    '../_base_/models/students/mobilenet_v1.py',
+    '../_base_/models/students/mobilenet-v1.py',
     '../_base_/datasets/cc3m_5500.py',
     '../_base_/schedules/imagenet_sgd.py',
     '../_base_/default_runtime.py',

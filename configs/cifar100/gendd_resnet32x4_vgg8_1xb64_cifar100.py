@@ -1,23 +1,13 @@
-"""resnet32x4 -> vgg8 on CIFAR-100, 240 epochs.
+"""resnet32x4 -> vgg8 on CIFAR-100.
 
-    python tools/train.py \\
-        configs/cifar100/gendd_resnet32x4_vgg8_1xb64_cifar100.py --resume
-
-README.md says what it needs. Runs stage 1, 50 epochs of warm-up, first.
-
-Hardware: one GPU. Cost: unknown, not run by us; two steps of it have been, on
-small synthetic images. Result: not run. The pair is not in the paper.
+python tools/train.py configs/cifar100/gendd_resnet32x4_vgg8_1xb64_cifar100.py --resume
 """
 
 _base_ = [
-    '../_base_/models/gendd_cifar100.py',
+    '_base_/gendd.py',
     '../_base_/models/teachers/cifar100_resnet32x4.py',
     '../_base_/models/students/cifar100_vgg8.py',
-    '../_base_/datasets/cifar100.py',
-    '../_base_/schedules/cifar100.py',
-    '../_base_/default_runtime.py',
 ]
-stage1 = dict(config='{{ fileDirname }}/vgg8_1xb64-warmup-resnet32x4-50e_cifar100.py')
 
 model = dict(
     architecture=dict(

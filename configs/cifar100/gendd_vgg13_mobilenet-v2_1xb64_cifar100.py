@@ -1,23 +1,13 @@
-"""vgg13 -> MobileNetV2 (half) on CIFAR-100, 240 epochs.
+"""vgg13 -> MobileNetV2 (half) on CIFAR-100.
 
-    python tools/train.py \\
-        configs/cifar100/gendd_vgg13_mobilenet-v2_1xb64_cifar100.py --resume
-
-README.md says what it needs. Runs stage 1, 50 epochs of warm-up, first.
-
-Hardware: one GPU. Cost: unknown, not run by us; two steps of it have been, on
-small synthetic images. Result: not run. The pair is not in the paper.
+python tools/train.py configs/cifar100/gendd_vgg13_mobilenet-v2_1xb64_cifar100.py --resume
 """
 
 _base_ = [
-    '../_base_/models/gendd_cifar100.py',
+    '_base_/gendd_light.py',
     '../_base_/models/teachers/cifar100_vgg13.py',
-    '../_base_/models/students/cifar100_mobilenet_v2.py',
-    '../_base_/datasets/cifar100.py',
-    '../_base_/schedules/cifar100_light.py',
-    '../_base_/default_runtime.py',
+    '../_base_/models/students/cifar100_mobilenet-v2.py',
 ]
-stage1 = dict(config='{{ fileDirname }}/mobilenet-v2_1xb64-warmup-vgg13-50e_cifar100.py')
 
 model = dict(
     architecture=dict(

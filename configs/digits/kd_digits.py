@@ -5,24 +5,20 @@ Hinton et al., arXiv 1503.02531: cross-entropy plus KL at temperature 4.
     python tools/train.py configs/digits/kd_digits.py
 """
 
-_base_ = ['student_digits.py']
+_base_ = [
+    '../_base_/models/kd.py',
+    '../_base_/models/digits_pair.py',
+    '../_base_/datasets/digits.py',
+    '../_base_/schedules/digits.py',
+    '../_base_/digits_runtime.py',
+]
 
 model = dict(
-    _delete_=True,
-    type='mmrazor.SingleTeacherDistill',
-    architecture={{_base_.model}},
+    architecture=dict(
+        backbone={{_base_.student_backbone}},
+        head=dict(num_classes=10, in_channels={{_base_.student_dim}}),
+    ),
     teacher={{_base_.teacher}},
     teacher_ckpt='work_dirs/teacher_digits/epoch_20.pth',
-    distiller=dict(
-        type='mmrazor.ConfigurableDistiller',
-        student_recorders=dict(logits=dict(type='mmrazor.ModuleOutputs', source='head.fc')),
-        teacher_recorders=dict(logits=dict(type='mmrazor.ModuleOutputs', source='head.fc')),
-        distill_losses=dict(loss_kl=dict(type='mmrazor.KLDivergence', tau=4)),
-        loss_forward_mappings=dict(
-            loss_kl=dict(
-                preds_S=dict(recorder='logits', from_student=True),
-                preds_T=dict(recorder='logits', from_student=False),
-            )
-        ),
-    ),
+    distiller=dict(distill_losses=dict(loss_kl=dict(tau=4))),
 )

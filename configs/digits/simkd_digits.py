@@ -7,18 +7,20 @@ classifier. Teacher and classifier are of one checkpoint.
     python tools/train.py configs/digits/simkd_digits.py
 """
 
-_base_ = ['student_digits.py']
+_base_ = [
+    '../_base_/models/simkd.py',
+    '../_base_/models/digits_pair.py',
+    '../_base_/datasets/digits.py',
+    '../_base_/schedules/digits.py',
+    '../_base_/digits_runtime.py',
+]
 
 teacher_ckpt = 'work_dirs/teacher_digits/epoch_20.pth'
 
 model = dict(
-    _delete_=True,
-    type='mmrazor.FpnTeacherDistill',
     architecture=dict(
-        type='ImageClassifier',
         backbone={{_base_.student_backbone}},
         head=dict(
-            type='gendd_mm.SimKDHead',
             num_classes=10,
             in_channels={{_base_.student_dim}},
             teacher_dim={{_base_.teacher_dim}},
@@ -29,18 +31,4 @@ model = dict(
     ),
     teacher={{_base_.teacher}},
     teacher_ckpt=teacher_ckpt,
-    distiller=dict(
-        type='mmrazor.ConfigurableDistiller',
-        student_recorders=dict(feat=dict(type='mmrazor.ModuleOutputs', source='head.projection')),
-        teacher_recorders=dict(feat=dict(type='mmrazor.ModuleOutputs', source='backbone')),
-        distill_losses=dict(
-            loss_simkd=dict(type='mmrazor.L2Loss', normalize=False, div_element=True)
-        ),
-        loss_forward_mappings=dict(
-            loss_simkd=dict(
-                s_feature=dict(recorder='feat', from_student=True),
-                t_feature=dict(recorder='feat', from_student=False, data_idx=-1),
-            )
-        ),
-    ),
 )

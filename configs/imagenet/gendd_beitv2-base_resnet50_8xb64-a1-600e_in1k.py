@@ -1,16 +1,9 @@
 """BEiTv2-B -> ResNet-50 on ImageNet-1k, A1, 600 epochs.
 
     bash tools/dist_train.sh \\
-        configs/imagenet/gendd_beitv2-base_resnet50_8xb64-a1-600e_in1k.py \\
-        8 --resume
+        configs/imagenet/gendd_beitv2-base_resnet50_8xb64-a1-600e_in1k.py 8 --resume
 
-README.md says what it needs. Runs stage 1, 20 epochs of warm-up, first.
-
-Hardware: 8 GPUs x 64 images. Cost: unknown, not run by us; two steps of it
-have been, on small synthetic images.
-
-Top-1 reported by the authors: generative path, 5 draws, 82.31; linear probe
-82.15.
+Top-1 reported by the authors: generative path, 5 draws, 82.31; linear probe 82.15.
 """
 
 _base_ = [
@@ -20,7 +13,7 @@ _base_ = [
     '../_base_/schedules/imagenet_a1.py',
     '../_base_/default_runtime.py',
 ]
-stage1 = dict(config='{{ fileDirname }}/resnet50_8xb64-warmup-beitv2-base-a1-20e_in1k.py')
+stage1 = dict(config='{{ fileDirname }}/_base_/warmup_a1.py')
 
 model = dict(
     architecture=dict(

@@ -1,16 +1,9 @@
 """BEiTv2-B -> ResNet-50 on ImageNet-1k, A2, 300 epochs.
 
     bash tools/dist_train.sh \\
-        configs/imagenet/gendd_beitv2-base_resnet50_8xb64-a2-300e_in1k.py \\
-        8 --resume
+        configs/imagenet/gendd_beitv2-base_resnet50_8xb64-a2-300e_in1k.py 8 --resume
 
-README.md says what it needs. Runs stage 1, 20 epochs of warm-up, first.
-
-Hardware: 8 GPUs x 64 images. Cost: unknown, not run by us; two steps of it
-have been, on small synthetic images.
-
-Top-1 reported by the authors: generative path, 5 draws, 82.01; linear probe
-81.96.
+Top-1 reported by the authors: generative path, 5 draws, 82.01; linear probe 81.96.
 """
 
 _base_ = [
@@ -20,7 +13,7 @@ _base_ = [
     '../_base_/schedules/imagenet_a2.py',
     '../_base_/default_runtime.py',
 ]
-stage1 = dict(config='{{ fileDirname }}/resnet50_8xb64-warmup-beitv2-base-a2-20e_in1k.py')
+stage1 = dict(config='{{ fileDirname }}/_base_/warmup.py')
 
 model = dict(
     architecture=dict(

@@ -1,16 +1,10 @@
 """BEiTv2-L -> ResNet-50 on ImageNet-1k, A2, 300 epochs.
 
     bash tools/dist_train.sh \\
-        configs/imagenet/gendd_beitv2-large_resnet50_8xb64-a2-300e_in1k.py \\
-        8 --resume
+        configs/imagenet/gendd_beitv2-large_resnet50_8xb64-a2-300e_in1k.py 8 --resume
 
-README.md says what it needs. Runs stage 1, 20 epochs of warm-up, first.
-
-Hardware: 8 GPUs x 64 images. Cost: unknown, not run by us; two steps of it
-have been, on small synthetic images.
-
-Top-1 reported by the authors: generative path, 5 draws, 81.64 (paper), 81.83
-(later); linear probe 81.79.
+Top-1 reported by the authors: generative path, 5 draws, 81.64 (paper), 81.83 (later);
+linear probe 81.79.
 """
 
 _base_ = [
@@ -20,7 +14,7 @@ _base_ = [
     '../_base_/schedules/imagenet_a2.py',
     '../_base_/default_runtime.py',
 ]
-stage1 = dict(config='{{ fileDirname }}/resnet50_8xb64-warmup-beitv2-large-a2-20e_in1k.py')
+stage1 = dict(config='{{ fileDirname }}/_base_/warmup.py')
 
 model = dict(
     architecture=dict(

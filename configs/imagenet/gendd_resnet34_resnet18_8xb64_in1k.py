@@ -1,15 +1,8 @@
 """ResNet-34 -> ResNet-18 on ImageNet-1k, 100 epochs.
 
-    bash tools/dist_train.sh \\
-        configs/imagenet/gendd_resnet34_resnet18_8xb64_in1k.py 8 --resume
+    bash tools/dist_train.sh configs/imagenet/gendd_resnet34_resnet18_8xb64_in1k.py 8 --resume
 
-README.md says what it needs. Runs stage 1, 20 epochs of warm-up, first.
-
-Hardware: 8 GPUs x 64 images. Cost: unknown, not run by us; two steps of it
-have been, on small synthetic images.
-
-Top-1 reported by the authors: generative path, 5 draws, 72.38; linear probe
-72.40.
+Top-1 reported by the authors: generative path, 5 draws, 72.38; linear probe 72.40.
 """
 
 _base_ = [
@@ -20,7 +13,7 @@ _base_ = [
     '../_base_/schedules/imagenet_100e_warmup10.py',
     '../_base_/default_runtime.py',
 ]
-stage1 = dict(config='{{ fileDirname }}/resnet18_8xb64-warmup-resnet34-20e_in1k.py')
+stage1 = dict(config='{{ fileDirname }}/_base_/warmup.py')
 
 model = dict(
     architecture=dict(

@@ -3,25 +3,18 @@
     bash tools/dist_train.sh \\
         configs/imagenet/gendd_resnet50_mobilenet-v1_8xb64_in1k.py 8 --resume
 
-README.md says what it needs. Runs stage 1, 20 epochs of warm-up, first. The
-student needs timm.
-
-Hardware: 8 GPUs x 64 images. Cost: unknown, not run by us; two steps of it
-have been, on small synthetic images.
-
-Top-1 reported by the authors: generative path, 5 draws, 73.78; linear probe
-73.76.
+Top-1 reported by the authors: generative path, 5 draws, 73.78; linear probe 73.76.
 """
 
 _base_ = [
     '../_base_/models/gendd_imagenet.py',
     '../_base_/models/teachers/resnet50.py',
-    '../_base_/models/students/mobilenet_v1.py',
+    '../_base_/models/students/mobilenet-v1.py',
     '../_base_/datasets/imagenet.py',
     '../_base_/schedules/imagenet_100e.py',
     '../_base_/default_runtime.py',
 ]
-stage1 = dict(config='{{ fileDirname }}/mobilenet-v1_8xb64-warmup-resnet50-20e_in1k.py')
+stage1 = dict(config='{{ fileDirname }}/_base_/warmup.py')
 
 model = dict(
     architecture=dict(

@@ -1,14 +1,9 @@
 """The teacher of ImageNet-LT: ResNeXt-101-32x4d, on labels.
 
-    bash tools/dist_train.sh \\
-        configs/imagenet_lt/resnext101-32x4d_8xb32_imagenet-lt.py 8
+    bash tools/dist_train.sh configs/imagenet_lt/resnext101-32x4d_8xb32_imagenet-lt.py 8
 
 The recipe states its optimiser and batch; the 100 epochs and the cosine are
 ours. ``gen/`` in its results is its own classifier.
-
-Hardware: 8 GPUs x 32 images. Cost: unknown, not run by us; two steps of it
-have been, on small synthetic images. Result: not run; the authors give none
-that we know.
 """
 
 _base_ = [

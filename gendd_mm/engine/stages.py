@@ -5,8 +5,9 @@ A config names the config of its first stage::
     stage1 = dict(config='{{ fileDirname }}/warmup.py')
 
 Whatever else ``stage1`` holds overrides that config, so that
-``--cfg-options stage1.train_cfg.max_epochs=5`` does too. Both stages run one
-after the other in the same processes: under torchrun the process group and
+``--cfg-options stage1.train_cfg.max_epochs=5`` does too. What it leaves open of
+the pair, it has from stage 2. Both stages run one after the other in the same
+processes: under torchrun the process group and
 its store belong to these, and cannot be met a second time by others.
 """
 
@@ -54,9 +55,10 @@ def train(args: argparse.Namespace) -> None:
 def read_stage1(cfg: Config, args: argparse.Namespace) -> Config | None:
     """Read and merge the first stage that a merged config names.
 
-    It gets the options of the command line, the seed of ``cfg`` and the
-    folder ``stage1`` in its work dir. ``cfg.stage1.config`` becomes absolute,
-    so that a dumped ``cfg`` still finds it.
+    It gets the options of the command line, the seed of ``cfg``, its pair where
+    it names none, and the folder ``stage1`` in its work dir.
+    ``cfg.stage1.config`` becomes absolute, so that a dumped ``cfg`` still finds
+    it.
 
     Args:
         cfg: Config of stage 2, merged.
@@ -88,6 +90,7 @@ def read_stage1(cfg: Config, args: argparse.Namespace) -> Config | None:
     if 'randomness' in cfg:
         first.randomness = copy.deepcopy(cfg.randomness)
     first.merge_from_dict(settings)
+    _complete_pair(first, cfg)
     name = osp.splitext(osp.basename(path))[0]
     # Loggers and message hubs are global by this name.
     first.experiment_name = f'{first.get("experiment_name", name)}_stage1'
@@ -97,6 +100,22 @@ def read_stage1(cfg: Config, args: argparse.Namespace) -> Config | None:
         config=path, cfg_options=None, resume=resume, work_dir=osp.join(cfg.work_dir, 'stage1')
     )
     return merge_train(first, argparse.Namespace(**{**vars(args), **own}))
+
+
+def _complete_pair(first: Config, second: Config) -> None:
+    """Let stage 1 have the pair of stage 2 where it says nothing else."""
+    student, teacher = (second.model.get(part) or {} for part in ('architecture', 'teacher'))
+    head = first.model.get('head') or {}
+    if not str(head.get('type')).endswith('ReusedClassifierHead'):
+        return
+    for part, key, value in (
+        (first.model, 'backbone', student.get('backbone')),
+        (head, 'in_channels', student.get('head', {}).get('in_channels')),
+        (head, 'teacher_dim', teacher.get('head', {}).get('in_channels')),
+        (head, 'teacher_ckpt', second.model.get('teacher_ckpt')),
+    ):
+        if value is not None:
+            part.setdefault(key, copy.deepcopy(value))
 
 
 def _finished(first: Config, second: Config, args: argparse.Namespace) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import synthetic_fashion_mnist
 import torch
+import yaml
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 from mmpretrain.structures import DataSample
@@ -16,15 +17,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 FOLDER = CONFIGS / 'fashion_mnist'
 PAIR = CONFIGS / '_base_' / 'models' / 'fashion_mnist_pair.py'
-SETTINGS = dict(
-    supervised=sorted(FOLDER.glob('*_fashion_mnist.py')),
-    unlabeled=sorted(FOLDER.glob('*_unlabeled.py')),
-    long_tailed=sorted(FOLDER.glob('*_lt.py')),
-    large=sorted(FOLDER.glob('large/*.py')),
-)
-STUDENTS = [
-    path for paths in SETTINGS.values() for path in paths if not path.name.startswith('teacher')
-]
+# What the benchmark runs: a user may keep more configs in the folder.
+SETTINGS = {
+    name: [FOLDER / config for config in setting['methods'].values()]
+    for name, setting in yaml.safe_load((FOLDER / 'benchmark.yml').read_text())['settings'].items()
+}
+STUDENTS = [path for paths in SETTINGS.values() for path in paths]
 # A long tail has the models of the supervised setting.
 DIFFERENT = [path for path in STUDENTS if not path.name.endswith('_lt.py')]
 
@@ -67,7 +65,7 @@ def multiply_adds(backbone: dict) -> int:
 def test_the_students_are_about_a_50th_and_a_tenth_of_the_teacher():
     pair = read(PAIR)
     teacher = multiply_adds(pair.teacher.backbone.to_dict())
-    large = read(SETTINGS['large'][0]).model.architecture.backbone
+    large = student_of(read(SETTINGS['supervised_large'][0])).backbone
     ratios = [
         teacher / multiply_adds(backbone.to_dict()) for backbone in (pair.student_backbone, large)
     ]
@@ -76,9 +74,8 @@ def test_the_students_are_about_a_50th_and_a_tenth_of_the_teacher():
 
 @pytest.mark.parametrize('setting', SETTINGS)
 def test_the_methods_of_a_setting_have_one_budget(setting):
-    paths = [path for path in SETTINGS[setting] if path in STUDENTS]
-    assert len(paths) >= 7
-    first, *others = [read(path) for path in paths]
+    assert len(SETTINGS[setting]) >= 7
+    first, *others = [read(path) for path in SETTINGS[setting]]
     for cfg in others:
         for part in (
             'train_dataloader',

@@ -74,6 +74,45 @@ def test_its_config_is_relative_to_the_one_that_names_it(tmp_path):
     assert second.stage1.config == str(tmp_path / 'one.py')
 
 
+OPEN = """
+_base_ = ['base.py']
+model = dict(
+    _delete_=True,
+    type='ImageClassifier',
+    head=dict(type='gendd_mm.{head}', num_classes=10),
+)
+"""
+
+
+def two_stages_of(head: str, folder: Path) -> Path:
+    """GenDD on the digits with a stage 1 that says nothing of the pair."""
+    base = str(CONFIGS / 'digits' / 'warmup_digits.py')
+    write(folder, f'_base_ = [{base!r}]\n', 'base.py')
+    write(folder, OPEN.format(head=head), 'open.py')
+    base = str(CONFIGS / 'gendd_digits.py')
+    return write(folder, f"_base_ = [{base!r}]\nstage1 = dict(config='open.py')\n")
+
+
+@pytest.mark.parametrize('own', [None, 'first.pth'])
+def test_what_stage_1_leaves_open_of_the_pair_is_that_of_stage_2(tmp_path, own):
+    given = {'model.teacher_ckpt': 'second.pth'}
+    if own:
+        given['stage1.model.head.teacher_ckpt'] = own
+    two = two_stages_of('ReusedClassifierHead', tmp_path)
+    first, second = read_both(arguments(two, cfg_options=given))
+    assert first.model.backbone == second.model.architecture.backbone
+    head = first.model.head
+    assert head.in_channels == second.model.architecture.head.in_channels
+    assert head.teacher_dim == second.model.teacher.head.in_channels
+    assert head.teacher_ckpt == (own or 'second.pth')
+
+
+def test_a_stage_1_without_the_teachers_classifier_gets_nothing_of_the_pair(tmp_path):
+    first, _ = read_both(arguments(two_stages_of('LinearProbeHead', tmp_path)))
+    assert first.model.keys() == {'type', 'head'}
+    assert first.model.head.keys() == {'type', 'num_classes'}
+
+
 @pytest.mark.parametrize(
     ('text', 'error', 'message'),
     [

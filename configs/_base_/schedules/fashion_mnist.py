@@ -1,38 +1,9 @@
-"""AdamW, one epoch of warm-up, cosine; beta2 rises; the head has no decay."""
+"""That of the digits with eight epochs and half the rate."""
 
+_base_ = ['digits.py']
 epochs = 8
 
-optim_wrapper = dict(
-    optimizer=dict(type='AdamW', lr=5e-3, betas=(0.9, 0.96), weight_decay=2e-2),
-    # The head and the condition's norm. Absent from the other methods.
-    paramwise_cfg=dict(custom_keys=dict(distiller=dict(decay_mult=0.0))),
-)
-param_scheduler = [
-    dict(
-        type='LinearLR',
-        start_factor=1e-3,
-        by_epoch=True,
-        begin=0,
-        end=1,
-        convert_to_iter_based=True,
-    ),
-    dict(
-        type='CosineAnnealingLR',
-        eta_min=1e-6,
-        by_epoch=True,
-        begin=1,
-        end=epochs,
-        convert_to_iter_based=True,
-    ),
-    dict(
-        type='gendd_mm.CosineAnnealingBeta2',
-        by_epoch=True,
-        begin=0,
-        end=epochs,
-        convert_to_iter_based=True,
-    ),
-]
-
-train_cfg = dict(by_epoch=True, max_epochs=epochs, val_interval=epochs)
-val_cfg = dict()
-test_cfg = dict()
+optim_wrapper = dict(optimizer=dict(lr=5e-3))
+__warmup, __cosine, __beta2 = _base_.param_scheduler
+param_scheduler = [__warmup, dict(__cosine, end=epochs), dict(__beta2, end=epochs)]
+train_cfg = dict(max_epochs=epochs, val_interval=epochs)
