@@ -23,12 +23,14 @@ _base_ = [
     '_base_/schedules/imagenet_a1.py',
     '_base_/default_runtime.py',
 ]
-stage1 = dict(config='{{ fileDirname }}/imagenet/_base_/warmup_a1.py')
+stage1 = dict(
+    config='{{ fileDirname }}/imagenet/_base_/warmup_a1.py',
+    model=dict(train_cfg={{_base_.student_train_cfg}}),
+)
 
 model = dict(
     architecture=dict(
         data_preprocessor={{_base_.student_preprocessor}},
-        head=dict(loss={{_base_.student_loss}}),
         train_cfg={{_base_.student_train_cfg}},
     ),
     teacher={{_base_.teacher}},

@@ -1,5 +1,6 @@
 """Read weights with torch's protection on, and load all of them."""
 
+import glob
 import os.path as osp
 import pickle
 from collections.abc import Sequence
@@ -18,15 +19,18 @@ def read_state_dict(path: str, names: Sequence[str] = ('state_dict',)) -> dict[s
 
     Args:
         path: Path of the checkpoint; its weights are the whole object, or
-            under one of ``names``.
+            under one of ``names``. A ``*`` in it stands for the one file that
+            is there, such as ``best_*.pth`` of MMEngine's ``save_best``.
         names: Possible keys of the weights; the first that exists is used.
 
     Raises:
         FileNotFoundError: If a local file does not exist.
-        ValueError: If the file has no weights, or has objects that
-            ``weights_only`` refuses.
+        ValueError: If a ``*`` fits several files, or the file has no weights, or
+            has objects that ``weights_only`` refuses.
     """
     local = '://' not in path
+    if local:
+        path = the_one_file(path)
     if local and not osp.isfile(osp.expanduser(path)):
         raise FileNotFoundError(
             f'checkpoint {path!r} does not exist; give the path of a weights '
@@ -60,6 +64,23 @@ def read_state_dict(path: str, names: Sequence[str] = ('state_dict',)) -> dict[s
             f'{" or ".join(names)}; give the file of a trained network.'
         )
     return weights
+
+
+def the_one_file(path: str) -> str:
+    """The file that a path with a ``*`` in its name stands for.
+
+    Returns:
+        The path as it is, if it has no ``*`` or no file fits.
+
+    Raises:
+        ValueError: If several files fit.
+    """
+    found = sorted(glob.glob(osp.expanduser(path))) if '*' in path else []
+    if len(found) > 1:
+        raise ValueError(
+            f'{path!r} fits {len(found)} files, {found}; name the one, or remove the others.'
+        )
+    return found[0] if found else path
 
 
 def load_all(module: nn.Module, weights: dict[str, Tensor]) -> str:

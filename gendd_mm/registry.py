@@ -3,7 +3,8 @@
 Their parents are mmengine's root registries, not mmrazor's: inside
 ``_scope_='mmpretrain'``, ``gendd_mm.X`` would not be found in a child of
 mmrazor. So types of MMRazor carry a prefix in our configs:
-``mmrazor.ModuleOutputs``.
+``mmrazor.ModuleOutputs``. Augmentations of a batch are MMPretrain's idea, and so is
+the parent of theirs.
 """
 
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
@@ -15,8 +16,10 @@ from mmengine.registry import PARAM_SCHEDULERS as MMENGINE_PARAM_SCHEDULERS
 from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
+from mmpretrain.registry import BATCH_AUGMENTS as MMPRETRAIN_BATCH_AUGMENTS
 
 __all__ = [
+    'BATCH_AUGMENTS',
     'DATASETS',
     'DATA_SAMPLERS',
     'HOOKS',
@@ -58,4 +61,11 @@ PARAM_SCHEDULERS = Registry(
     parent=MMENGINE_PARAM_SCHEDULERS,
     scope='gendd_mm',
     locations=['gendd_mm.engine'],
+)
+
+BATCH_AUGMENTS = Registry(
+    'batch augment',
+    parent=MMPRETRAIN_BATCH_AUGMENTS,
+    scope='gendd_mm',
+    locations=['gendd_mm.models'],
 )

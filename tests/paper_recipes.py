@@ -25,22 +25,24 @@ class Recipe:
     repeats: int = 10
     sampling_steps: int = 64
     crop: tuple[float, float] | None = (0.6, 1.0)  # None: CIFAR's
-    augments: tuple = ()
+    mixing: tuple = ()
     smoothing: float = 0.0
+    head_decay: float = 0.0
     stage1: tuple[int, float] | None = (20, 2e-3)  # epochs, rate
+    stage1_best: bool = False  # stage 2 starts from its best epoch
     labels: bool = True
 
 
-A2 = dict(feature_mixup=0, epochs=300, augments=(('Mixup', 0.1), ('CutMix', 1.0)))
+A2 = dict(feature_mixup=0, epochs=300, mixing=(('Mixup', 0.1), ('CutMix', 1.0)))
 A1 = dict(
     feature_mixup=0,
     epochs=600,
     decay=1e-2,
-    augments=(('Mixup', 0.2), ('CutMix', 1.0)),
+    mixing=(('Mixup', 0.2), ('CutMix', 1.0)),
     smoothing=0.1,
 )
 CC3M = dict(strength=0, stage1=None, labels=False)
-LT = dict(strength=0, decay=2e-1, batch=256)
+LT = dict(strength=0, decay=2e-1, batch=256, stage1=None)
 CIFAR = dict(
     epochs=240,
     warmup=50,
@@ -55,7 +57,11 @@ CIFAR = dict(
     crop=None,
     stage1=(50, 3e-3),
 )
-LIGHT = dict(CIFAR, lr=1e-2)  # ShuffleNet and MobileNet
+# ShuffleNet and MobileNet.
+LIGHT = dict(CIFAR, lr=1e-2, batch=128, decay=1e-2)
+SHORT = dict(LIGHT, warmup=20, stage1=(20, 1e-5))
+COSINE = dict(LIGHT, min_lr=1e-6)
+HEAD_DECAYED = dict(COSINE, decay=2e-2, head_decay=2e-2, repeats=10)
 
 _IMAGENET = [
     (
@@ -105,7 +111,7 @@ _IMAGENET = [
         LT,
     ),
 ]
-# Between gendd_ and _1xb64: teacher, student, strength.
+# Between gendd_ and _1xb: teacher, student, strength.
 _CIFAR = [
     ('resnet56_resnet20', 'resnet56', 'resnet20', (64, 64), 0.9, CIFAR),
     ('resnet110_resnet32', 'resnet110', 'resnet32', (64, 64), 0.9, CIFAR),
@@ -114,20 +120,42 @@ _CIFAR = [
     ('wrn-40-2_wrn-40-1', 'wrn_40_2', 'wrn_40_1', (128, 64), 0.8, CIFAR),
     ('vgg13_vgg8', 'vgg13', 'vgg8', (512, 512), 0.7, CIFAR),
     ('wrn-40-2_resnet8x4', 'wrn_40_2', 'resnet8x4', (128, 256), 0.7, CIFAR),
-    ('vgg13_resnet20', 'vgg13', 'resnet20', (512, 64), 0.9, CIFAR),
-    ('resnet32x4_shufflenet-v1', 'resnet32x4', 'CIFARShuffleNetV1', (256, 960), 0.9, LIGHT),
-    ('resnet32x4_shufflenet-v2', 'resnet32x4', 'CIFARShuffleNetV2', (256, 1024), 0.9, LIGHT),
+    ('vgg13_resnet20', 'vgg13', 'resnet20', (512, 64), 0.9, dict(CIFAR, stage1_best=True)),
+    ('resnet32x4_shufflenet-v1', 'resnet32x4', 'CIFARShuffleNetV1', (256, 960), 0.7, SHORT),
+    ('resnet32x4_shufflenet-v2', 'resnet32x4', 'CIFARShuffleNetV2', (256, 1024), 0.7, SHORT),
     ('resnet32x4_vgg8', 'resnet32x4', 'vgg8', (256, 512), 0.9, CIFAR),
     ('resnet32x4_wrn-16-2', 'resnet32x4', 'wrn_16_2', (256, 128), 0.9, CIFAR),
-    ('vgg13_mobilenet-v2', 'vgg13', 'CIFARMobileNetV2', (512, 1280), 0.9, LIGHT),
-    ('wrn-40-2_shufflenet-v1', 'wrn_40_2', 'CIFARShuffleNetV1', (128, 960), 0.9, LIGHT),
+    ('vgg13_mobilenet-v2', 'vgg13', 'CIFARMobileNetV2', (512, 1280), 0.8, COSINE),
+    ('wrn-40-2_shufflenet-v1', 'wrn_40_2', 'CIFARShuffleNetV1', (128, 960), 0.7, LIGHT),
+    ('resnet50_mobilenet-v2', 'ResNet50', 'CIFARMobileNetV2', (2048, 1280), 0.8, HEAD_DECAYED),
 ]
 RECIPES: dict[str, Recipe] = {
     name: Recipe(f'{name}.py', *pair, **settings) for name, *pair, settings in _IMAGENET
 }
 RECIPES.update(
     {
-        pair: Recipe(f'cifar100/gendd_{pair}_1xb64_cifar100.py', *networks, **settings)
+        pair: Recipe(
+            f'cifar100/gendd_{pair}_1xb{settings["batch"]}_cifar100.py', *networks, **settings
+        )
         for pair, *networks, settings in _CIFAR
     }
 )
+
+# timm's rand-m7-n2-mstd0.5: MMPretrain's type, direction, range of the magnitude at
+# levels 0 and 10, and how often it is negated. timm rounds bits and thresholds
+# down, MMPretrain up: one less.
+RAND_AUGMENT = [
+    ('AutoContrast', None, None, 0.5),
+    ('Equalize', None, None, 0.5),
+    ('Invert', None, None, 0.5),
+    ('Rotate', None, (0, 30), 0.5),
+    ('Posterize', None, (0 - 1, 4 - 1), 0),
+    ('Solarize', None, (0 - 1, 256 - 1), 0),
+    ('SolarizeAdd', None, (0, 110), 0),
+    *((name, None, (0.1 - 1, 1.9 - 1), 0) for name in ('ColorTransform', 'Contrast')),
+    *((name, None, (0.1 - 1, 1.9 - 1), 0) for name in ('Brightness', 'Sharpness')),
+    ('Shear', 'horizontal', (0, 0.3), 0.5),
+    ('Shear', 'vertical', (0, 0.3), 0.5),
+    ('Translate', 'horizontal', (0, 0.45), 0.5),
+    ('Translate', 'vertical', (0, 0.45), 0.5),
+]

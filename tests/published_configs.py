@@ -34,12 +34,15 @@ CIFAR_PAIRS = pairs(
 MORE_CIFAR_PAIRS = pairs(  # of GenDD and the regression
     'wrn-40-2 -> resnet8x4',
     'vgg13 -> resnet20',
-    'resnet32x4 -> shufflenet-v1',
-    'resnet32x4 -> shufflenet-v2',
     'resnet32x4 -> vgg8',
     'resnet32x4 -> wrn-16-2',
-    'vgg13 -> mobilenet-v2',
+)
+LIGHT_CIFAR_PAIRS = pairs(  # in batches of 128
+    'resnet32x4 -> shufflenet-v1',
+    'resnet32x4 -> shufflenet-v2',
     'wrn-40-2 -> shufflenet-v1',
+    'vgg13 -> mobilenet-v2',
+    'resnet50 -> mobilenet-v2',
 )
 IMAGENET_PAIRS = pairs('resnet34 -> resnet18', 'resnet50 -> mobilenet-v1')
 RECIPES = [dict(RECIPE='a1'), dict(RECIPE='a2')]
@@ -53,6 +56,7 @@ def values(variable: str, *found: str) -> list[dict]:
 CHOICES: dict[str, list[dict]] = {
     **{f'cifar100/{m}_1xb64_cifar100.py': CIFAR_PAIRS for m in ('kd', 'lskd', 'mgd', 'simkd')},
     'cifar100/regression_1xb64_cifar100.py': CIFAR_PAIRS + MORE_CIFAR_PAIRS,
+    'cifar100/regression_1xb128_cifar100.py': LIGHT_CIFAR_PAIRS,
     **{
         f'imagenet/{m}_8xb64_in1k.py': IMAGENET_PAIRS
         for m in ('kd', 'lskd', 'mgd', 'simkd', 'regression')

@@ -68,9 +68,9 @@ def build(cfg: Config, folder: Path, student_dim: int | None = None) -> Run:
     """Build the run of a config.
 
     Args:
-        cfg: Config of GenDD, or of a stage 1.
+        cfg: Config of GenDD, of a stage 1, or of a plain classifier.
         folder: Where files may be written.
-        student_dim: Size of the student's feature, of a stage 1.
+        student_dim: Size of the student's feature, of the latter two.
     """
     cfg = copy.deepcopy(cfg)
     if student_dim is None:
@@ -81,17 +81,18 @@ def build(cfg: Config, folder: Path, student_dim: int | None = None) -> Run:
     else:
         head = cfg.model.head
         small_backbone(cfg.model, student_dim)
-        head.teacher_ckpt = saved(
-            folder,
-            dict(
-                small_models.classifier(1),
-                head=dict(
-                    type='mmpretrain.LinearClsHead',
-                    num_classes=head.num_classes,
-                    in_channels=head.teacher_dim,
+        if 'teacher_dim' in head:
+            head.teacher_ckpt = saved(
+                folder,
+                dict(
+                    small_models.classifier(1),
+                    head=dict(
+                        type='mmpretrain.LinearClsHead',
+                        num_classes=head.num_classes,
+                        in_channels=head.teacher_dim,
+                    ),
                 ),
-            ),
-        )
+            )
     loader = cfg.train_dataloader
     length = STEPS_PER_EPOCH * loader.batch_size
     loader.num_workers = 0

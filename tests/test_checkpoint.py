@@ -74,6 +74,18 @@ def test_a_missing_file_is_named(tmp_path):
         read_state_dict(str(tmp_path))  # a folder
 
 
+def test_a_star_stands_for_the_one_file_that_fits(tmp_path):
+    pattern = str(tmp_path / 'best_*.pth')
+    with pytest.raises(FileNotFoundError, match='best_.*does not exist'):
+        read_state_dict(pattern)
+    save(tmp_path / 'best_top1_epoch_3.pth', WEIGHTS)
+    save(tmp_path / 'epoch_4.pth', WEIGHTS)
+    assert_weights(read_state_dict(pattern))
+    save(tmp_path / 'best_top1_epoch_9.pth', WEIGHTS)
+    with pytest.raises(ValueError, match=r'fits 2 files, .*epoch_3.*epoch_9.*name the one'):
+        read_state_dict(pattern)
+
+
 class Trap:
     """Makes a folder when it is unpickled."""
 

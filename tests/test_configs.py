@@ -129,7 +129,7 @@ def test_a_pair_without_settings_is_refused(name, choice, error, message):
 
 
 def test_gendd_has_its_own_pair_in_both_stages_whatever_is_chosen():
-    name = 'cifar100/gendd_resnet32x4_shufflenet-v1_1xb64_cifar100.py'
+    name = 'cifar100/gendd_resnet32x4_shufflenet-v1_1xb128_cifar100.py'
     experiments = Experiment(name), Experiment(name, stage1=True)
     other = dict(TEACHER='vgg13', STUDENT='vgg8', RECIPE='a1')
     for experiment in experiments:

@@ -1,6 +1,8 @@
 """vgg13 -> resnet20 on CIFAR-100.
 
 python tools/train.py configs/cifar100/gendd_vgg13_resnet20_1xb64_cifar100.py --resume
+
+Starts from the best epoch of stage 1, not the last.
 """
 
 _base_ = [
@@ -8,6 +10,11 @@ _base_ = [
     '../_base_/models/teachers/cifar100_vgg13.py',
     '../_base_/models/students/cifar100_resnet20.py',
 ]
+
+stage1 = dict(
+    train_cfg=dict(val_interval=1),
+    default_hooks=dict(checkpoint=dict(save_best='accuracy/top1', rule='greater')),
+)
 
 model = dict(
     architecture=dict(

@@ -21,7 +21,7 @@ model = dict(
     architecture=dict(
         data_preprocessor={{_base_.student_preprocessor}},
         backbone={{_base_.student_backbone}},
-        head=dict(in_channels={{_base_.student_dim}}, loss={{_base_.student_loss}}),
+        head=dict(in_channels={{_base_.student_dim}}),
         train_cfg={{_base_.student_train_cfg}},
     ),
     teacher={{_base_.teacher}},

@@ -123,7 +123,7 @@ def _finished(first: Config, second: Config, args: argparse.Namespace) -> str:
     _check_same_backbone(first, second)
     latest = latest_checkpoint(first.work_dir)
     if latest is not None and is_final(latest, first.train_cfg):
-        return latest
+        return _best_or(latest, first)
     if args.stage == 2:
         raise FileNotFoundError(
             f'--stage 2 starts from stage 1, but {first.work_dir} has no '
@@ -140,7 +140,14 @@ def _finished(first: Config, second: Config, args: argparse.Namespace) -> str:
             'CheckpointHook must save the last epoch there (save_last=True, '
             'no out_dir).'
         )
-    return found[0]
+    return _best_or(found[0], first)
+
+
+def _best_or(final: str, first: Config) -> str:
+    """The best checkpoint where stage 1 keeps one (``save_best``), or the final."""
+    if not first.get('default_hooks', {}).get('checkpoint', {}).get('save_best'):
+        return final
+    return osp.join(osp.dirname(final), 'best_*.pth')
 
 
 def _start_from(cfg: Config, checkpoint: str) -> None:

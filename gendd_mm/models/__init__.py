@@ -17,6 +17,7 @@ from .heads import (
     UnlabeledClsHead,
 )
 from .logit_standardization import LogitStandardizationLoss
+from .smoothed_labels import SmoothedLabels
 
 __all__ = [
     'CIFARMobileNetV2',
@@ -36,5 +37,6 @@ __all__ = [
     'RegressionHead',
     'ReusedClassifierHead',
     'SimKDHead',
+    'SmoothedLabels',
     'UnlabeledClsHead',
 ]

@@ -56,7 +56,7 @@ def test_a1_adds_its_augmentation_between_flip_and_packing():
     plain = read('imagenet').train_dataloader.dataset.pipeline
     a1 = read('imagenet_a1').train_dataloader.dataset.pipeline
     assert [*a1[:3], *a1[5:]] == plain
-    augment, jitter = a1[3:5]
+    jitter, augment = a1[3:5]
     assert (augment.num_policies, augment.magnitude_level, augment.magnitude_std) == (2, 7, 0.5)
     assert (jitter.brightness, jitter.contrast, jitter.saturation) == (0.4,) * 3
 

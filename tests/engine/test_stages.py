@@ -169,6 +169,15 @@ def test_a_finished_stage_1_is_not_repeated(ran, tmp_path, resume):
     assert warm_starts(ran[0]) == [final]
 
 
+@pytest.mark.parametrize('done', [False, True])
+def test_stage_2_starts_from_the_best_epoch_where_stage_1_keeps_it(ran, tmp_path, done):
+    if done:
+        save(tmp_path / 'stage1', 5)
+    best = {'stage1.default_hooks.checkpoint.save_best': 'accuracy/top1'}
+    stages.train(arguments(work_dir=str(tmp_path), cfg_options=best))
+    assert warm_starts(ran[-1]) == [str(tmp_path / 'stage1' / 'best_*.pth')]
+
+
 def test_an_unfinished_stage_1_is_resumed(ran, tmp_path):
     save(tmp_path / 'stage1', 4)
     stages.train(arguments(work_dir=str(tmp_path), resume='auto'))

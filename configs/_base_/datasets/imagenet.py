@@ -20,14 +20,14 @@ train_pipeline = [
         scale=224,
         crop_ratio_range=(0.6, 1.0),
         backend='pillow',
-        interpolation='bicubic',
+        interpolation='bilinear',
     ),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='ResizeEdge', scale=256, edge='short', backend='pillow', interpolation='bicubic'),
+    dict(type='ResizeEdge', scale=256, edge='short', backend='pillow', interpolation='bilinear'),
     dict(type='CenterCrop', crop_size=224),
     dict(type='PackInputs'),
 ]

@@ -1,4 +1,4 @@
-"""ImageNet-1k of stage 1: crops of at least 0.08 and flips, nothing mixed."""
+"""ImageNet-1k of stage 1 without A1 or A2: crops of at least 0.08 and flips."""
 
 _base_ = ['imagenet.py']
 

@@ -15,12 +15,14 @@ param_scheduler = [
 ]
 train_cfg = dict(max_epochs=epochs)
 
-# Smooths the labels of the student's classifier; contraction reads them as
-# mixup and CutMix leave them.
-student_loss = dict(type='LabelSmoothLoss', label_smooth_val=0.1)
+# What is mixed is smoothed: one soft label for contraction and classifier.
 student_train_cfg = dict(
-    augments=[
-        dict(type='Mixup', alpha=0.2),
-        dict(type='CutMix', alpha=1.0),
-    ]
+    augments=dict(
+        type='gendd_mm.SmoothedLabels',
+        smoothing=0.1,
+        augments=[
+            dict(type='Mixup', alpha=0.2),
+            dict(type='CutMix', alpha=1.0),
+        ],
+    )
 )

@@ -14,7 +14,6 @@ param_scheduler = [
 ]
 train_cfg = dict(max_epochs=epochs)
 
-student_loss = dict(type='CrossEntropyLoss')
 student_train_cfg = dict(
     augments=[
         dict(type='Mixup', alpha=0.1),

@@ -15,6 +15,7 @@ param_scheduler = [
     ),
     dict(
         type='CosineAnnealingLR',
+        eta_min=1e-6,
         by_epoch=True,
         begin=warmup,
         end=epochs,

@@ -1,4 +1,4 @@
-"""GenDD on ImageNet-LT in two stages, 100 epochs; the student is open.
+"""GenDD on ImageNet-LT from scratch, 100 epochs; the student is open.
 
 Labels train the probe alone: no contraction.
 """
@@ -10,7 +10,6 @@ _base_ = [
     '../../_base_/schedules/imagenet_lt.py',
     '../../_base_/default_runtime.py',
 ]
-stage1 = dict(config='{{ fileDirname }}/warmup.py')
 
 model = dict(
     architecture=dict(data_preprocessor={{_base_.student_preprocessor}}),

@@ -1,4 +1,4 @@
-"""ImageNet-LT of stage 1: crops of at least 0.08 and flips."""
+"""ImageNet-LT of the teacher: crops of at least 0.08 and flips."""
 
 _base_ = ['imagenet_lt.py']
 
@@ -8,5 +8,3 @@ train_pipeline = [
     *_base_.train_pipeline[2:],
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_evaluator = dict(_delete_=True, type='Accuracy', topk=(1, 5))
-test_evaluator = val_evaluator

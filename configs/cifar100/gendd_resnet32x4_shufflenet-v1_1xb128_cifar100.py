@@ -1,12 +1,12 @@
-"""resnet32x4 -> ShuffleNetV2 on CIFAR-100.
+"""resnet32x4 -> ShuffleNetV1 on CIFAR-100.
 
-python tools/train.py configs/cifar100/gendd_resnet32x4_shufflenet-v2_1xb64_cifar100.py --resume
+python tools/train.py configs/cifar100/gendd_resnet32x4_shufflenet-v1_1xb128_cifar100.py --resume
 """
 
 _base_ = [
-    '_base_/gendd_light.py',
+    '_base_/gendd_1xb128_shufflenet.py',
     '../_base_/models/teachers/cifar100_resnet32x4.py',
-    '../_base_/models/students/cifar100_shufflenet-v2.py',
+    '../_base_/models/students/cifar100_shufflenet-v1.py',
 ]
 
 model = dict(
@@ -19,7 +19,8 @@ model = dict(
         connectors=dict(condition=dict(normalized_shape={{_base_.student_dim}})),
         distill_losses=dict(
             loss_gendd=dict(
-                head=dict(condition_dim={{_base_.student_dim}}, target_dim={{_base_.teacher_dim}})
+                head=dict(condition_dim={{_base_.student_dim}}, target_dim={{_base_.teacher_dim}}),
+                contraction=dict(strength=0.7),
             )
         ),
     ),

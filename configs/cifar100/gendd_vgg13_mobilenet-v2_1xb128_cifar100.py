@@ -1,10 +1,10 @@
 """vgg13 -> MobileNetV2 (half) on CIFAR-100.
 
-python tools/train.py configs/cifar100/gendd_vgg13_mobilenet-v2_1xb64_cifar100.py --resume
+python tools/train.py configs/cifar100/gendd_vgg13_mobilenet-v2_1xb128_cifar100.py --resume
 """
 
 _base_ = [
-    '_base_/gendd_light.py',
+    '_base_/gendd_1xb128_cosine.py',
     '../_base_/models/teachers/cifar100_vgg13.py',
     '../_base_/models/students/cifar100_mobilenet-v2.py',
 ]
@@ -19,7 +19,8 @@ model = dict(
         connectors=dict(condition=dict(normalized_shape={{_base_.student_dim}})),
         distill_losses=dict(
             loss_gendd=dict(
-                head=dict(condition_dim={{_base_.student_dim}}, target_dim={{_base_.teacher_dim}})
+                head=dict(condition_dim={{_base_.student_dim}}, target_dim={{_base_.teacher_dim}}),
+                contraction=dict(strength=0.8),
             )
         ),
     ),
