@@ -11,9 +11,9 @@ as ``checkpoints/beitv2_large_in1k.pth`` (docs/flagship.md converts it). Stage 1
 Hardware: 8 GPUs x 64 images. Cost: unknown, not run by us; both stages have
 been stepped on synthetic images.
 
-Top-1 reported by the authors: generative path, 5 draws, 82.28 (paper), 82.34
-(later); linear probe 82.36. They sample from ``start_t=999``; ours, 950, is
-sounder (docs/method.md).
+Top-1 reported by the authors: generative path, 5 draws, 82.28 (paper), 82.34 (later);
+linear probe, trained anew by the published probe protocol, 82.36. They sample from
+``start_t=999``; ours, 950, is sounder (docs/method.md).
 """
 
 _base_ = [

@@ -80,6 +80,9 @@ def check_images(recipe: Recipe, cfg: Config, crop: tuple | None, preprocessor: 
     """Every size, interpolation, augmentation and magnitude, as built."""
     assert cfg.train_dataloader.batch_size * recipe.gpus == recipe.batch
     assert cfg.auto_scale_lr.base_batch_size == recipe.batch
+    assert cfg.train_dataloader.sampler.get('shuffle', 'length' in cfg.train_dataloader.sampler)
+    assert not cfg.val_dataloader.sampler.shuffle
+    assert not cfg.test_dataloader.sampler.shuffle
     train = built(cfg.train_dataloader)
     tests = [built(cfg.val_dataloader), built(cfg.test_dataloader)]
     load = ['LoadImageFromFile'] if crop else []
@@ -87,9 +90,7 @@ def check_images(recipe: Recipe, cfg: Config, crop: tuple | None, preprocessor: 
     cut = 'RandomResizedCrop' if crop else 'RandomCrop'
     assert [*train] == [*load, cut, 'RandomFlip', *augments, 'PackInputs']
     assert (train['RandomFlip'].prob, train['RandomFlip'].direction) == (0.5, 'horizontal')
-    scale = torch.tensor(preprocessor['mean']), torch.tensor(preprocessor['std'])
-    for found, expected in zip(scale, IMAGENET if crop else CIFAR):
-        torch.testing.assert_close(found, 255 * torch.tensor(expected), rtol=0, atol=1e-3)
+    check_normalisation(preprocessor, IMAGENET if crop else CIFAR)
     # ImageNet is loaded as BGR, CIFAR as RGB.
     assert preprocessor['to_rgb'] == bool(crop)
     if crop is None:
@@ -112,6 +113,11 @@ def check_images(recipe: Recipe, cfg: Config, crop: tuple | None, preprocessor: 
             assert factor == pytest.approx((0.6, 1.4))
         assert jitter.hue is None
         check_rand_augment(train['RandAugment'])
+
+
+def check_normalisation(preprocessor: dict, expected: tuple) -> None:
+    found = torch.tensor([preprocessor['mean'], preprocessor['std']])
+    torch.testing.assert_close(found, 255 * torch.tensor(expected), rtol=0, atol=1e-3)
 
 
 def check_rand_augment(augment) -> None:
@@ -146,6 +152,9 @@ def test_the_images(recipe, cfg):
     preprocessor = cfg.model.architecture.get('data_preprocessor') or cfg.data_preprocessor
     check_images(recipe, cfg, recipe.crop, preprocessor)
     assert preprocessor.num_classes == cfg.model.architecture.head.num_classes
+    if 'data_preprocessor' in cfg.model.teacher:  # a mean and deviation of its own
+        check_normalisation(cfg.model.teacher.data_preprocessor, IMAGENET)
+        assert cfg.model.teacher.data_preprocessor.to_rgb
     if not recipe.labels:  # CC3M
         assert 'shards' in cfg.train_dataloader.dataset
         assert cfg.train_dataloader.sampler.length == 5500 * recipe.batch
@@ -204,6 +213,10 @@ def cosine(high: float, low: float, steps: int) -> list[float]:
     return [low + (high - low) * (1 + math.cos(math.pi * s / steps)) / 2 for s in range(steps)]
 
 
+def ramp(high: float, steps: int) -> list[float]:
+    return [high * (1e-3 + (1 - 1e-3) * s / (steps - 1)) for s in range(steps)]
+
+
 @pytest.mark.filterwarnings('ignore:Detected call of')  # nothing is trained
 def test_the_optimiser(recipe, cfg, run):
     """Rates and betas of the first and the last iteration, and between."""
@@ -223,10 +236,8 @@ def test_the_optimiser(recipe, cfg, run):
 
     lrs, betas = run.follow(recipe.epochs)
     warmup, last = recipe.warmup * STEPS, recipe.epochs * STEPS - 1
-    assert lrs[0] == pytest.approx(recipe.lr * 1e-3)
-    assert lrs[warmup // 2] == pytest.approx(recipe.lr / 2, rel=0.06)
-    assert lrs[warmup] == pytest.approx(recipe.lr, rel=2e-3)
-    assert max(lrs) == pytest.approx(recipe.lr, rel=2e-3)
+    assert lrs[:warmup] == pytest.approx(ramp(recipe.lr, warmup))
+    assert lrs[warmup] == pytest.approx(recipe.lr)
     if recipe.min_lr is None:
         for epoch, share in (
             (149, 1),

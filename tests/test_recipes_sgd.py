@@ -6,7 +6,7 @@ import torch
 from mmengine.config import Config
 from paper_recipes import Recipe
 from published_configs import read
-from test_recipes import check_images, cosine
+from test_recipes import check_images, cosine, ramp
 
 STEPS = stand_in_runs.STEPS_PER_EPOCH
 TEACHER = 'imagenet_lt/resnext101-32x4d_8xb32_imagenet-lt.py'
@@ -57,9 +57,12 @@ def test_kl_on_cc3m(tmp_path):
     check_images(recipe, cfg, recipe.crop, cfg.model.architecture.data_preprocessor)
     assert cfg.train_dataloader.sampler.length == 5500 * 512
     run = stand_in_runs.build(cfg, tmp_path)
+    (kl,) = run.model.distiller.distill_losses.values()
+    assert (kl.tau, kl.loss_weight, kl.reduction) == (1, 1, 'batchmean')
+    reads = run.model.distiller.loss_forward_mappings['loss_kl']
+    assert (reads['preds_S']['from_student'], reads['preds_T']['from_student']) == (True, False)
     check_sgd(run, 1e-4)
     assert cfg.train_cfg.max_epochs == 100
     lrs, _ = run.follow(100)
-    assert lrs[0] == pytest.approx(0.2e-3)
-    assert lrs[10 * STEPS - 1] == pytest.approx(0.2)
+    assert lrs[: 10 * STEPS] == pytest.approx(ramp(0.2, 10 * STEPS))
     assert lrs[10 * STEPS :] == pytest.approx(cosine(0.2, 1e-6, 90 * STEPS))

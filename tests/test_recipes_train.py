@@ -18,13 +18,13 @@ RECIPES = [each for each in EXPERIMENTS if each.name.startswith(FOLDERS)]
 STAGE_1 = [
     Experiment(each.name, stage1=True)
     for each in RECIPES
-    if '/gendd' in each.name and not each.name.startswith('cc3m')
+    if '/gendd' in each.name and not each.name.startswith(('cc3m', 'imagenet_lt'))
 ]
 FAMILIES = [
     Experiment('imagenet/gendd_resnet34_resnet18_8xb64_in1k.py'),
     Experiment('cc3m/gendd_resnet34_resnet18_8xb64-100e_cc3m.py'),
-    Experiment('imagenet_lt/gendd_resnext101-32x4d_resnet18_8xb32_imagenet-lt.py', stage1=True),
-    Experiment('cifar100/gendd_resnet32x4_resnet8x4_1xb64_cifar100.py'),
+    Experiment('imagenet_lt/gendd_resnext101-32x4d_resnet18_8xb32_imagenet-lt.py'),
+    Experiment('cifar100/gendd_resnet32x4_resnet8x4_1xb64_cifar100.py', stage1=True),
 ]
 
 
