@@ -56,6 +56,7 @@ def test_kl_on_cc3m(tmp_path):
     recipe = Recipe(KL, 'resnet50', 'TIMMBackbone', (2048, 1024), labels=False)
     check_images(recipe, cfg, recipe.crop, cfg.model.architecture.data_preprocessor)
     assert cfg.train_dataloader.sampler.length == 5500 * 512
+    assert cfg.model.architecture.head.num_classes == 1000
     run = stand_in_runs.build(cfg, tmp_path)
     (kl,) = run.model.distiller.distill_losses.values()
     assert (kl.tau, kl.loss_weight, kl.reduction) == (1, 1, 'batchmean')
