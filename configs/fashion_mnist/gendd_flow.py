@@ -1,6 +1,10 @@
-"""GenDD by a rectified flow on targets of unit variance, four Euler steps."""
+"""GenDD by a rectified flow on targets of unit variance, four Euler steps.
+
+python tools/train.py configs/fashion_mnist/gendd_flow.py
+"""
 
 _base_ = ['gendd.py']
+work_dir = 'work_dirs/gendd_flow_fashion_mnist_{{$DATA:supervised}}'
 
 model = dict(
     distiller=dict(

@@ -1,10 +1,17 @@
 """GenDD with the paper's process: noise prediction, learned variance.
 
+python tools/train.py configs/fashion_mnist/gendd.py
+
 A narrow head on short tokens; feature mixup off, as in the paper's supervised
 A1 and A2 recipes.
 """
 
-_base_ = ['../../_base_/models/gendd_supervised.py', '../../_base_/models/fashion_mnist_pair.py']
+_base_ = [
+    '../_base_/models/gendd_supervised.py',
+    '../_base_/models/fashion_mnist_pair.py',
+    '_base_/{{$DATA:supervised}}.py',
+]
+work_dir = 'work_dirs/gendd_fashion_mnist_{{$DATA:supervised}}'
 
 model = dict(
     architecture=dict(
@@ -38,3 +45,7 @@ model = dict(
         ),
     ),
 )
+
+if '{{$DATA:supervised}}' == 'unlabeled':  # contraction and probe read labels
+    model['architecture']['head']['trainable'] = False
+    model['distiller']['distill_losses']['loss_gendd']['contraction'] = None

@@ -1,9 +1,12 @@
 """GenDD that predicts the clean token, of unit variance, from the noisier half.
 
+python tools/train.py configs/fashion_mnist/gendd_x0.py
+
 Its variance is not learned.
 """
 
 _base_ = ['gendd.py']
+work_dir = 'work_dirs/gendd_x0_fashion_mnist_{{$DATA:supervised}}'
 
 model = dict(
     distiller=dict(

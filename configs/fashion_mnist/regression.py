@@ -1,6 +1,10 @@
-"""GenDD's network as a regression: all of GenDD but the diffusion."""
+"""GenDD's network as a regression: all of GenDD but the diffusion.
+
+python tools/train.py configs/fashion_mnist/regression.py
+"""
 
 _base_ = ['gendd.py']
+work_dir = 'work_dirs/regression_fashion_mnist_{{$DATA:supervised}}'
 
 model = dict(
     distiller=dict(

@@ -1,10 +1,13 @@
 """Naive GenDD: one token, the whole feature.
 
+python tools/train.py configs/fashion_mnist/gendd_naive.py
+
 The head is as wide as that token, 192: through a narrower one its noise cannot
 pass, and what failed would be that bottleneck, not the missing split.
 """
 
 _base_ = ['gendd.py']
+work_dir = 'work_dirs/gendd_naive_fashion_mnist_{{$DATA:supervised}}'
 
 model = dict(
     distiller=dict(

@@ -1,10 +1,17 @@
 """Masked generative distillation (MGD, arXiv 2205.01529), by MMRazor.
 
+python tools/train.py configs/fashion_mnist/mgd.py
+
 Cross-entropy, and the teacher's map generated from the student's, of which
 15 % is masked.
 """
 
-_base_ = ['../../_base_/models/mgd.py', '../../_base_/models/fashion_mnist_pair.py']
+_base_ = [
+    '../_base_/models/mgd.py',
+    '../_base_/models/fashion_mnist_pair.py',
+    '_base_/{{$DATA:supervised}}.py',
+]
+work_dir = 'work_dirs/mgd_fashion_mnist_{{$DATA:supervised}}'
 
 model = dict(
     architecture=dict(

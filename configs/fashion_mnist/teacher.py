@@ -1,6 +1,6 @@
 """The teacher of Fashion-MNIST, on labels.
 
-    python tools/train.py configs/fashion_mnist/teacher_fashion_mnist.py
+    python tools/train.py configs/fashion_mnist/teacher.py
 
 On all 60,000 training images, as the students' 12,000 are for time alone. Only
 flipped: in eight epochs crops cost more than they give.
@@ -12,6 +12,7 @@ _base_ = [
     '../_base_/schedules/fashion_mnist_teacher.py',
     '../_base_/default_runtime.py',
 ]
+work_dir = 'work_dirs/teacher_fashion_mnist'
 
 model = {{_base_.teacher}}
 train_dataloader = dict(

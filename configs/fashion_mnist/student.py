@@ -1,6 +1,13 @@
-"""The student alone, on labels."""
+"""The student alone, on labels.
 
-_base_ = ['../../_base_/models/fashion_mnist_pair.py']
+python tools/train.py configs/fashion_mnist/student.py
+"""
+
+_base_ = [
+    '../_base_/models/fashion_mnist_pair.py',
+    '_base_/{{$DATA:supervised}}.py',
+]
+work_dir = 'work_dirs/student_fashion_mnist_{{$DATA:supervised}}'
 
 model = dict(
     type='ImageClassifier',
