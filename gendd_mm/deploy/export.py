@@ -179,7 +179,7 @@ def _plain_dataset(cfg: Config) -> dict:
             'exported student would not know how to prepare an '
             'image; set it in the config.'
         )
-    pipeline = [transform.to_dict() for transform in dataset.pipeline]
+    pipeline = [transform.to_dict() for transform in dataset['pipeline']]
     if _gives_rgb(cfg):
         pipeline.insert(0, dict(type='LoadImageFromFile'))
     # get_model() looks up the type, which must be one that mmpretrain has.
@@ -191,7 +191,7 @@ def _gives_rgb(cfg: Config) -> bool:
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     if 'type' not in dataset:
         return False
-    kind = MMPRETRAIN_DATASETS.get(dataset.type)
+    kind = MMPRETRAIN_DATASETS.get(dataset['type'])
     return isinstance(kind, type) and issubclass(kind, CIFAR10)
 
 

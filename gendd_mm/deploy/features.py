@@ -3,19 +3,20 @@
 from collections.abc import Iterator
 
 import torch
+from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
 
-def plain(dataset: dict, pipeline: list) -> dict:
+def without_augmentation(dataset: dict, pipeline: list) -> dict:
     """A dataset's config with the test pipeline, and without repetition."""
     if dataset['type'].rpartition('.')[2] == 'RepeatDataset':
-        return plain(dataset['dataset'], pipeline)
+        return without_augmentation(dataset['dataset'], pipeline)
     dataset = dict(dataset)
     if 'pipeline' in dataset:
         dataset['pipeline'] = pipeline
     if 'dataset' in dataset:
-        dataset['dataset'] = plain(dataset['dataset'], pipeline)
+        dataset['dataset'] = without_augmentation(dataset['dataset'], pipeline)
     return dataset
 
 
@@ -36,7 +37,7 @@ def batches(dataset: dict, preprocessor: nn.Module) -> Iterator[dict]:
 
 
 @torch.no_grad()
-def student_feature(student: nn.Module, inputs: Tensor) -> Tensor:
+def student_feature(student: BaseModel, inputs: Tensor) -> Tensor:
     """What a classifier's head sees of preprocessed images, shape (B, S).
 
     Maps are averaged.
@@ -47,7 +48,7 @@ def student_feature(student: nn.Module, inputs: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def extract(student: nn.Module, preprocessor: nn.Module, dataset: dict) -> tuple[Tensor, Tensor]:
+def extract(student: BaseModel, preprocessor: nn.Module, dataset: dict) -> tuple[Tensor, Tensor]:
     """Features of a labelled dataset.
 
     Args:

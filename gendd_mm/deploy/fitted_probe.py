@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gendd_mm.checkpoint import load_all, read_state_dict
 
-from .features import batches, plain, student_feature
+from .features import batches, student_feature, without_augmentation
 from .linear_fit import fit_linear
 from .teacher_scores import teacher_logits
 
@@ -37,8 +37,10 @@ def fitted_probe(cfg: Config, checkpoint: str, targets: str) -> nn.Linear:
     """
     if targets not in TARGETS:
         raise ValueError(f'targets={targets!r} is unknown; choose from {TARGETS}.')
-    datasets = [(cfg.get(f'{name}_dataloader') or {}).get('dataset') for name in ('train', 'test')]
-    if None in datasets:
+    train, test = (
+        (cfg.get(f'{name}_dataloader') or {}).get('dataset') for name in ('train', 'test')
+    )
+    if train is None or test is None:
         raise ValueError(
             'a probe is fitted to the training images as the '
             'test pipeline prepares them, but the config has no '
@@ -46,8 +48,8 @@ def fitted_probe(cfg: Config, checkpoint: str, targets: str) -> nn.Linear:
         )
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         model = _trained_model(cfg, checkpoint)
-        train, test = (dataset.to_dict() for dataset in datasets)
-        features, wanted = _collect(model, plain(train, test['pipeline']), targets)
+        images = without_augmentation(train.to_dict(), test.to_dict()['pipeline'])
+        features, wanted = _collect(model, images, targets)
     num_classes = model.student.head.num_classes
     return fit_linear(features, wanted, num_classes)
 

@@ -53,5 +53,5 @@ def fit_linear(
     with torch.no_grad():
         # W (f - mean) / std + b
         layer.weight /= std
-        layer.bias -= layer.weight @ mean
+        layer.bias.sub_(layer.weight @ mean)
     return layer.requires_grad_(False)

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from gendd_mm.deploy import export_student
-from gendd_mm.deploy.features import batches, extract, plain, student_feature
+from gendd_mm.deploy.features import batches, extract, student_feature, without_augmentation
 from gendd_mm.deploy.teacher_scores import teacher_logits
 
 
@@ -39,7 +39,7 @@ def test_fitted_to_the_teacher_it_is_at_the_optimum(tmp_path, setting, method):
     exported = export_student(cfg, checkpoint, str(tmp_path / 'out'), 'teacher')
     shipped = get_model(exported.config, pretrained=exported.weights)
     test = cfg.test_dataloader.dataset.to_dict()
-    own = plain(cfg.train_dataloader.dataset.to_dict(), test['pipeline'])
+    own = without_augmentation(cfg.train_dataloader.dataset.to_dict(), test['pipeline'])
     error, features = [], []
     with DefaultScope.overwrite_default_scope('mmpretrain'), torch.no_grad():
         for data in batches(own, model.data_preprocessor):
@@ -65,7 +65,7 @@ def test_fitted_to_labels_it_is_scikit_learns(tmp_path):
     exported = export_student(cfg, checkpoint, str(tmp_path / 'out'), 'labels')
     shipped = get_model(exported.config, pretrained=exported.weights)
     test = cfg.test_dataloader.dataset.to_dict()
-    own = plain(cfg.train_dataloader.dataset.to_dict(), test['pipeline'])
+    own = without_augmentation(cfg.train_dataloader.dataset.to_dict(), test['pipeline'])
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         features, labels = extract(model.student, model.data_preprocessor, own)
     scaler = StandardScaler().fit(features.double().numpy())

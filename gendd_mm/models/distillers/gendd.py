@@ -4,6 +4,7 @@ import torch
 from mmrazor.models.distillers import ConfigurableDistiller
 from torch import Tensor
 
+from gendd_mm.diffusion import Sampler
 from gendd_mm.models.losses import GenDDLoss
 from gendd_mm.registry import MODELS
 
@@ -44,19 +45,26 @@ class GenDDDistiller(ConfigurableDistiller):
         return self.distill_losses[self.gendd_name]
 
     @torch.no_grad()
-    def generate(self, num_draws: int = 1, generator: torch.Generator | None = None) -> Tensor:
+    def generate(
+        self,
+        num_draws: int = 1,
+        generator: torch.Generator | None = None,
+        sampler: Sampler | None = None,
+    ) -> Tensor:
         """Draw teacher features for the student's last recorded forward.
 
         Args:
             num_draws: Draws K per image, at least 1.
             generator: Source of the randomness.
+            sampler: Draws in place of the generative head's own.
 
         Returns:
             Mean of the K draws, shape (B, D).
         """
         mapping = self.loss_forward_mappings[self.gendd_name]
         condition = self.get_record(**mapping['condition'])
-        return self.gendd_loss.head.sample(condition, num_draws, generator).mean(0)
+        other = {} if sampler is None else dict(sampler=sampler)
+        return self.gendd_loss.head.sample(condition, num_draws, generator, **other).mean(0)
 
     def _complete_mappings(self) -> None:
         """Check what the loss reads; drop what it does not.

@@ -1,5 +1,6 @@
 """The generative head: a diffusion model of teacher features."""
 
+import copy
 import math
 
 import torch
@@ -7,7 +8,8 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from gendd_mm.diffusion import guide, widened
+from gendd_mm.diffusion import Sampler, guide, widened
+from gendd_mm.diffusion.timesteps import Timesteps
 from gendd_mm.registry import MODELS, TASK_UTILS
 
 from .row_chunks import chunked_sum
@@ -128,7 +130,11 @@ class GenerativeHead(BaseModule):
             )
 
     def loss(
-        self, condition: Tensor, target: Tensor, generator: torch.Generator | None = None
+        self,
+        condition: Tensor,
+        target: Tensor,
+        generator: torch.Generator | None = None,
+        timesteps: Timesteps | None = None,
     ) -> Tensor:
         """Mean generative loss of a batch.
 
@@ -136,6 +142,8 @@ class GenerativeHead(BaseModule):
             condition: Conditions, shape (B, S); the loss sends them gradient.
             target: Teacher features, shape (B, D); no gradient.
             generator: Source of the randomness, on their device.
+            timesteps: Distribution of the training steps. None takes that of
+                the process.
 
         Returns:
             Scalar loss, float32 at least.
@@ -152,7 +160,11 @@ class GenerativeHead(BaseModule):
         draws = self.draw(len(condition), condition.device, generator)
         target = self.target_scale(widened(target).to(widened(condition)))
         tokens = self.tokenizer.tokenize(target).flatten(0, 1)
-        t = self.process.steps_at(draws.uniform)
+        process = self.process
+        if timesteps is not None:
+            process = copy.copy(process)
+            process.timesteps = timesteps
+        t = process.steps_at(draws.uniform)
         table, index, in_table = self._embeddings(condition, t, draws.keep)
         per_token = self.draws.groups_per_token
         token = torch.arange(len(t), device=t.device) // per_token
@@ -195,7 +207,11 @@ class GenerativeHead(BaseModule):
 
     @torch.no_grad()
     def sample(
-        self, condition: Tensor, num_draws: int = 1, generator: torch.Generator | None = None
+        self,
+        condition: Tensor,
+        num_draws: int = 1,
+        generator: torch.Generator | None = None,
+        sampler: Sampler | None = None,
     ) -> Tensor:
         """Draw teacher features.
 
@@ -203,6 +219,7 @@ class GenerativeHead(BaseModule):
             condition: Conditions, shape (B, S).
             num_draws: Independent draws K per image, at least 1.
             generator: Source of the randomness, on the condition's device.
+            sampler: Draws in place of the head's own.
 
         Returns:
             Sampled features, shape (K, B, D).
@@ -216,10 +233,11 @@ class GenerativeHead(BaseModule):
                 f'num_draws={num_draws} must be at least 1 (the '
                 'paper uses 1 in validation, 5 for the result).'
             )
-        denoiser, scale = self.denoiser, self.sampler.guidance_scale
+        sampler = self.sampler if sampler is None else sampler
+        denoiser, scale = self.denoiser, sampler.guidance_scale
         guided = scale != 1
         token_dim = self.tokenizer.token_dim
-        num_outputs = None if self.sampler.uses_variance else token_dim
+        num_outputs = None if sampler.uses_variance else token_dim
         linear, positions = denoiser.embed_condition(condition)
         embedding = linear[:, None] + positions
         noise = torch.randn(
@@ -248,7 +266,7 @@ class GenerativeHead(BaseModule):
             conditional, null = output
             return guide(conditional, null[..., :token_dim], scale)
 
-        tokens = self.sampler(self.process, denoise, noise, generator)
+        tokens = sampler(self.process, denoise, noise, generator)
         return self.target_scale.undo(self.tokenizer.detokenize(tokens))
 
     def _embeddings(self, condition: Tensor, t: Tensor, keep: Tensor):
