@@ -91,6 +91,8 @@ def train_run(
 def _train(cfg: Config, on_epoch: OnEpoch | None) -> None:
     runner = build_runner(cfg)
     runner.register_hook(TrainingClock(on_epoch))
+    # A line for each parameter of a frozen teacher.
+    runner.logger.addFilter(lambda line: 'requires_grad=False' not in line.getMessage())
     runner.train()
     # Runner, loops and hooks refer to each other.
     del runner
