@@ -1,16 +1,18 @@
 """tools/train.py and tools/test.py, and the scripts that start several."""
 
-import argparse
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import cv2
 import numpy as np
 import pytest
+import small_models
 import torch
 from mmengine.config import Config
 
@@ -69,30 +71,16 @@ def no_cuda(monkeypatch):
     monkeypatch.setattr(options, 'get_device', lambda: 'cpu')
 
 
-def args_of_train(config: str, *more: str) -> argparse.Namespace:
-    return parse('train', config, *more)
-
-
-def args_of_test(config: str, *more: str) -> argparse.Namespace:
-    return parse('test', config, *more)
-
-
-def parse(tool: str, *arguments: str) -> argparse.Namespace:
+def parse(tool: str, *arguments: str):
     """Read arguments with the parser of a tool."""
-    code = (TOOLS / f'{tool}.py').read_text()
-    space = {'__name__': tool}
-    exec(compile(code, tool, 'exec'), space)
-    argv = sys.argv
-    sys.argv = [f'{tool}.py', *arguments]
-    try:
+    space = runpy.run_path(str(TOOLS / f'{tool}.py'), run_name=tool)
+    with mock.patch.object(sys, 'argv', [f'{tool}.py', *arguments]):
         return space['parse_args']()
-    finally:
-        sys.argv = argv
 
 
 def merged(config: str, *more: str) -> Config:
-    args = args_of_train(config, *more)
-    return options.merge_train(options.read_config(config), args)
+    path, run_options = parse('train', config, *more)
+    return options.merge_train(options.read_config(path), run_options)
 
 
 # Merging.
@@ -142,6 +130,19 @@ def test_resume_from_a_path(config, tmp_path):
     assert cfg.load_from == str(checkpoint)
 
 
+def test_resume_from_a_path_wins_over_load_from(config, tmp_path):
+    """The run goes on from the path; the config's checkpoint is never read."""
+    first, second = tmp_path / 'first', tmp_path / 'second'
+    with small_models.quickly():
+        stages.train_stages(*parse('train', config, '--work-dir', str(first)))
+        settings = ['load_from=gone.pth', 'train_cfg.max_epochs=2']
+        asked = ['--resume', str(first / 'epoch_1.pth'), '--cfg-options', *settings]
+        stages.train_stages(*parse('train', config, '--work-dir', str(second), *asked))
+    # 4 steps an epoch; of the second run, those of its second epoch.
+    assert torch.load(second / 'epoch_2.pth')['meta']['iter'] == 8
+    assert not (second / 'epoch_1.pth').exists()
+
+
 @pytest.mark.parametrize('how', [['--resume'], ['--cfg-options', 'resume=True']])
 def test_resume_goes_on_or_begins(config, tmp_path, how):
     """The same command from the first start to the last."""
@@ -165,11 +166,11 @@ def test_resume_without_a_checkpoint_keeps_load_from(config, tmp_path):
     assert cfg.load_from == 'start.pth'
 
 
-def test_a_stage_is_a_number(config):
-    assert args_of_train(config).stage is None
-    assert args_of_train(config, '--stage', '2').stage == 2
+def test_the_default_changes_nothing_and_a_stage_is_a_number(config):
+    assert parse('train', config) == (config, options.RunOptions())
+    assert parse('train', config, '--stage', '2') == (config, options.RunOptions(stage=2))
     with pytest.raises(SystemExit):
-        args_of_train(config, '--stage', '3')
+        parse('train', config, '--stage', '3')
 
 
 def test_amp_changes_the_wrapper(config, monkeypatch):
@@ -182,10 +183,12 @@ def test_amp_changes_the_wrapper(config, monkeypatch):
 def test_test_options_reach_the_config(config, tmp_path):
     checkpoint = tmp_path / 'a.pth'
     checkpoint.touch()
-    args = args_of_test(
-        config, str(checkpoint), '--amp', '--out', 'm.json', '--out-item', 'metrics'
+    arguments = ['--amp', '--out', 'm.json', '--out-item', 'metrics']
+    asked = parse('test', config, str(checkpoint), *arguments)
+    assert (asked['out'], asked['out_item']) == ('m.json', 'metrics')
+    cfg = options.merge_test(
+        options.read_config(asked['config']), asked['checkpoint'], asked['options']
     )
-    cfg = options.merge_test(options.read_config(config), args)
     assert cfg.load_from == str(checkpoint)
     assert cfg.resume is False
     assert cfg.test_cfg.fp16 is True
@@ -216,7 +219,7 @@ def test_train_names_what_is_wrong(config, no_cuda, monkeypatch, more, error, me
 
 def test_a_missing_config_is_named():
     with pytest.raises(FileNotFoundError, match='config not found: gone.py'):
-        stages.train(args_of_train('gone.py'))
+        stages.train_stages(*parse('train', 'gone.py'))
 
 
 @pytest.mark.parametrize(
@@ -230,7 +233,7 @@ def test_a_missing_config_is_named():
 )
 def test_test_names_what_is_wrong(config, checkpoint, more, error, message):
     with pytest.raises(error, match=message):
-        launch.test(args_of_test(config, checkpoint, *more))
+        launch.run_test(**parse('test', config, checkpoint, *more))
 
 
 # The scripts.

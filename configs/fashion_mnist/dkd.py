@@ -1,6 +1,6 @@
 """Decoupled distillation (arXiv 2203.08679): temperature 4, weights 1 and 8.
 
-python tools/train.py configs/fashion_mnist/dkd.py
+DATA=long_tailed python tools/train.py configs/fashion_mnist/dkd.py
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """GenDD with the paper's process: noise prediction, learned variance.
 
-python tools/train.py configs/fashion_mnist/gendd.py
+DATA=supervised python tools/train.py configs/fashion_mnist/gendd.py
 
 A narrow head on short tokens; feature mixup off, as in the paper's supervised
 A1 and A2 recipes.

@@ -1,6 +1,6 @@
 """GenDD by a rectified flow on targets of unit variance, four Euler steps.
 
-python tools/train.py configs/fashion_mnist/gendd_flow.py
+DATA=long_tailed python tools/train.py configs/fashion_mnist/gendd_flow.py
 """
 
 _base_ = ['gendd.py']

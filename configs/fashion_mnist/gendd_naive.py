@@ -1,6 +1,6 @@
 """Naive GenDD: one token, the whole feature.
 
-python tools/train.py configs/fashion_mnist/gendd_naive.py
+DATA=long_tailed python tools/train.py configs/fashion_mnist/gendd_naive.py
 
 The head is as wide as that token, 192: through a narrower one its noise cannot
 pass, and what failed would be that bottleneck, not the missing split.

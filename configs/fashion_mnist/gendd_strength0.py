@@ -1,6 +1,6 @@
 """GenDD without contraction: labels reach the probe alone.
 
-python tools/train.py configs/fashion_mnist/gendd_strength0.py
+DATA=long_tailed python tools/train.py configs/fashion_mnist/gendd_strength0.py
 """
 
 _base_ = ['gendd.py']

@@ -1,6 +1,6 @@
 """GenDD without labels, contracted by what the teacher sees.
 
-    DATA=unlabeled python tools/train.py configs/fashion_mnist/gendd_teacher_labels.py
+DATA=unlabeled python tools/train.py configs/fashion_mnist/gendd_teacher_labels.py
 
 The teacher's softmax stands in for the labels.
 """

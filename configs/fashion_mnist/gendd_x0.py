@@ -1,6 +1,6 @@
 """GenDD that predicts the clean token, of unit variance, from the noisier half.
 
-python tools/train.py configs/fashion_mnist/gendd_x0.py
+DATA=long_tailed python tools/train.py configs/fashion_mnist/gendd_x0.py
 
 Its variance is not learned.
 """

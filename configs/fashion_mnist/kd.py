@@ -1,6 +1,6 @@
 """KL distillation (arXiv 1503.02531) at temperature 4, beside cross-entropy.
 
-python tools/train.py configs/fashion_mnist/kd.py
+DATA=long_tailed python tools/train.py configs/fashion_mnist/kd.py
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """KL between standardised logits (LSKD, arXiv 2403.01427).
 
-python tools/train.py configs/fashion_mnist/lskd.py
+DATA=long_tailed python tools/train.py configs/fashion_mnist/lskd.py
 
 Its weights and temperature of CIFAR-100: cross-entropy with 0.1, the KL with 9
 at base temperature 2.

@@ -1,6 +1,6 @@
 """Masked generative distillation (MGD, arXiv 2205.01529), by MMRazor.
 
-python tools/train.py configs/fashion_mnist/mgd.py
+DATA=long_tailed python tools/train.py configs/fashion_mnist/mgd.py
 
 Cross-entropy, and the teacher's map generated from the student's, of which
 15 % is masked.

@@ -1,6 +1,6 @@
 """GenDD's network as a regression: all of GenDD but the diffusion.
 
-python tools/train.py configs/fashion_mnist/regression.py
+DATA=long_tailed python tools/train.py configs/fashion_mnist/regression.py
 """
 
 _base_ = ['gendd.py']

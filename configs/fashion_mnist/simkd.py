@@ -1,6 +1,6 @@
 """SimKD (arXiv 2203.14001): feature regression, the teacher's classifier.
 
-python tools/train.py configs/fashion_mnist/simkd.py
+DATA=long_tailed python tools/train.py configs/fashion_mnist/simkd.py
 
 The teacher's checkpoint is named twice: override both.
 """

@@ -1,6 +1,6 @@
 """The student alone, on labels.
 
-python tools/train.py configs/fashion_mnist/student.py
+DATA=long_tailed python tools/train.py configs/fashion_mnist/student.py
 """
 
 _base_ = [

@@ -74,7 +74,7 @@ def _numbered(work_dir: str) -> list[str]:
         for name in os.listdir(work_dir)
         if (match := _NUMBERED.fullmatch(name))
     }
-    return sorted(numbers, key=numbers.get, reverse=True)
+    return sorted(numbers, key=numbers.__getitem__, reverse=True)
 
 
 def _is_whole(path: str) -> bool:

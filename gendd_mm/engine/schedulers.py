@@ -7,12 +7,11 @@ from mmengine.optim.scheduler.param_scheduler import INF, _ParamScheduler
 from gendd_mm.registry import PARAM_SCHEDULERS
 
 
-class Beta2SchedulerMixin:
-    """A mixin for schedulers of the beta2 of Adam-like optimizers.
+class Beta2Scheduler(_ParamScheduler):
+    """A base of schedulers of the beta2 of Adam-like optimizers.
 
-    Like mmengine's ``MomentumSchedulerMixin`` for beta1: the value is kept in
-    the parameter groups, so that it is saved and resumed, and written into
-    ``betas`` after each step.
+    As mmengine does with beta1, the value is kept in the parameter groups, so
+    that it is saved and resumed, and written into ``betas`` after each step.
 
     Raises:
         ValueError: If the optimizer has no ``betas``.
@@ -37,7 +36,7 @@ class Beta2SchedulerMixin:
 
 
 @PARAM_SCHEDULERS.register_module()
-class CosineAnnealingBeta2(Beta2SchedulerMixin, _ParamScheduler):
+class CosineAnnealingBeta2(Beta2Scheduler):
     """Let beta2 rise along half a cosine (arXiv 2507.14503, optimiser).
 
     ``beta2(s) = hi - (hi - lo) / 2 * (1 + cos(pi * s / (steps - 1)))`` with lo
@@ -84,7 +83,7 @@ class CosineAnnealingBeta2(Beta2SchedulerMixin, _ParamScheduler):
     @classmethod
     def build_iter_from_epoch(
         cls,
-        *args,
+        optimizer,
         begin: int = 0,
         end: int = INF,
         by_epoch: bool = True,
@@ -99,7 +98,7 @@ class CosineAnnealingBeta2(Beta2SchedulerMixin, _ParamScheduler):
                 f'epoch_length={epoch_length}.'
             )
         return cls(
-            *args,
+            optimizer,
             begin=int(begin * epoch_length),
             end=int(end * epoch_length) if end < INF else end,
             by_epoch=False,

@@ -1,7 +1,8 @@
 """Random numbers as a function of seed, rank and iteration."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +49,7 @@ class StepSeedHook(Hook):
         """Seed what is drawn while the first batch is loaded."""
         self._reseed(runner.iter, AUGMENTATION)
         loop = getattr(runner, 'train_loop', None)
-        if hasattr(loop, 'dataloader_iterator'):  # iteration-based
+        if loop is not None and hasattr(loop, 'dataloader_iterator'):  # iteration-based
             loop.dataloader_iterator = SeededBatches(
                 loop.dataloader_iterator, lambda iteration: self._reseed(iteration, AUGMENTATION)
             )
@@ -81,7 +82,7 @@ class SeededBatches:
         reseed: Seeds the loading of the batch of an iteration.
     """
 
-    def __init__(self, batches: Iterator, reseed: Callable[[int], None]) -> None:
+    def __init__(self, batches: Any, reseed: Callable[[int], None]) -> None:
         self.batches = batches
         self.reseed = reseed
         self.iteration = 0
