@@ -129,11 +129,11 @@ def _shipped(cfg: Config, checkpoint: str, probe_top1: float | None) -> float | 
         return None
     out_dir = osp.join(osp.dirname(checkpoint), 'exported')
     exported = export_student(cfg, checkpoint, out_dir)
-    plain_cfg = copy.deepcopy(cfg)
+    student_cfg = copy.deepcopy(cfg)
     # A new dict: the algorithm's would be merged into it.
-    plain_cfg._cfg_dict.pop('model')
-    plain_cfg.model = Config.fromfile(exported.config).model
-    return _test(_tester(plain_cfg, exported.weights))[f'{GEN}/top1']
+    student_cfg._cfg_dict.pop('model')
+    student_cfg.model = Config.fromfile(exported.config).model
+    return _test(_tester(student_cfg, exported.weights))[f'{GEN}/top1']
 
 
 @torch.no_grad()

@@ -8,14 +8,7 @@ from .evaluation import evaluate
 from .prepared_run import PreparedRun, prepare_runs
 from .progress import GridProgress
 from .recipe import Recipe
-from .records import (
-    append_record,
-    exclusive,
-    key_of,
-    latest_records,
-    provenance,
-    read_records,
-)
+from .records import append_record, exclusive, key_of, latest_records, provenance, read_records
 from .training import OnEpoch, train_run
 
 # Between looks at what other processes are doing.

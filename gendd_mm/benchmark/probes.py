@@ -1,7 +1,7 @@
 """Ways to get a student that ships alone, without the generative path.
 
-All are linear layers on the frozen student, found after training from what a
-run may use: its own training images, and no labels but those it has.
+All are linear layers on the frozen student, fitted after training to what the
+run may use: its own training images, with labels only if it has them.
 """
 
 import torch

@@ -11,11 +11,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from .recipe import TEACHER, Run
 
 
-def seconds_of(record: dict, trains: bool = True) -> float:
-    """Seconds that a record took, with its training or without."""
-    return record['seconds'] * trains + record['measure_seconds']
-
-
 def estimate(runs: Sequence[Run], records: list[dict]) -> float | None:
     """Seconds that runs will take; None while nothing is known.
 
@@ -34,7 +29,7 @@ def estimate(runs: Sequence[Run], records: list[dict]) -> float | None:
             or _students(records)
             or records
         )
-        total += mean(seconds_of(each, run.retrain) for each in alike)
+        total += mean(each['seconds'] * run.retrain + each['measure_seconds'] for each in alike)
     return total
 
 

@@ -26,7 +26,7 @@ class Run(NamedTuple):
 
     @property
     def name(self) -> str:
-        """A name for people and folders."""
+        """A readable name."""
         name = f'{self.setting}/{self.method}'
         if self.sweep:
             name += f'-{self.sweep}-{self.value}'

@@ -1,4 +1,4 @@
-"""The arguments that ``tools/train.py`` and ``tools/test.py`` share."""
+"""Arguments that several tools share."""
 
 import argparse
 
@@ -6,7 +6,7 @@ from mmengine.config import DictAction
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add them; each fills the field of ``RunOptions`` of its name."""
+    """Add those of training and testing, the fields of ``RunOptions``."""
     parser.add_argument('--work-dir', help='folder of logs and checkpoints')
     parser.add_argument('--amp', action='store_true', help='compute in mixed precision')
     parser.add_argument(
@@ -15,13 +15,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         dest='pin_memory',
         help='do not pin the memory of batches (pinned if there is CUDA)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='override settings of the config, as key=value; lists as '
-        'key="[a,b]" or key=a,b, nested ones as key="[(a,b),(c,d)]"',
-    )
+    add_cfg_options(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -30,3 +24,14 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     )
     # torch.distributed.launch passes either spelling; torchrun sets LOCAL_RANK.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``, a dict of settings by dotted name, or None."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='override settings of the config, as key=value; lists as '
+        'key="[a,b]" or key=a,b, nested ones as key="[(a,b),(c,d)]"',
+    )

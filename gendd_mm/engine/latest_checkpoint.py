@@ -1,4 +1,4 @@
-"""Find the checkpoint that a run goes on from, whatever its end was."""
+"""Find the checkpoint that a run goes on from, however it ended."""
 
 import logging
 import os
