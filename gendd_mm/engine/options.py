@@ -105,9 +105,8 @@ def merge_train(cfg: Config, options: RunOptions) -> Config:
     if options.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise ValueError(
-                '--auto-scale-lr needs the batch size that the learning rate '
-                'belongs to; set auto_scale_lr=dict(base_batch_size=...) in '
-                f'{cfg.filename}.'
+                '--auto-scale-lr needs the batch size that the learning rate belongs to; set '
+                f'auto_scale_lr=dict(base_batch_size=...) in {cfg.filename}.'
             )
         cfg.auto_scale_lr.enable = True
 
@@ -153,9 +152,8 @@ def _merge_common(cfg: Config, options: RunOptions) -> Config:
         variable, starter = _LAUNCHER_VARIABLES[options.launcher]
         if variable not in os.environ:
             raise ValueError(
-                f'--launcher {options.launcher} needs {variable} in the '
-                f'environment, which {starter} sets; start it that way, or '
-                'leave --launcher out for a single process.'
+                f'--launcher {options.launcher} needs {variable} in the environment, which '
+                f'{starter} sets; start it that way, or leave --launcher out for a single process.'
             )
     os.environ.setdefault('LOCAL_RANK', str(options.local_rank))
     cfg.launcher = options.launcher
@@ -213,9 +211,8 @@ def _use_amp(cfg: Config) -> None:
     kind = _type_name(cfg.optim_wrapper.get('type', 'OptimWrapper'))
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(
-            f'--amp turns OptimWrapper into AmpOptimWrapper; '
-            f'optim_wrapper.type={kind} is neither. Choose the '
-            'precision in the config instead.'
+            f'--amp turns OptimWrapper into AmpOptimWrapper; optim_wrapper.type={kind} is neither. '
+            'Choose the precision in the config instead.'
         )
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
@@ -226,9 +223,8 @@ def _check_amp_device(cfg: Config) -> None:
     device = get_device()
     if _type_name(kind) == 'AmpOptimWrapper' and device in ('cpu', 'mps'):
         raise ValueError(
-            f'AmpOptimWrapper (--amp) cannot train on {device}: '
-            'MMEngine scales mixed-precision losses on CUDA-like devices '
-            'only. Leave --amp out, or override the config with '
+            f'AmpOptimWrapper (--amp) cannot train on {device}: MMEngine scales mixed-precision '
+            'losses on CUDA-like devices only. Leave --amp out, or override the config with '
             '--cfg-options optim_wrapper.type=OptimWrapper.'
         )
 

@@ -21,9 +21,8 @@ class Beta2Scheduler(_ParamScheduler):
         for group in optimizer.param_groups:
             if 'betas' not in group:
                 raise ValueError(
-                    f'{type(self).__name__} schedules the beta2 of an '
-                    'Adam-like optimizer, but the optimizer has no betas; use '
-                    'AdamW or remove the scheduler.'
+                    f'{type(self).__name__} schedules the beta2 of an Adam-like optimizer, but the '
+                    'optimizer has no betas; use AdamW or remove the scheduler.'
                 )
             group.setdefault('beta2', group['betas'][1])
         super().__init__(optimizer, 'beta2', *args, **kwargs)
@@ -93,9 +92,8 @@ class CosineAnnealingBeta2(Beta2Scheduler):
         """Build an iteration-based instance from an epoch-based config."""
         if not by_epoch or epoch_length < 1:
             raise ValueError(
-                'only a by_epoch=True scheduler with a positive epoch_length '
-                f'can be converted; got by_epoch={by_epoch}, '
-                f'epoch_length={epoch_length}.'
+                'only a by_epoch=True scheduler with a positive epoch_length can be converted; got '
+                f'by_epoch={by_epoch}, epoch_length={epoch_length}.'
             )
         return cls(
             optimizer,

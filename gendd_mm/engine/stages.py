@@ -77,8 +77,7 @@ def read_stage1(cfg: Config, options: RunOptions) -> Config | None:
     settings = cfg.stage1.to_dict()
     if settings.get('config') is None:
         raise ValueError(
-            f'stage1={settings} names no config; set '
-            'stage1.config to a path, relative to '
+            f'stage1={settings} names no config; set stage1.config to a path, relative to '
             f'{cfg.filename}.'
         )
     path = osp.join(osp.dirname(cfg.filename), settings.pop('config'))
@@ -136,9 +135,8 @@ def _finished(first: Config, may_train: bool) -> str:
     broadcast_object_list(found)
     if found[0] is None:
         raise FileNotFoundError(
-            f'stage 1 left no checkpoint in {first.work_dir}; its '
-            'CheckpointHook must save the last epoch there (save_last=True, '
-            'no out_dir).'
+            f'stage 1 left no checkpoint in {first.work_dir}; its CheckpointHook must save the '
+            'last epoch there (save_last=True, no out_dir).'
         )
     return found[0]
 

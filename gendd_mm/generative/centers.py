@@ -97,9 +97,8 @@ class FeatureMeanCenters(nn.Module):
         means = self.means
         if rows.shape != means.mean.shape:
             raise ValueError(
-                f'num_classes, feature_dim = {tuple(means.mean.shape)} do not '
-                f"fit the teacher's classifier, {tuple(rows.shape)}; set "
-                'them to its.'
+                f"num_classes, feature_dim = {tuple(means.mean.shape)} do not fit the teacher's "
+                f'classifier, {tuple(rows.shape)}; set them to its.'
             )
         if self.training:
             means.update(target, distribution)

@@ -155,9 +155,8 @@ def as_distribution(labels: Tensor, num_classes: int) -> Tensor:
     elif not valid:
         wrong = labels[(labels < 0) | (labels >= num_classes)][0].item()
         raise ValueError(
-            f'label {wrong} is outside [0, {num_classes}), the '
-            'classes of the teacher; check the annotations or '
-            "the teacher's num_classes."
+            f'label {wrong} is outside [0, {num_classes}), the classes of the teacher; check the '
+            "annotations or the teacher's num_classes."
         )
     # Not F.one_hot: it reads the largest label back from the device.
     return torch.zeros(len(labels), num_classes, device=labels.device).scatter_(

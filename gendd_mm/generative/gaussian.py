@@ -111,9 +111,8 @@ class GaussianDiffusion(DiffusionProcess):
         self.check_start(start_t)
         if not 1 <= num_steps <= start_t:
             raise ValueError(
-                f'num_steps={num_steps} sampling steps cannot be spread over '
-                f'the diffusion steps 1..{start_t}; use a number from 1 to '
-                f'{start_t}.'
+                f'num_steps={num_steps} sampling steps cannot be spread over the diffusion steps '
+                f'1..{start_t}; use a number from 1 to {start_t}.'
             )
         return [round(start_t * (1 - i / num_steps)) for i in range(num_steps)]
 

@@ -67,9 +67,8 @@ class RectifiedFlow(DiffusionProcess):
         end = self.num_timesteps if self.prediction != 'epsilon' else self.default_start
         if not 0 < start_t <= end:
             raise ValueError(
-                f'start_t={start_t} is outside (0, {end:g}], where a '
-                f'rectified flow with prediction={self.prediction!r} can '
-                f'start; the default is {self.default_start:g}.'
+                f'start_t={start_t} is outside (0, {end:g}], where a rectified flow with '
+                f'prediction={self.prediction!r} can start; the default is {self.default_start:g}.'
             )
         return [start_t * (1 - i / num_steps) for i in range(num_steps)]
 

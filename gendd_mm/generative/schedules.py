@@ -48,9 +48,8 @@ def linear_betas(num_timesteps: int) -> Tensor:
     """
     if num_timesteps < 21:
         raise ValueError(
-            f'num_timesteps={num_timesteps} is too small for the linear '
-            'schedule, whose last beta 20 / num_timesteps must stay '
-            'below 1; use 21 or more, or the cosine schedule.'
+            f'num_timesteps={num_timesteps} is too small for the linear schedule, whose last beta '
+            '20 / num_timesteps must stay below 1; use 21 or more, or the cosine schedule.'
         )
     scale = 1000 / num_timesteps
     return torch.linspace(scale * 1e-4, scale * 0.02, num_timesteps, dtype=torch.float64)
@@ -75,9 +74,8 @@ def spaced_timesteps(num_kept: int, start_t: int) -> list[int]:
     """
     if not 1 <= num_kept <= start_t + 1:
         raise ValueError(
-            f'num_steps={num_kept} sampling steps cannot be spread over the '
-            f'diffusion steps 0..{start_t}; use a number from 1 to '
-            f'{start_t + 1}.'
+            f'num_steps={num_kept} sampling steps cannot be spread over the diffusion steps '
+            f'0..{start_t}; use a number from 1 to {start_t + 1}.'
         )
     if num_kept == 1:
         return [start_t]

@@ -34,9 +34,8 @@ class UniformTimesteps:
     def __init__(self, low: float = 0.0, high: float = 1.0) -> None:
         if not 0 <= low < high <= 1:
             raise ValueError(
-                f'timesteps from low={low} to high={high} are not a part of '
-                '[0, 1]; give fractions, for example low=0.5, high=1 for the '
-                'noisier half.'
+                f'timesteps from low={low} to high={high} are not a part of [0, 1]; give '
+                'fractions, for example low=0.5, high=1 for the noisier half.'
             )
         self.low = low
         self.high = high

@@ -29,8 +29,7 @@ class SplitTokenizer:
             raise ValueError(f'feature_dim={feature_dim} must be positive.')
         if token_dim < 1 or feature_dim % token_dim:
             raise ValueError(
-                f'token_dim={token_dim} does not divide the teacher feature '
-                f'size {feature_dim}; '
+                f'token_dim={token_dim} does not divide the teacher feature size {feature_dim}; '
                 f'{_nearest_divisors(feature_dim, token_dim)}.'
             )
         self.feature_dim = feature_dim

@@ -36,9 +36,8 @@ class GenDDDistiller(ConfigurableDistiller):
         names = [name for name, loss in self.distill_losses.items() if isinstance(loss, GenDDLoss)]
         if len(names) != 1:
             raise ValueError(
-                f'distill_losses holds {len(names)} GenDDLoss ({names}); the '
-                'GenDD distiller needs exactly one. For none use '
-                'mmrazor.ConfigurableDistiller.'
+                f'distill_losses holds {len(names)} GenDDLoss ({names}); the GenDD distiller needs '
+                'exactly one. For none use mmrazor.ConfigurableDistiller.'
             )
         self.gendd_name = names[0]
         self._complete_mappings()

@@ -57,10 +57,9 @@ class LabelCheckHook(Hook):
         wrong = np.flatnonzero((labels < 0) | (labels >= num_classes))
         if len(wrong):
             raise ValueError(
-                f'{len(wrong)} labels of {type(dataset).__name__} are outside '
-                f'[0, {num_classes}), the classes of the model; the first is '
-                f'{labels[wrong[0]]} at sample {wrong[0]}. Check the '
-                'annotations or num_classes.'
+                f'{len(wrong)} labels of {type(dataset).__name__} are outside [0, {num_classes}), '
+                f'the classes of the model; the first is {labels[wrong[0]]} at sample {wrong[0]}. '
+                'Check the annotations or num_classes.'
             )
 
 

@@ -51,8 +51,7 @@ class WarmStartHook(Hook):
         misfit = load_all(model.get_submodule(self.target), weights)
         if misfit:
             raise ValueError(
-                f'{self.source!r} in {self.checkpoint!r} does not fit '
-                f'{self.target!r}: {misfit}. Both stages need the same '
-                'network there.'
+                f'{self.source!r} in {self.checkpoint!r} does not fit {self.target!r}: {misfit}. '
+                'Both stages need the same network there.'
             )
         runner.logger.info(f'{self.target} starts from {self.source} in {self.checkpoint}')

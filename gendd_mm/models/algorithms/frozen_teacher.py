@@ -42,9 +42,8 @@ class FrozenTeacher:
     ) -> None:
         if dtype not in (None, *DTYPES):
             raise ValueError(
-                f'teacher_dtype={dtype!r} is unknown; choose '
-                f'from {list(DTYPES)}, or None for that of the '
-                'run.'
+                f'teacher_dtype={dtype!r} is unknown; choose from {list(DTYPES)}, or None for that '
+                'of the run.'
             )
         modules = dict(model.named_modules())
         if not isinstance(modules.get(classifier), nn.Linear):
@@ -132,8 +131,7 @@ def load_strictly(model: nn.Module, checkpoint: str) -> None:
     misfit = load_all(model, dict(read_state_dict(checkpoint)))
     if misfit:
         raise ValueError(
-            f'teacher checkpoint {checkpoint!r} does not fit '
-            f'{type(model).__name__}: {misfit}. A teacher with some random '
-            'weights teaches nothing; give the checkpoint of exactly this '
+            f'teacher checkpoint {checkpoint!r} does not fit {type(model).__name__}: {misfit}. A '
+            'teacher with some random weights teaches nothing; give the checkpoint of exactly this '
             'architecture.'
         )

@@ -82,9 +82,8 @@ class GenDD(FpnTeacherDistill):
                 )
         if kwargs.get('teacher_trainable', False):
             raise ValueError(
-                'teacher_trainable=True: the teacher of GenDD is '
-                'frozen, as its features are the target; leave '
-                'the option out.'
+                'teacher_trainable=True: the teacher of GenDD is frozen, as its features are the '
+                'target; leave the option out.'
             )
         model = build_teacher(teacher, teacher_ckpt)
         # FrozenTeacher keeps the whole teacher in eval mode.
@@ -238,9 +237,8 @@ class GenDD(FpnTeacherDistill):
                 and connector.normalized_shape != (head.condition_dim,)
             ):
                 raise ValueError(
-                    f'connectors.condition.normalized_shape='
-                    f'{connector.normalized_shape} does not fit '
-                    f'condition_dim={head.condition_dim}; make them equal.'
+                    f'connectors.condition.normalized_shape={connector.normalized_shape} does not '
+                    f'fit condition_dim={head.condition_dim}; make them equal.'
                 )
 
     def _check_batch_augments(self) -> None:
@@ -251,8 +249,7 @@ class GenDD(FpnTeacherDistill):
             and getattr(self.data_preprocessor, 'batch_augments', None) is None
         ):
             raise ValueError(
-                'the student has batch augmentations (train_cfg), but the '
-                'data_preprocessor of the algorithm, which is the one that '
-                'runs, has none; put data_preprocessor into the student '
-                '(architecture) instead of the top level of the config.'
+                'the student has batch augmentations (train_cfg), but the data_preprocessor of the '
+                'algorithm, which is the one that runs, has none; put data_preprocessor into the '
+                'student (architecture) instead of the top level of the config.'
             )

@@ -59,9 +59,8 @@ class ConvProjector(BaseModule):
         """
         if feature.dim() != 4:
             raise ValueError(
-                f'a feature of shape {tuple(feature.shape)} is '
-                "no map (B, S, H, W); leave out the student's "
-                'neck, or use projection=None.'
+                f'a feature of shape {tuple(feature.shape)} is no map (B, S, H, W); leave out the '
+                "student's neck, or use projection=None."
             )
         if self.map_size is not None:
             feature = F.adaptive_avg_pool2d(feature, self.map_size)

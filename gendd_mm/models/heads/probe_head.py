@@ -46,10 +46,9 @@ class LinearProbeHead(LinearClsHead):
         feature = super().pre_logits(feats)
         if feature.size(-1) != self.in_channels:
             raise ValueError(
-                f'in_channels={self.in_channels} does not fit a student '
-                f'feature of size {feature.size(-1)}; set in_channels, '
-                "condition_dim and the condition's normalized_shape to "
-                f'{feature.size(-1)}.'
+                f'in_channels={self.in_channels} does not fit a student feature of size '
+                f"{feature.size(-1)}; set in_channels, condition_dim and the condition's "
+                f'normalized_shape to {feature.size(-1)}.'
             )
         # Detached: the probe measures the features; it must not shape them.
         return self.standardizer(feature.detach())

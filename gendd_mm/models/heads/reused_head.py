@@ -98,10 +98,8 @@ class ReusedClassifierHead(ClsHead):
                 )
             if weights[full].shape != parameter.shape:
                 raise ValueError(
-                    f'{full!r} in {path!r} has shape '
-                    f'{tuple(weights[full].shape)}, but num_classes='
-                    f'{self.num_classes} and teacher_dim='
-                    f'{self.classifier.in_features} ask for '
+                    f'{full!r} in {path!r} has shape {tuple(weights[full].shape)}, but num_classes='
+                    f'{self.num_classes} and teacher_dim={self.classifier.in_features} ask for '
                     f'{tuple(parameter.shape)}.'
                 )
             parameter.data.copy_(weights[full])
