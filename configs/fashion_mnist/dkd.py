@@ -3,11 +3,7 @@
 DATA=long_tailed python tools/train.py configs/fashion_mnist/dkd.py
 """
 
-_base_ = [
-    '../_base_/models/dkd.py',
-    '../_base_/models/fashion_mnist_pair.py',
-    '_base_/{{$DATA:supervised}}.py',
-]
+_base_ = ['../_base_/models/dkd.py', '../_base_/models/fashion_mnist_pair.py', '_base_/run.py']
 work_dir = 'work_dirs/dkd_fashion_mnist_{{$DATA:supervised}}'
 
 model = dict(

@@ -9,7 +9,7 @@ A1 and A2 recipes.
 _base_ = [
     '../_base_/models/gendd_supervised.py',
     '../_base_/models/fashion_mnist_pair.py',
-    '_base_/{{$DATA:supervised}}.py',
+    '_base_/run.py',
 ]
 work_dir = 'work_dirs/gendd_fashion_mnist_{{$DATA:supervised}}'
 

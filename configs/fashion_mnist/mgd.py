@@ -6,11 +6,7 @@ Cross-entropy, and the teacher's map generated from the student's, of which
 15 % is masked.
 """
 
-_base_ = [
-    '../_base_/models/mgd.py',
-    '../_base_/models/fashion_mnist_pair.py',
-    '_base_/{{$DATA:supervised}}.py',
-]
+_base_ = ['../_base_/models/mgd.py', '../_base_/models/fashion_mnist_pair.py', '_base_/run.py']
 work_dir = 'work_dirs/mgd_fashion_mnist_{{$DATA:supervised}}'
 
 model = dict(

@@ -5,11 +5,7 @@ DATA=long_tailed python tools/train.py configs/fashion_mnist/simkd.py
 The teacher's checkpoint is named twice: override both.
 """
 
-_base_ = [
-    '../_base_/models/simkd.py',
-    '../_base_/models/fashion_mnist_pair.py',
-    '_base_/{{$DATA:supervised}}.py',
-]
+_base_ = ['../_base_/models/simkd.py', '../_base_/models/fashion_mnist_pair.py', '_base_/run.py']
 work_dir = 'work_dirs/simkd_fashion_mnist_{{$DATA:supervised}}'
 
 model = dict(

@@ -3,10 +3,7 @@
 DATA=long_tailed python tools/train.py configs/fashion_mnist/student.py
 """
 
-_base_ = [
-    '../_base_/models/fashion_mnist_pair.py',
-    '_base_/{{$DATA:supervised}}.py',
-]
+_base_ = ['../_base_/models/fashion_mnist_pair.py', '_base_/run.py']
 work_dir = 'work_dirs/student_fashion_mnist_{{$DATA:supervised}}'
 
 model = dict(

@@ -34,19 +34,18 @@ def evaluate(cfg: Config, checkpoint: str, refit: Config) -> dict:
     Args:
         cfg: Prepared config of the run.
         checkpoint: Its last checkpoint.
-        refit: Config whose training images, unaugmented and with their
-            labels, a probe is fitted to.
+        refit: Config whose training images, unaugmented and with their labels, a probe
+            is fitted to.
 
     Returns:
-        Percent, each None where there is no such path: ``gen_top1`` through
-        the teacher's classifier, ``probe_top1`` by the student's own as it
-        was trained, ``refit_top1`` by one fitted to convergence on the frozen
-        features, ``shipped_top1`` of the exported student. ``probes`` of a
-        distillation: :func:`gendd_mm.benchmark.probes.probe_study`, on its
-        own training images. ``groups`` by number of training images, if the
-        evaluator has them. ``gmacs`` of the method's own output and
-        ``student_gmacs`` of the student's, per image of a batch of 64.
-        ``noise_levels`` of a generative head:
+        Percent, each None where there is no such path: ``gen_top1`` through the
+        teacher's classifier, ``probe_top1`` by the student's own as it was trained,
+        ``refit_top1`` by one fitted to convergence on the frozen features,
+        ``shipped_top1`` of the exported student. ``probes`` of a distillation:
+        :func:`gendd_mm.benchmark.probes.probe_study`, on its own training images.
+        ``groups`` by number of training images, if the evaluator has them. ``gmacs`` of
+        the method's own output and ``student_gmacs`` of the student's, per image of a
+        batch of 64. ``noise_levels`` of a generative head:
         :func:`gendd_mm.benchmark.noise_levels.noise_levels`.
     """
     runner = _tester(cfg, checkpoint)
@@ -102,8 +101,7 @@ def _test(runner: Runner) -> dict[str, float]:
 def _by_path(model: nn.Module, metrics: dict[str, float]) -> dict[str, float]:
     """Metrics by whose classifier the score came from.
 
-    A model's own output without a generative path is that of the student's
-    classifier.
+    A model's own output without a generative path is that of the student's classifier.
     """
     student = getattr(model, 'student', model)
     if isinstance(model, GenDD) or isinstance(student.head, ReusedClassifierHead):

@@ -23,9 +23,9 @@ def run_grid(
 ) -> list[dict]:
     """Run what has no record yet, and go on with what was stopped.
 
-    A run whose settings have changed since its record is run again. Several
-    processes may do this at once: each takes the next run that no other has
-    taken, and all return when there is none left.
+    A run whose settings have changed since its record is run again. Several processes
+    may do this at once: each takes the next run that no other has taken, and all return
+    when there is none left.
 
     Args:
         recipe: The benchmark.

@@ -25,21 +25,21 @@ def has_generative_head(model: BaseModel) -> bool:
 def noise_levels(model: GenDD, train_dataloader: Config) -> list[dict]:
     """What each part of the noise scale tells the student.
 
-    The gradient is that of one image's loss by its condition, the normalised
-    student feature: batch norm and augmentation as in training, all parameters
-    as they are. Its mean over the draws is what teaches; the rest of its
-    square is noise that the steps of training must average away.
+    The gradient is that of one image's loss by its condition, the normalised student
+    feature: batch norm and augmentation as in training, all parameters as they are. Its
+    mean over the draws is what teaches; the rest of its square is noise that the steps
+    of training must average away.
 
     Args:
         model: A trained GenDD with a generative head; left in training mode.
         train_dataloader: Of its run.
 
     Returns:
-        For each part, and last for the run's own distribution of steps
-        (``low`` and ``high`` None): ``low``, ``high`` in [0, 1]; ``loss``;
-        ``gradient``, the root mean square of its norm; ``signal``, that of
-        its mean over draws, estimated without bias, 0 where that is below 0;
-        ``signal_share``, the square of their ratio, in [0, 1].
+        For each part, and last for the run's own distribution of steps (``low`` and
+        ``high`` None): ``low``, ``high`` in [0, 1]; ``loss``; ``gradient``, the root
+        mean square of its norm; ``signal``, that of its mean over draws, estimated
+        without bias, 0 where that is below 0; ``signal_share``, the square of their
+        ratio, in [0, 1].
     """
     head = model.distiller.gendd_loss.head
     pairs = _pairs(model, train_dataloader)

@@ -21,8 +21,7 @@ def pareto_front(points: list[Point]) -> list[Point]:
 def plot_cost(records: list[dict], setting: str, folder: Path) -> list[Path]:
     """Top-1 against test cost of a setting's methods, and the Pareto front.
 
-    A method is there by its own output and, at the cost of the student, by
-    what ships.
+    A method is there by its own output and, at the cost of the student, by what ships.
     """
     figure, axes = _axes()
     points = []

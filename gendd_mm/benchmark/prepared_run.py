@@ -29,8 +29,8 @@ class PreparedRun:
         run: Which run of the recipe it is.
         cfg: Its config, with the options and the seed that are its own.
         processes: How many train it together.
-        refit: Config whose training images, with their labels, the refitted
-            probe learns from.
+        refit: Config whose training images, with their labels, the refitted probe
+            learns from.
         fingerprint: Changes with any setting of it or of its teacher.
         work_dir: Where it trains; another folder if the fingerprint changes.
         teacher: The run that trains its teacher; None for a teacher.

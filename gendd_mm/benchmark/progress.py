@@ -14,8 +14,8 @@ from .recipe import TEACHER, Run
 def estimate(runs: Sequence[Run], records: list[dict]) -> float | None:
     """Seconds that runs will take; None while nothing is known.
 
-    A run takes the mean of those of its method in its setting, else of the
-    students of its setting, else of all students, else of all.
+    A run takes the mean of those of its method in its setting, else of the students of
+    its setting, else of all students, else of all.
     """
     if not records:
         return None

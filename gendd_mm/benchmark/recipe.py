@@ -13,8 +13,8 @@ TEACHER = 'teacher'
 class Run(NamedTuple):
     """One line of the results: a method, with a seed, in a setting.
 
-    A run of a sweep has one option of the method at another value; unless
-    ``retrain``, it tests the checkpoint that the method itself has left.
+    A run of a sweep has one option of the method at another value; unless ``retrain``,
+    it tests the checkpoint that the method itself has left.
     """
 
     setting: str
@@ -62,8 +62,8 @@ class Method(NamedTuple):
 
     Attributes:
         config: Config file.
-        processes: How many processes train together, each with the batch size
-            of the config.
+        processes: How many processes train together, each with the batch size of the
+            config.
         choices: Values of the variables that the config takes, which are
             ``{{$NAME:default}}`` there.
     """
@@ -106,8 +106,8 @@ class Recipe:
 
         Raises:
             FileNotFoundError: If it, or a config that it names, is missing.
-            ValueError: If a sweep or comparison names what is not there, or a
-                number of processes is below 1.
+            ValueError: If a sweep or comparison names what is not there, or a number of
+                processes is below 1.
         """
         content = yaml.safe_load(Path(path).read_text())
         folder = Path(path).parent

@@ -66,8 +66,8 @@ def latest_records(records: list[dict]) -> list[dict]:
 def append_record(path: PathLike, record: dict) -> None:
     """Add a line to a file, also when the process or the machine dies meanwhile.
 
-    The file is replaced as a whole: a reader sees the line or does not.
-    Writers of one machine wait for each other.
+    The file is replaced as a whole: a reader sees the line or does not. Writers of one
+    machine wait for each other.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -34,10 +34,10 @@ def metric(record: dict, name: str) -> float | None:
 
     Args:
         record: The record.
-        name: A field such as ``'refit_top1'``, a group such as ``'gen/few'``
-            or a way to a probe such as ``'probes/teacher'``; ``own`` in place
-            of ``gen`` or ``probe`` takes that of the method's own output: the
-            generative path, else its classifier.
+        name: A field such as ``'refit_top1'``, a group such as ``'gen/few'`` or a way
+            to a probe such as ``'probes/teacher'``; ``own`` in place of ``gen`` or
+            ``probe`` takes that of the method's own output: the generative path, else
+            its classifier.
     """
     if name.startswith('own'):
         own = 'probe' if record['gen_top1'] is None else 'gen'

@@ -24,8 +24,8 @@ OnEpoch = Callable[[int, int], None]
 class TrainingClock(Hook):
     """Seconds of the training epochs that count, kept in the checkpoints.
 
-    An epoch that was stopped and done again counts once; building models and
-    saving do not count. For training by epochs.
+    An epoch that was stopped and done again counts once; building models and saving do
+    not count. For training by epochs.
 
     Args:
         on_epoch: Called with the finished and with all epochs.

@@ -45,8 +45,8 @@ def run_test(
         checkpoint: Checkpoint file.
         options: How to run it.
         out: File to write results to.
-        out_item: What goes there: ``'pred'``, the predictions, or
-            ``'metrics'``. None writes predictions.
+        out_item: What goes there: ``'pred'``, the predictions, or ``'metrics'``. None
+            writes predictions.
 
     Returns:
         The metrics.

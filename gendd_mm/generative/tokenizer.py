@@ -6,10 +6,10 @@ from torch import Tensor
 class SplitTokenizer:
     """Cut a feature into contiguous tokens of equal size, and join them.
 
-    A diffusion model over all dimensions of a feature at once does not train
-    well; one over short tokens, given the condition and the position, does
-    (arXiv 2507.14503, Split Tokenization). With ``token_dim`` equal to
-    ``feature_dim`` there is one token: the paper's naive GenDD.
+    A diffusion model over all dimensions of a feature at once does not train well; one
+    over short tokens, given the condition and the position, does (arXiv 2507.14503,
+    Split Tokenization). With ``token_dim`` equal to ``feature_dim`` there is one token:
+    the paper's naive GenDD.
 
     It has no parameters.
 

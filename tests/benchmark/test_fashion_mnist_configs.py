@@ -151,13 +151,13 @@ def built_set(name: str, images: str, part: str = 'train'):
 
 
 def test_the_data_sets_are_what_they_say(images):
-    subset = built_set('fashion_mnist_12k', images)
+    subset = built_set('fashion_mnist_supervised', images)
     assert np.bincount(subset.get_gt_labels()).tolist() == [1200] * 10
-    tail = built_set('fashion_mnist_lt', images)
+    tail = built_set('fashion_mnist_long_tailed', images)
     counts = np.bincount(tail.dataset.get_gt_labels())
     assert counts.tolist() == [1200, 719, 431, 258, 154, 92, 55, 33, 20, 12]
     assert set(tail.dataset._indices) <= set(subset._indices)
-    shifted = built_set('fashion_mnist_shifted', images)
+    shifted = built_set('fashion_mnist_unlabeled', images)
     assert len(shifted) == 12000
     assert 'gt_label' not in shifted[0]['data_samples']
     # As many steps an epoch, within one.

@@ -12,8 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gendd_mm.benchmark.cost import multiply_adds  # noqa: F401
-
 
 def synchronize(device: torch.device) -> None:
     """Wait for the device, where it runs on its own."""

@@ -16,13 +16,13 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-from measure import multiply_adds
 from mmengine.config import Config, DictAction
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 import gendd_mm  # noqa: F401  the shims come first
+from gendd_mm.benchmark.cost import multiply_adds
 from gendd_mm.engine.launch import build_runner
 from gendd_mm.models import GenDD
 from gendd_mm.registry import TASK_UTILS

@@ -11,11 +11,10 @@ from gendd_mm.registry import HOOKS
 class LabelCheckHook(Hook):
     """Refuse a dataset with labels outside the classes of the model.
 
-    Reads ``get_gt_labels()`` of mmpretrain's datasets, which needs no image,
-    also inside of wrappers such as ``RepeatDataset`` and ``ConcatDataset``.
-    Datasets without labels pass, and so does a training set whose labels the
-    model does not read: they may be placeholders. It runs before training,
-    validation and testing.
+    Reads ``get_gt_labels()`` of mmpretrain's datasets, which needs no image, also
+    inside of wrappers such as ``RepeatDataset`` and ``ConcatDataset``. Datasets without
+    labels pass, and so does a training set whose labels the model does not read: they
+    may be placeholders. It runs before training, validation and testing.
 
     Raises:
         ValueError: If a label is outside [0, num_classes).
@@ -70,8 +69,8 @@ def _unwrapped(model: nn.Module) -> nn.Module:
 def _reads_labels(model: nn.Module) -> bool:
     """Whether a training step reads labels.
 
-    It does unless the student's head is a probe that is not trained, no loss
-    of the distiller is given labels, and no mixup mixes them.
+    It does unless the student's head is a probe that is not trained, no loss of the
+    distiller is given labels, and no mixup mixes them.
     """
     mappings = getattr(getattr(model, 'distiller', None), 'loss_forward_mappings', None)
     if mappings is None:

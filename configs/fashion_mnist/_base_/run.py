@@ -1,7 +1,7 @@
-"""A long tail of 2,974 labelled images, 8 epochs of four times each."""
+"""8 epochs on the images that DATA chooses."""
 
 _base_ = [
-    '../../_base_/datasets/fashion_mnist_lt.py',
+    '../../_base_/datasets/fashion_mnist_{{$DATA:supervised}}.py',
     '../../_base_/schedules/fashion_mnist.py',
     '../../_base_/default_runtime.py',
 ]
