@@ -1,9 +1,8 @@
 """Registries of gendd_mm, scope ``gendd_mm``.
 
 Their parents are mmengine's root registries, not mmrazor's: inside
-``_scope_='mmpretrain'``, ``gendd_mm.X`` would not be found in a child of
-mmrazor. So types of MMRazor carry a prefix in our configs:
-``mmrazor.ModuleOutputs``.
+``_scope_='mmpretrain'``, ``gendd_mm.X`` would not be found in a child of mmrazor. So
+types of MMRazor carry a prefix in our configs: ``mmrazor.ModuleOutputs``.
 """
 
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS

@@ -1,8 +1,9 @@
 """Accuracy of samplers on trained heads, paired with the paper's setting.
 
     python tools/benchmarks/sampling.py configs/gendd_digits.py \
-        work_dirs/quickstart/gendd_seed{0,1,2}/epoch_20.pth \
-        --cfg-options model.teacher_ckpt=work_dirs/quickstart/teacher/epoch_20.pth
+        work_dirs/quickstart/gendd_digits/*-seed{0,1,2}/epoch_20.pth \
+        --cfg-options \
+        model.teacher_ckpt=$(ls work_dirs/quickstart/teacher_digits/*/epoch_20.pth)
 
 Every image is classified by each sampler from the same student feature; the
 difference to the paper's 64 ancestral steps from 999 with 5 draws is over all
@@ -15,13 +16,13 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-from measure import multiply_adds
 from mmengine.config import Config, DictAction
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 import gendd_mm  # noqa: F401  the shims come first
+from gendd_mm.benchmark.cost import multiply_adds
 from gendd_mm.engine.launch import build_runner
 from gendd_mm.models import GenDD
 from gendd_mm.registry import TASK_UTILS
