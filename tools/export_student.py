@@ -8,7 +8,8 @@ unless its backbone is of another package, which is then said.
 
     python tools/export_student.py CONFIG CHECKPOINT OUT_DIR --probe teacher
 
-gives it a classifier fitted to the teacher's scores of the training images.
+gives it a classifier fitted to the teacher's scores of the training images, and
+``--probe PATH`` the one that tools/probe_config.py had trained anew.
 """
 
 import argparse
@@ -25,10 +26,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('out_dir', help='folder to write to')
     parser.add_argument(
         '--probe',
-        choices=PROBES,
         default='trained',
-        help='classifier: the one trained with it (default), or one fitted '
-        'now to the teacher or the labels of the training images',
+        metavar='|'.join([*PROBES, 'PATH']),
+        help='classifier: the one trained with it (default), one fitted '
+        'now to the teacher or the labels of the training images, or that in '
+        'the checkpoint of a probe that was trained anew',
     )
     add_cfg_options(parser)
     return parser.parse_args()

@@ -240,6 +240,17 @@ def test_the_algorithm_says_whether_it_reads_labels(supervised):
         LabelCheckHook().before_train(found)
 
 
+@pytest.mark.parametrize('reads_labels', [True, False])
+def test_a_model_without_a_distiller_may_say_it_itself(reads_labels):
+    found = runner(train=(-1,))
+    found.model.reads_labels = reads_labels
+    if reads_labels:
+        with pytest.raises(ValueError, match='first is -1'):
+            LabelCheckHook().before_train(found)
+    else:
+        LabelCheckHook().before_train(found)
+
+
 def test_what_states_no_classes_or_gives_no_labels_passes():
     plain = runner(train=(9,))
     plain.model = nn.Linear(2, 2)

@@ -70,8 +70,12 @@ def _reads_labels(model: nn.Module) -> bool:
     """Whether a training step reads labels.
 
     It does unless the student's head is a probe that is not trained, no loss of the
-    distiller is given labels, and no mixup mixes them.
+    distiller is given labels, and no mixup mixes them. A model without a distiller may
+    say so itself, as LinearProbing does.
     """
+    stated = getattr(model, 'reads_labels', None)
+    if isinstance(stated, bool):
+        return stated
     mappings = getattr(getattr(model, 'distiller', None), 'loss_forward_mappings', None)
     if mappings is None:
         return True
