@@ -14,19 +14,19 @@ def read_state_dict(path: str, names: Sequence[str] = ('state_dict',)) -> dict[s
     """The weights of a checkpoint, on the CPU.
 
     Reads a local file or anything that mmengine's ``CheckpointLoader`` knows
-    (``https://``, ``torchvision://`` ...). Only tensors and the types that
-    mmengine writes are unpickled.
+    (``https://``, ``torchvision://`` ...). Only tensors and the types that mmengine
+    writes are unpickled.
 
     Args:
-        path: Path of the checkpoint; its weights are the whole object, or
-            under one of ``names``. A ``*`` in it stands for the one file that
-            is there, such as ``best_*.pth`` of MMEngine's ``save_best``.
+        path: Path of the checkpoint; its weights are the whole object, or under one of
+            ``names``. A ``*`` in it stands for the one file that is there, such as
+            ``best_*.pth`` of MMEngine's ``save_best``.
         names: Possible keys of the weights; the first that exists is used.
 
     Raises:
         FileNotFoundError: If a local file does not exist.
-        ValueError: If a ``*`` fits several files, or the file has no weights, or
-            has objects that ``weights_only`` refuses.
+        ValueError: If a ``*`` fits several files, or the file has no weights, or has
+            objects that ``weights_only`` refuses.
     """
     local = '://' not in path
     if local:
@@ -87,8 +87,8 @@ def load_all(module: nn.Module, weights: dict[str, Tensor]) -> str:
     """Load weights that must fit a module key by key.
 
     Returns:
-        What does not fit: missing keys, unexpected keys and shapes. Empty if
-        everything fits.
+        What does not fit: missing keys, unexpected keys and shapes. Empty if everything
+        fits.
     """
     own = module.state_dict()
     try:

@@ -109,9 +109,8 @@ def allow_mmengine_checkpoints() -> None:
     """
     if digit_version(torch.__version__) < digit_version('2.6.0'):
         warnings.warn(
-            f'torch {torch.__version__} loads checkpoints without '
-            'weights_only protection: a checkpoint can run any code. Load '
-            'only files that you trust, or install torch>=2.6.',
+            f'torch {torch.__version__} loads checkpoints without weights_only protection: a '
+            'checkpoint can run any code. Load only files that you trust, or install torch>=2.6.',
             stacklevel=2,
         )
         return

@@ -1,10 +1,9 @@
 """Registries of gendd_mm, scope ``gendd_mm``.
 
 Their parents are mmengine's root registries, not mmrazor's: inside
-``_scope_='mmpretrain'``, ``gendd_mm.X`` would not be found in a child of
-mmrazor. So types of MMRazor carry a prefix in our configs:
-``mmrazor.ModuleOutputs``. Augmentations of a batch are MMPretrain's idea, and so is
-the parent of theirs.
+``_scope_='mmpretrain'``, ``gendd_mm.X`` would not be found in a child of mmrazor. So
+types of MMRazor carry a prefix in our configs: ``mmrazor.ModuleOutputs``. Augmentations
+of a batch are MMPretrain's idea, and so is the parent of theirs.
 """
 
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS

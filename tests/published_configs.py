@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-import small_models
 import yaml
 from mmengine.config import Config
 from small_models import CONFIGS, ROOT
 
 from gendd_mm.engine import stages
+from gendd_mm.engine.options import RunOptions
 
 
 def pairs(*names: str) -> list[dict]:
@@ -63,6 +63,19 @@ CHOICES: dict[str, list[dict]] = {
     },
     'imagenet/kd_beitv2-large_resnet50_8xb64_in1k.py': RECIPES[::-1],
     'imagenet/dkd_beitv2-large_resnet50_8xb64_in1k.py': RECIPES[::-1],
+    **{
+        f'fashion_mnist/{m}.py': values('DATA', 'supervised', 'unlabeled', 'long_tailed')
+        for m in ('gendd', 'gendd_flow', 'gendd_naive', 'gendd_x0', 'regression')
+    },
+    **{
+        f'fashion_mnist/{m}.py': values('DATA', 'supervised', 'long_tailed')
+        for m in ('student', 'kd', 'dkd', 'lskd', 'mgd', 'simkd', 'gendd_strength0')
+    },
+    'fashion_mnist/kl.py': values('DATA', 'supervised', 'unlabeled'),
+    'fashion_mnist/gendd_teacher_labels.py': values('DATA', 'supervised', 'unlabeled'),
+    'fashion_mnist/large.py': values(
+        'METHOD', 'gendd', 'gendd_flow', 'gendd_x0', 'regression', 'student', 'kd', 'dkd'
+    ),
     'digits/ablations/draws.py': values('DRAWS', '1', '5'),
     'digits/ablations/guidance.py': values('GUIDANCE', '1.0', '1.5', '3.0'),
     'digits/ablations/repeats.py': values('REPEATS', '1', '2', '32'),
@@ -110,10 +123,9 @@ def read(name: str, **choice: str) -> Config:
 
 def read_stage1(cfg: Config) -> Config:
     """The first stage of a config, as ``tools/train.py`` would train it."""
-    args = small_models.train_arguments(cfg.filename, no_persistent_workers=True)
     cfg = Config(cfg.to_dict(), filename=cfg.filename)
     cfg.work_dir = 'work_dirs'
-    return stages.read_stage1(cfg, args)
+    return stages.read_stage1(cfg, RunOptions(persistent_workers=False))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from small_models import CONFIGS
 
-from gendd_mm.benchmark import Recipe, Run, configs
+from gendd_mm.benchmark import Recipe, Run, prepare_runs
 
 RECIPE = Recipe.read(str(CONFIGS / 'fashion_mnist' / 'benchmark.yml'))
 
@@ -16,12 +16,12 @@ RECIPE = Recipe.read(str(CONFIGS / 'fashion_mnist' / 'benchmark.yml'))
 def run_config(folder: Path, setting: str, method: str) -> Config:
     """The config of a run, some thirty images of each class; random teacher."""
     data = synthetic_fashion_mnist.write(folder / 'data', train=300, test=100)
-    teacher = configs.read(RECIPE, Run('supervised', 'teacher', 0)).model
+    (run,) = prepare_runs(RECIPE, [Run(setting, method, 0)])
+    teacher = run.teacher.cfg.model
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         torch.manual_seed(0)
         torch.save(dict(state_dict=MODELS.build(teacher).state_dict()), folder / 'teacher.pth')
-    run = Run(setting, method, 0)
-    cfg = configs.prepared(RECIPE, run, str(folder / 'teacher.pth'))
+    cfg = run.runner_config(str(folder / 'teacher.pth'))
     text = cfg.pretty_text.replace(cfg.data_root, data)
     text = text.replace('most=1200', 'most=30')
     return cfg.fromstring(text, '.py')

@@ -2,7 +2,6 @@
 
 import time
 import uuid
-from argparse import Namespace
 from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
@@ -18,6 +17,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from gendd_mm.engine import stages
+from gendd_mm.engine.options import RunOptions
 from gendd_mm.generative.training_noise import TrainingNoise
 from gendd_mm.models import GenerativeHead
 
@@ -261,27 +261,9 @@ class PauseHook(Hook):
             time.sleep(300)
 
 
-def train_arguments(config, **settings) -> Namespace:
-    """What ``tools/train.py`` makes of a command line."""
-    defaults = dict(
-        resume=None,
-        stage=None,
-        no_validate=False,
-        auto_scale_lr=False,
-        no_persistent_workers=False,
-        work_dir=None,
-        amp=False,
-        no_pin_memory=False,
-        cfg_options=None,
-        launcher='none',
-        local_rank=0,
-    )
-    return Namespace(config=str(config), **{**defaults, **settings})
-
-
-def train_in_stages(args: Namespace, pause_in: str | None = None) -> None:
+def train_in_stages(config: str, options: RunOptions, pause_in: str | None = None) -> None:
     """What ``tools/train.py`` does, for a process of its own."""
     torch.set_num_threads(1)
     PauseHook.pause_in = pause_in
     with quickly():
-        stages.train(args)
+        stages.train_stages(config, options)

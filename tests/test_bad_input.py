@@ -204,8 +204,8 @@ CASES = [
         r'other.pth.*missing keys .*layer4'
         '.*give the checkpoint',
     ),
-    (teacher_unsafe, ValueError, 'unsafe.pth.*weights_only.*Get it anew'),
-    (teacher_is_a_page, ValueError, 'page.pth.*no torch file or damaged'),
+    (teacher_unsafe, ValueError, 'unsafe.pth.*weights_only.*Get it again'),
+    (teacher_is_a_page, ValueError, 'page.pth.*not a torch file'),
     (strength(1.5), ValueError, r'strength=1.5 is outside \[0, 1\]'),
     (strength(-0.1), ValueError, r'strength=-0.1 is outside \[0, 1\]'),
     (teacher_label_weight, ValueError, r'weight=2 is outside \[0, 1\]'),

@@ -17,6 +17,7 @@ from mmpretrain.registry import MODELS
 from torch import nn
 
 from gendd_mm.engine import stages
+from gendd_mm.engine.options import RunOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = str(ROOT / 'configs' / 'gendd_r50_in1k.py')
@@ -111,7 +112,7 @@ def test_stage_2_starts_from_the_backbone_of_stage_1(tmp_path):
     with small_models.quickly():
         first.dump(str(tmp_path / 'first.py'))
         second.dump(str(tmp_path / 'second.py'))
-        stages.train(small_models.train_arguments(tmp_path / 'second.py', no_validate=True))
+        stages.train_stages(str(tmp_path / 'second.py'), RunOptions(validate=False))
     warm, student = (
         torch.load(tmp_path / 'work' / name, weights_only=True)['state_dict']
         for name in ('stage1/epoch_1.pth', 'epoch_1.pth')

@@ -1,6 +1,5 @@
-"""tools/train.py and tools/test.py, and the scripts that start several."""
+"""The scripts that start a training or a test, in one process or several."""
 
-import argparse
 import json
 import os
 import re
@@ -8,232 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+import toy_run
 
-from gendd_mm.engine import launch, options, stages
-
-ROOT = Path(__file__).resolve().parent.parent
-TOOLS = ROOT / 'tools'
-
-CONFIG = """
-default_scope = 'mmpretrain'
-model = dict(
-    type='ImageClassifier',
-    data_preprocessor=dict(mean=[127.], std=[127.], to_rgb=False),
-    backbone=dict(type='LeNet5', num_classes=2),
-    head=dict(type='ClsHead', loss=dict(type='CrossEntropyLoss')))
-data = dict(
-    batch_size=2,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='CustomDataset',
-        data_prefix={data!r},
-        pipeline=[
-            dict(type='LoadImageFromFile', color_type='grayscale'),
-            dict(type='PackInputs')
-        ]))
-train_dataloader = dict(prefetch_factor=2, **data)
-val_dataloader = test_dataloader = data
-val_evaluator = test_evaluator = dict(type='Accuracy')
-train_cfg = dict(by_epoch=True, max_epochs=1)
-val_cfg = test_cfg = dict()
-optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01))
-default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=1))
-randomness = dict(seed=0)
-"""
+TOOLS = Path(__file__).resolve().parent.parent / 'tools'
 
 
 @pytest.fixture(scope='module')
 def config(tmp_path_factory) -> str:
     """A config of a tiny run, in a folder whose name has a space."""
-    folder = tmp_path_factory.mktemp('a folder')
-    rng = np.random.default_rng(0)
-    for name in ('0', '1'):
-        (folder / 'data' / name).mkdir(parents=True)
-        for index in range(4):
-            image = rng.integers(0, 256, (32, 32), dtype=np.uint8)
-            cv2.imwrite(str(folder / 'data' / name / f'{index}.png'), image)
-    path = folder / 'toy.py'
-    path.write_text(CONFIG.replace('{data!r}', repr(str(folder / 'data'))))
-    return str(path)
+    return toy_run.write(tmp_path_factory.mktemp('a folder'))
 
 
-@pytest.fixture
-def no_cuda(monkeypatch):
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-    monkeypatch.setattr(options, 'get_device', lambda: 'cpu')
-
-
-def args_of_train(config: str, *more: str) -> argparse.Namespace:
-    return parse('train', config, *more)
-
-
-def args_of_test(config: str, *more: str) -> argparse.Namespace:
-    return parse('test', config, *more)
-
-
-def parse(tool: str, *arguments: str) -> argparse.Namespace:
-    """Read arguments with the parser of a tool."""
-    code = (TOOLS / f'{tool}.py').read_text()
-    space = {'__name__': tool}
-    exec(compile(code, tool, 'exec'), space)
-    argv = sys.argv
-    sys.argv = [f'{tool}.py', *arguments]
-    try:
-        return space['parse_args']()
-    finally:
-        sys.argv = argv
-
-
-def merged(config: str, *more: str) -> Config:
-    args = args_of_train(config, *more)
-    return options.merge_train(options.read_config(config), args)
-
-
-# Merging.
-def test_command_line_wins_over_config_over_name(config):
-    assert merged(config).work_dir == os.path.join('work_dirs', 'toy')
-    asked = ('--cfg-options', 'work_dir=here')
-    assert merged(config, *asked).work_dir == 'here'
-    assert merged(config, '--work-dir', 'x y', *asked).work_dir == 'x y'
-
-
-def test_a_loader_without_workers_is_given_nothing_for_workers(config, no_cuda):
-    loader = merged(config).train_dataloader
-    assert loader.persistent_workers is False
-    assert 'prefetch_factor' not in loader
-    assert loader.pin_memory is False
-    assert loader.collate_fn == dict(type='default_collate')
-
-
-def test_a_loader_with_workers_keeps_them(config):
-    workers = ('--cfg-options', 'train_dataloader.num_workers=2')
-    loader = merged(config, *workers).train_dataloader
-    assert loader.persistent_workers is True
-    assert loader.prefetch_factor == 2
-    loader = merged(config, '--no-persistent-workers', *workers).train_dataloader
-    assert loader.persistent_workers is False
-
-
-def test_memory_is_pinned_where_there_is_cuda(config, monkeypatch):
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
-    assert merged(config).val_dataloader.pin_memory is True
-    assert merged(config, '--no-pin-memory').val_dataloader.pin_memory is False
-
-
-def test_no_validate_drops_validation(config):
-    cfg = merged(config, '--no-validate')
-    assert cfg.val_cfg is None
-    assert cfg.val_dataloader is None
-    assert cfg.val_evaluator is None
-
-
-def test_resume_from_a_path(config, tmp_path):
-    assert merged(config).get('resume', False) is False
-    checkpoint = tmp_path / 'a.pth'
-    checkpoint.touch()
-    cfg = merged(config, '--resume', str(checkpoint))
-    assert cfg.resume is True
-    assert cfg.load_from == str(checkpoint)
-
-
-@pytest.mark.parametrize('how', [['--resume'], ['--cfg-options', 'resume=True']])
-def test_resume_goes_on_or_begins(config, tmp_path, how):
-    """The same command from the first start to the last."""
-    asked = ['--work-dir', str(tmp_path), *how]
-    cfg = merged(config, *asked)
-    assert cfg.resume is False
-    assert cfg.get('load_from') is None
-    latest = tmp_path / 'epoch_3.pth'
-    torch.save(dict(), latest)
-    (tmp_path / 'last_checkpoint').write_text(str(latest))
-    cfg = merged(config, *asked)
-    assert cfg.resume is True
-    assert cfg.load_from == str(latest)
-
-
-def test_resume_without_a_checkpoint_keeps_load_from(config, tmp_path):
-    cfg = merged(
-        config, '--work-dir', str(tmp_path), '--resume', '--cfg-options', 'load_from=start.pth'
-    )
-    assert cfg.resume is False
-    assert cfg.load_from == 'start.pth'
-
-
-def test_a_stage_is_a_number(config):
-    assert args_of_train(config).stage is None
-    assert args_of_train(config, '--stage', '2').stage == 2
-    with pytest.raises(SystemExit):
-        args_of_train(config, '--stage', '3')
-
-
-def test_amp_changes_the_wrapper(config, monkeypatch):
-    monkeypatch.setattr(options, 'get_device', lambda: 'cuda')
-    wrapper = merged(config, '--amp').optim_wrapper
-    assert wrapper.type == 'AmpOptimWrapper'
-    assert wrapper.loss_scale == 'dynamic'
-
-
-def test_test_options_reach_the_config(config, tmp_path):
-    checkpoint = tmp_path / 'a.pth'
-    checkpoint.touch()
-    args = args_of_test(
-        config, str(checkpoint), '--amp', '--out', 'm.json', '--out-item', 'metrics'
-    )
-    cfg = options.merge_test(options.read_config(config), args)
-    assert cfg.load_from == str(checkpoint)
-    assert cfg.resume is False
-    assert cfg.test_cfg.fp16 is True
-
-
-# Bad input: one clear error before anything is built.
-@pytest.mark.parametrize(
-    ('more', 'error', 'message'),
-    [
-        (['--resume', 'gone.pth'], FileNotFoundError, '--resume.*gone.pth'),
-        (['--auto-scale-lr'], ValueError, 'base_batch_size'),
-        (['--amp'], ValueError, 'cannot train on cpu.*Leave --amp out'),
-        (
-            ['--amp', '--cfg-options', 'optim_wrapper.type=OptimWrapperDict'],
-            ValueError,
-            'type=OptimWrapperDict is neither',
-        ),
-        (['--launcher', 'pytorch'], ValueError, 'RANK.*dist_train.sh'),
-        (['--launcher', 'slurm'], ValueError, 'SLURM_PROCID.*slurm_train.sh'),
-    ],
-)
-def test_train_names_what_is_wrong(config, no_cuda, monkeypatch, more, error, message):
-    for name in ('RANK', 'SLURM_PROCID'):
-        monkeypatch.delenv(name, raising=False)
-    with pytest.raises(error, match=message):
-        merged(config, *more)
-
-
-def test_a_missing_config_is_named():
-    with pytest.raises(FileNotFoundError, match='config not found: gone.py'):
-        stages.train(args_of_train('gone.py'))
-
-
-@pytest.mark.parametrize(
-    ('checkpoint', 'more', 'error', 'message'),
-    [
-        ('gone.pth', [], FileNotFoundError, 'checkpoint not found: gone.pth'),
-        (__file__, ['--out-item', 'pred'], ValueError, 'with --out'),
-        (__file__, ['--out', 'a.json'], ValueError, 'a.json.*.pkl'),
-        (__file__, ['--cfg-options', 'test_cfg=None'], ValueError, 'no test_cfg'),
-    ],
-)
-def test_test_names_what_is_wrong(config, checkpoint, more, error, message):
-    with pytest.raises(error, match=message):
-        launch.test(args_of_test(config, checkpoint, *more))
-
-
-# The scripts.
 def run(script: str, *arguments: str, **settings) -> subprocess.CompletedProcess:
     return subprocess.run(
         ['bash', str(TOOLS / script), *arguments],

@@ -10,10 +10,9 @@ has no class for. Exit status 1 if there are any of the last two.
 import argparse
 import sys
 
-from mmengine.config import DictAction
-
 from gendd_mm.datasets.check import SPLITS, check_config
 from gendd_mm.datasets.check_report import save, show
+from gendd_mm.engine.command_line import add_cfg_options
 from gendd_mm.engine.options import read_config
 
 
@@ -26,12 +25,7 @@ def parse_args() -> argparse.Namespace:
         '--limit', type=int, metavar='N', help='read N samples of each dataset, evenly spread'
     )
     parser.add_argument('--json', metavar='FILE', help='write all that was found there')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='override settings of the config, as key=value',
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

@@ -8,14 +8,14 @@ unless its backbone is of another package, which is then said.
 
     python tools/export_student.py CONFIG CHECKPOINT OUT_DIR --probe teacher
 
-gives it a classifier fitted to the teacher's scores of the training images.
+gives it a classifier fitted to the teacher's scores of the training images, and
+``--probe PATH`` the one that tools/probe_config.py had trained anew.
 """
 
 import argparse
 
-from mmengine.config import DictAction
-
 from gendd_mm.deploy import PROBES, export_student
+from gendd_mm.engine.command_line import add_cfg_options
 from gendd_mm.engine.options import read_config
 
 
@@ -26,25 +26,20 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('out_dir', help='folder to write to')
     parser.add_argument(
         '--probe',
-        choices=PROBES,
         default='trained',
-        help='classifier: the one trained with it (default), or one fitted '
-        'now to the teacher or the labels of the training images',
+        metavar='|'.join([*PROBES, 'PATH']),
+        help='classifier: the one trained with it (default), one fitted '
+        'now to the teacher or the labels of the training images, or that in '
+        'the checkpoint of a probe that was trained anew',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        help='override settings of the config, as key=value',
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
     cfg = read_config(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg.merge_from_dict(args.cfg_options or {})
     exported = export_student(cfg, args.checkpoint, args.out_dir, args.probe)
     print(f'wrote {exported.config}')
     print(f'wrote {exported.weights}')

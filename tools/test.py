@@ -6,11 +6,13 @@ bash tools/dist_test.sh configs/gendd_digits.py CHECKPOINT 2
 
 import argparse
 
-from gendd_mm.engine.launch import test
-from gendd_mm.engine.options import add_common_arguments
+from gendd_mm.engine.command_line import add_common_arguments
+from gendd_mm.engine.launch import run_test
+from gendd_mm.engine.options import RunOptions
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args() -> dict:
+    """The arguments of :func:`gendd_mm.engine.launch.run_test`."""
     parser = argparse.ArgumentParser(description='Evaluate a checkpoint')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
@@ -21,8 +23,10 @@ def parse_args() -> argparse.Namespace:
         help='what to write there; predictions by default',
     )
     add_common_arguments(parser)
-    return parser.parse_args()
+    args = vars(parser.parse_args())
+    own = {name: args.pop(name) for name in ('config', 'checkpoint', 'out', 'out_item')}
+    return dict(own, options=RunOptions(**args))
 
 
 if __name__ == '__main__':
-    test(parse_args())
+    run_test(**parse_args())

@@ -6,11 +6,13 @@ bash tools/dist_train.sh configs/digits/gendd_digits_two_stages.py 2 --resume
 
 import argparse
 
-from gendd_mm.engine.options import add_common_arguments
-from gendd_mm.engine.stages import train
+from gendd_mm.engine.command_line import add_common_arguments
+from gendd_mm.engine.options import RunOptions
+from gendd_mm.engine.stages import train_stages
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args() -> tuple[str, RunOptions]:
+    """The config and how to run it."""
     parser = argparse.ArgumentParser(description='Train a model')
     parser.add_argument('config', help='config file')
     parser.add_argument(
@@ -28,18 +30,25 @@ def parse_args() -> argparse.Namespace:
         help='run this stage alone (default: stage 1, if the config names one '
         'and it is not finished, then stage 2)',
     )
-    parser.add_argument('--no-validate', action='store_true', help='do not evaluate while training')
+    parser.add_argument(
+        '--no-validate',
+        action='store_false',
+        dest='validate',
+        help='do not evaluate while training',
+    )
     parser.add_argument(
         '--auto-scale-lr', action='store_true', help='scale the learning rate to the batch size'
     )
     parser.add_argument(
         '--no-persistent-workers',
-        action='store_true',
+        action='store_false',
+        dest='persistent_workers',
         help='start the dataloader workers anew each epoch',
     )
     add_common_arguments(parser)
-    return parser.parse_args()
+    args = vars(parser.parse_args())
+    return args.pop('config'), RunOptions(**args)
 
 
 if __name__ == '__main__':
-    train(parse_args())
+    train_stages(*parse_args())

@@ -1,17 +1,22 @@
 from .grid import run_grid
-from .recipe import TEACHER, Comparison, Recipe, Run, Sweep
+from .prepared_run import PreparedRun, prepare_runs
+from .recipe import TEACHER, Comparison, Method, Recipe, Run, Sweep
 from .records import append_record, latest_records, read_records
-from .report import write_report
+from .report import setting_table, write_report
 
 __all__ = [
     'TEACHER',
     'Comparison',
+    'Method',
+    'PreparedRun',
     'Recipe',
     'Run',
     'Sweep',
     'append_record',
     'latest_records',
+    'prepare_runs',
     'read_records',
     'run_grid',
+    'setting_table',
     'write_report',
 ]

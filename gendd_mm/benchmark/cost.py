@@ -1,22 +1,15 @@
-"""What an image costs at test time."""
+"""The multiply-adds of a computation."""
 
-import torch
-from mmpretrain.structures import DataSample
-from torch import nn
+from collections.abc import Callable
+
 from torch.utils.flop_counter import FlopCounterMode
 
 
-@torch.no_grad()
-def multiply_adds(model: nn.Module, images: torch.Tensor) -> float:
-    """Multiply-adds per image of a whole prediction, all draws and steps.
+def multiply_adds(call: Callable[[], object]) -> int:
+    """Multiply-adds of the convolutions and matrix products in a call.
 
-    Convolutions and matrix products count, as torch's counter sees them.
-
-    Args:
-        model: A classifier or a distillation; it is left in eval mode.
-        images: Preprocessed images, shape (B, C, H, W).
+    As torch's counter finds them.
     """
-    model.eval()
     with FlopCounterMode(display=False) as counter:
-        model(images, [DataSample() for _ in images], mode='predict')
-    return counter.get_total_flops() / 2 / len(images)
+        call()
+    return counter.get_total_flops() // 2

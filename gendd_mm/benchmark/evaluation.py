@@ -3,12 +3,14 @@
 import copy
 import os.path as osp
 import uuid
+from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
-from torch import nn
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
 
 from gendd_mm.deploy import export_student
 from gendd_mm.deploy.features import extract, unaugmented
@@ -32,23 +34,22 @@ def evaluate(cfg: Config, checkpoint: str, refit: Config) -> dict:
     Args:
         cfg: Prepared config of the run.
         checkpoint: Its last checkpoint.
-        refit: Config whose training images, unaugmented and with their
-            labels, a probe is fitted to.
+        refit: Config whose training images, unaugmented and with their labels, a probe
+            is fitted to.
 
     Returns:
-        Percent, each None where there is no such path: ``gen_top1`` through
-        the teacher's classifier, ``probe_top1`` by the student's own as it
-        was trained, ``refit_top1`` by one fitted to convergence on the frozen
-        features, ``shipped_top1`` of the exported student. ``probes`` of a
-        distillation: :func:`gendd_mm.benchmark.probes.probe_study`, on its
-        own training images. ``groups`` by
-        number of training images, if the evaluator has them. ``gmacs`` of
-        the method's own output and ``student_gmacs`` of the student's, per
-        image of a batch of 64. ``noise_levels`` of a generative head:
+        Percent, each None where there is no such path: ``gen_top1`` through the
+        teacher's classifier, ``probe_top1`` by the student's own as it was trained,
+        ``refit_top1`` by one fitted to convergence on the frozen features,
+        ``shipped_top1`` of the exported student. ``probes`` of a distillation:
+        :func:`gendd_mm.benchmark.probes.probe_study`, on its own training images.
+        ``groups`` by number of training images, if the evaluator has them. ``gmacs`` of
+        the method's own output and ``student_gmacs`` of the student's, per image of a
+        batch of 64. ``noise_levels`` of a generative head:
         :func:`gendd_mm.benchmark.noise_levels.noise_levels`.
     """
     runner = _tester(cfg, checkpoint)
-    metrics = _by_path(runner.model, runner.test())
+    metrics = _by_path(runner.model, _test(runner))
     student = getattr(runner.model, 'student', runner.model)
     preprocessor = runner.model.data_preprocessor
     test_set = cfg.test_dataloader.dataset.to_dict()
@@ -61,12 +62,12 @@ def evaluate(cfg: Config, checkpoint: str, refit: Config) -> dict:
             own = unaugmented(cfg.train_dataloader.dataset.to_dict(), test_set['pipeline'])
             probes = probe_study(runner.model, own, test_set)
     images = _images(runner)
-    result: dict[str, float | None] = dict(
+    result: dict[str, Any] = dict(
         gen_top1=metrics.pop(f'{GEN}/top1', None),
         probe_top1=metrics.pop(f'{PROBE}/top1', None),
         refit_top1=_refit_top1(train, test, student.head.num_classes),
-        gmacs=multiply_adds(runner.model, images) / 1e9,
-        student_gmacs=multiply_adds(student, images) / 1e9,
+        gmacs=_gmacs(runner.model, images),
+        student_gmacs=_gmacs(student, images),
         groups=metrics,
         probes=probes,
     )
@@ -84,26 +85,33 @@ def _tester(cfg: Config, checkpoint: str) -> Runner:
     return build_runner(cfg)
 
 
+def _test(runner: Runner) -> dict[str, float]:
+    """Metrics; those of a model's own output begin with ``gen``."""
+    # mmpretrain's Accuracy knows one output.
+    metrics = {name.replace('accuracy/', f'{GEN}/'): value for name, value in runner.test().items()}
+    if f'{GEN}/top1' not in metrics:
+        raise ValueError(
+            f'the evaluator reports {sorted(metrics)}; the benchmark reads gen/top1 or '
+            'accuracy/top1: use gendd_mm.ProbeAccuracy, gendd_mm.ShotAccuracy or '
+            "mmpretrain's Accuracy as test_evaluator."
+        )
+    return metrics
+
+
 def _by_path(model: nn.Module, metrics: dict[str, float]) -> dict[str, float]:
     """Metrics by whose classifier the score came from.
 
-    The metric calls a model's own output ``gen``; without a generative path
-    that is the student's classifier.
+    A model's own output without a generative path is that of the student's classifier.
     """
-    if f'{GEN}/top1' not in metrics:
-        raise ValueError(
-            f'the evaluator reports {sorted(metrics)}; the '
-            'benchmark reads gen/top1: use '
-            'gendd_mm.ProbeAccuracy or gendd_mm.ShotAccuracy as '
-            'test_evaluator.'
-        )
     student = getattr(model, 'student', model)
     if isinstance(model, GenDD) or isinstance(student.head, ReusedClassifierHead):
         return metrics
     return {f'{PROBE}/{name.partition("/")[2]}': value for name, value in metrics.items()}
 
 
-def _refit_top1(train: tuple, test: tuple, num_classes: int) -> float:
+def _refit_top1(
+    train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], num_classes: int
+) -> float:
     """Top-1 in percent, of (features, labels) after fitting to others."""
     layer = fit_linear(*train, num_classes)
     features, labels = test
@@ -119,13 +127,21 @@ def _shipped(cfg: Config, checkpoint: str, probe_top1: float | None) -> float | 
         return None
     out_dir = osp.join(osp.dirname(checkpoint), 'exported')
     exported = export_student(cfg, checkpoint, out_dir)
-    plain_cfg = copy.deepcopy(cfg)
+    student_cfg = copy.deepcopy(cfg)
     # A new dict: the algorithm's would be merged into it.
-    plain_cfg._cfg_dict.pop('model')
-    plain_cfg.model = Config.fromfile(exported.config).model
-    return _tester(plain_cfg, exported.weights).test()[f'{GEN}/top1']
+    student_cfg._cfg_dict.pop('model')
+    student_cfg.model = Config.fromfile(exported.config).model
+    return _test(_tester(student_cfg, exported.weights))[f'{GEN}/top1']
 
 
-def _images(runner: Runner) -> torch.Tensor:
+@torch.no_grad()
+def _gmacs(model: nn.Module, images: Tensor) -> float:
+    """Billion multiply-adds an image, of a whole prediction with all its draws."""
+    model.eval()
+    samples = [DataSample() for _ in images]
+    return multiply_adds(lambda: model(images, samples, mode='predict')) / len(images) / 1e9
+
+
+def _images(runner: Runner) -> Tensor:
     batch = next(iter(runner.test_dataloader))
     return runner.model.data_preprocessor(batch, False)['inputs'][:COST_BATCH]

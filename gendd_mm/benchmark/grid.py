@@ -1,19 +1,15 @@
 """Run a grid, each run once, alone or beside other processes."""
 
-import os.path as osp
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from gendd_mm.engine.options import read_config
-
-from . import configs
 from .evaluation import evaluate
+from .prepared_run import PreparedRun, prepare_runs
 from .progress import GridProgress
-from .provenance import provenance
-from .recipe import TEACHER, Recipe, Run
-from .records import append_record, exclusive, key_of, latest_records, read_records
-from .training import OnEpoch, train
+from .recipe import Recipe
+from .records import append_record, exclusive, key_of, latest_records, provenance, read_records
+from .training import OnEpoch, train_run
 
 # Between looks at what other processes are doing.
 PAUSE_SECONDS = 5
@@ -27,9 +23,9 @@ def run_grid(
 ) -> list[dict]:
     """Run what has no record yet, and go on with what was stopped.
 
-    A run whose settings have changed since its record is run again. Several
-    processes may do this at once: each takes the next run that no other is
-    at, and all return when there is none left.
+    A run whose settings have changed since its record is run again. Several processes
+    may do this at once: each takes the next run that no other has taken, and all return
+    when there is none left.
 
     Args:
         recipe: The benchmark.
@@ -40,83 +36,65 @@ def run_grid(
     Returns:
         The new records of this process.
     """
+    runs = prepare_runs(recipe, recipe.runs(only, seeds, methods))
     new: list[dict] = []
-    keys = {
-        run: (*key_of(run._asdict()), configs.fingerprint(recipe, run))
-        for run in recipe.runs(only, seeds, methods)
-    }
-    with GridProgress(len(keys)) as progress:
+    with GridProgress(len(runs)) as progress:
         while True:
             records = latest_records(read_records(recipe.results))
-            todo = _todo(keys, records)
-            progress.show(todo, records)
+            todo = _todo(runs, records)
+            progress.show([run.run for run in todo], records)
             if not todo:
                 return new
             with ExitStack() as claim:
-                run = _claim(recipe, todo, claim)
+                run = _claim(todo, claim)
                 if run is None:
                     time.sleep(PAUSE_SECONDS)
                     continue
                 # Another process may have finished it before the claim.
-                records = latest_records(read_records(recipe.results))
-                if run not in _todo(keys, records):
+                if not _todo([run], latest_records(read_records(recipe.results))):
                     continue
-                progress.start(run)
-                record = perform(recipe, run, progress.epoch)
+                progress.start(run.run)
+                record = run_one(run, progress.epoch)
                 append_record(recipe.results, record)
                 new.append(record)
                 progress.finish(record)
 
 
-def perform(recipe: Recipe, run: Run, on_epoch: OnEpoch | None = None) -> dict:
+def run_one(run: PreparedRun, on_epoch: OnEpoch | None = None) -> dict:
     """Train and test a run that is claimed; returns its record."""
     # Of the beginning: the tree may change while it trains.
     origin = provenance()
-    teacher = None
-    if run.method != TEACHER:
-        teacher_run = configs.teacher_of(recipe, run)
-        with exclusive(_lock(recipe, teacher_run)):
-            teacher = train(configs.prepared(recipe, teacher_run), on_epoch).checkpoint
-    trained = train(configs.prepared(recipe, _trains(run), teacher), on_epoch)
+    teacher_ckpt = None
+    if run.teacher:
+        with exclusive(run.teacher.lock):
+            teacher_ckpt = train_run(run.teacher, None, on_epoch).checkpoint
+    trained = train_run(run.trains, teacher_ckpt, on_epoch)
     started = time.monotonic()
-    measured = evaluate(
-        configs.prepared(recipe, run, teacher),
-        trained.checkpoint,
-        read_config(recipe.settings[run.setting].refit),
-    )
-    fields = run._asdict()
+    measured = evaluate(run.runner_config(teacher_ckpt), trained.checkpoint, run.refit)
+    fields = run.run._asdict()
     del fields['retrain']
     return dict(
         **fields,
         **measured,
         seconds=round(trained.seconds, 1),
         measure_seconds=round(time.monotonic() - started, 1),
-        fingerprint=configs.fingerprint(recipe, run),
+        fingerprint=run.fingerprint,
         **origin,
     )
 
 
-def _todo(keys: dict[Run, tuple], records: list[dict]) -> list[Run]:
+def _todo(runs: Sequence[PreparedRun], records: list[dict]) -> list[PreparedRun]:
     """The runs without a record of their key and fingerprint."""
     done = {(*key_of(record), record['fingerprint']) for record in records}
-    return [run for run, key in keys.items() if key not in done]
+    return [run for run in runs if run.key not in done]
 
 
-def _claim(recipe: Recipe, todo: Sequence[Run], claim: ExitStack) -> Run | None:
-    """The first run that nobody is at; None if there is none."""
+def _claim(todo: Sequence[PreparedRun], claim: ExitStack) -> PreparedRun | None:
+    """The first run that no other process has taken; None if there is none."""
     for run in todo:
         try:
-            claim.enter_context(exclusive(_lock(recipe, _trains(run)), wait=False))
+            claim.enter_context(exclusive(run.trains.lock, wait=False))
         except BlockingIOError:
             continue
         return run
     return None
-
-
-def _trains(run: Run) -> Run:
-    """The run whose training it tests."""
-    return run if run.retrain else run._replace(sweep=None, value=None)
-
-
-def _lock(recipe: Recipe, run: Run) -> str:
-    return osp.join(configs.work_dir(recipe, run), '.lock')

@@ -7,6 +7,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from gendd_mm.generative import UniformTimesteps
+from gendd_mm.generative.timesteps import Timesteps
 from gendd_mm.models import GenDD, GenerativeHead
 
 # Noise fractions from 0, clean, to 1 are cut into this many equal parts.
@@ -17,39 +18,37 @@ DRAWS = 4
 
 
 def has_generative_head(model: BaseModel) -> bool:
-    """Whether there are noise levels to speak of."""
+    """Whether a model has noise levels to measure."""
     return isinstance(model, GenDD) and isinstance(model.distiller.gendd_loss.head, GenerativeHead)
 
 
 def noise_levels(model: GenDD, train_dataloader: Config) -> list[dict]:
     """What each part of the noise scale tells the student.
 
-    The gradient is that of one image's loss by its condition, the normalised
-    student feature: batch norm and augmentation as in training, all parameters
-    as they are. Its mean over the draws is what teaches; the rest of its
-    square is noise that the steps of training must average away.
+    The gradient is that of one image's loss by its condition, the normalised student
+    feature: batch norm and augmentation as in training, all parameters as they are. Its
+    mean over the draws is what teaches; the rest of its square is noise that the steps
+    of training must average away.
 
     Args:
         model: A trained GenDD with a generative head; left in training mode.
         train_dataloader: Of its run.
 
     Returns:
-        For each part, and last for the run's own distribution of steps
-        (``low`` and ``high`` None): ``low``, ``high`` in [0, 1]; ``loss``;
-        ``gradient``, the root mean square of its norm; ``signal``, that of
-        its mean over draws, estimated without bias, 0 where that is below 0;
-        ``signal_share``, the square of their ratio, in [0, 1].
+        For each part, and last for the run's own distribution of steps (``low`` and
+        ``high`` None): ``low``, ``high`` in [0, 1]; ``loss``; ``gradient``, the root
+        mean square of its norm; ``signal``, that of its mean over draws, estimated
+        without bias, 0 where that is below 0; ``signal_share``, the square of their
+        ratio, in [0, 1].
     """
     head = model.distiller.gendd_loss.head
     pairs = _pairs(model, train_dataloader)
     generator = torch.Generator().manual_seed(0)
-    usual = head.process.timesteps
-    bounds = [(i / LEVELS, (i + 1) / LEVELS) for i in range(LEVELS)]
-    rows = []
-    for low, high in bounds:
-        head.process.timesteps = UniformTimesteps(low, high)
-        rows.append(dict(low=low, high=high, **measure(head, pairs, generator)))
-    head.process.timesteps = usual
+    rows: list[dict] = []
+    for i in range(LEVELS):
+        low, high = i / LEVELS, (i + 1) / LEVELS
+        measured = measure(head, pairs, generator, UniformTimesteps(low, high))
+        rows.append(dict(low=low, high=high, **measured))
     rows.append(dict(low=None, high=None, **measure(head, pairs, generator)))
     return rows
 
@@ -72,7 +71,10 @@ def _pairs(model: GenDD, train_dataloader: Config) -> list[tuple]:
 
 
 def measure(
-    head: GenerativeHead, pairs: list[tuple], generator: torch.Generator | None = None
+    head: GenerativeHead,
+    pairs: list[tuple],
+    generator: torch.Generator | None = None,
+    timesteps: Timesteps | None = None,
 ) -> dict[str, float]:
     """A row of :func:`noise_levels` for given conditions and targets.
 
@@ -80,13 +82,14 @@ def measure(
         head: Gives the mean loss of a batch.
         pairs: Conditions, shape (B, S), and targets, (B, D), of each batch.
         generator: Source of the draws.
+        timesteps: Distribution of the steps. None takes the head's own.
     """
     losses, squares, products = [], [], []
     for condition, target in pairs:
         condition = condition.detach().requires_grad_()
         gradients: list[Tensor] = []
         for _ in range(DRAWS):
-            loss = head.loss(condition, target, generator)
+            loss = head.loss(condition, target, generator, timesteps)
             (gradient,) = torch.autograd.grad(loss, condition)
             losses.append(loss.item())
             # The loss is the mean over the images.
@@ -97,11 +100,11 @@ def measure(
         # Of two different draws: |sum|^2 has all products, the same ones too.
         whole = each.sum(0).square().sum(-1)
         products.append((whole - DRAWS * square) / (DRAWS * (DRAWS - 1)))
-    square = torch.cat(squares).mean().item()
+    mean_square = torch.cat(squares).mean().item()
     signal = max(0.0, torch.cat(products).mean().item())
     return dict(
         loss=sum(losses) / len(losses),
-        gradient=square**0.5,
+        gradient=mean_square**0.5,
         signal=signal**0.5,
-        signal_share=min(1.0, signal / square) if square else 0.0,
+        signal_share=min(1.0, signal / mean_square) if mean_square else 0.0,
     )

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from .statistics import Summary, over_seeds
+from .recipe import TEACHER
+from .statistics import Summary, by_method, level_over_seeds, noise_levels_by_method, over_seeds
 
 Point = tuple[float, float]
 
@@ -20,20 +21,13 @@ def pareto_front(points: list[Point]) -> list[Point]:
 def plot_cost(records: list[dict], setting: str, folder: Path) -> list[Path]:
     """Top-1 against test cost of a setting's methods, and the Pareto front.
 
-    A method is there by its own output and, at the cost of the student, by
-    what ships.
+    A method is there by its own output and, at the cost of the student, by what ships.
     """
-    mine = [
-        record
-        for record in records
-        if record['setting'] == setting
-        and record['sweep'] is None
-        and record['method'] != 'teacher'
-    ]
-    figure, axes = axes_of()
+    figure, axes = _axes()
     points = []
-    for method in dict.fromkeys(record['method'] for record in mine):
-        runs = [record for record in mine if record['method'] == method]
+    for method, runs in by_method(records, setting).items():
+        if method == TEACHER:
+            continue
         color = None
         for metric, cost, marker in (
             ('own_top1', 'gmacs', 'o'),
@@ -63,43 +57,67 @@ def plot_cost(records: list[dict], setting: str, folder: Path) -> list[Path]:
         title=f'{setting}: own output (round), shipped student (square)',
     )
     axes.legend(fontsize='small')
-    return save(figure, folder / f'cost_{setting}')
+    return _save(figure, folder / f'cost_{setting}')
 
 
 def plot_sweep(records: list[dict], sweep: str, folder: Path) -> list[Path]:
     """Top-1 at each value of a sweep, mean and standard deviation."""
     mine = [record for record in records if record['sweep'] == sweep]
-    figure, axes = axes_of()
+    figure, axes = _axes()
     values = sorted({record['value'] for record in mine})
     for metric, label in (
         ('own_top1', 'own output'),
         ('refit_top1', 'probe refitted'),
         ('shipped_top1', 'shipped'),
     ):
-        points: list[tuple[float, Summary]] = []
-        for value in values:
-            summary = over_seeds([record for record in mine if record['value'] == value], metric)
-            if summary is not None:
-                points.append((value, summary))
-        if points:
-            axes.errorbar(
-                [value for value, _ in points],
-                [summary.mean for _, summary in points],
-                yerr=[summary.std or 0 for _, summary in points],
-                marker='o',
-                capsize=3,
-                label=label,
-            )
+        summaries = {
+            value: over_seeds([record for record in mine if record['value'] == value], metric)
+            for value in values
+        }
+        _plot_means(axes, {x: y for x, y in summaries.items() if y is not None}, label)
     axes.set(
         xlabel=sweep.replace('_', ' '),
         ylabel='top-1, %',
         title=f'{mine[0]["method"]}, {mine[0]["setting"]}',
     )
     axes.legend(fontsize='small')
-    return save(figure, folder / f'sweep_{sweep}')
+    return _save(figure, folder / f'sweep_{sweep}')
 
 
-def axes_of():
+def plot_noise_levels(records: list[dict], setting: str, folder: Path) -> list[Path]:
+    """Gradient at each noise level, mean and standard deviation over seeds."""
+    figure, axes = _axes()
+    for method, runs in noise_levels_by_method(records, setting).items():
+        means = {
+            (level['low'] + level['high']) / 2: level_over_seeds(runs, i, 'signal')
+            for i, level in enumerate(runs[0])
+            if level['low'] is not None
+        }
+        _plot_means(axes, means, method)
+    axes.set(
+        yscale='log',
+        xlabel='noise level, 0 clean to 1 pure noise',
+        ylabel='mean gradient by the student feature',
+        title=setting,
+    )
+    axes.legend(fontsize='small')
+    return _save(figure, folder / f'noise_{setting}')
+
+
+def _plot_means(axes, means: dict[float, Summary], label: str) -> None:
+    """Points with their standard deviations, by their place on the x axis."""
+    if means:
+        axes.errorbar(
+            list(means),
+            [summary.mean for summary in means.values()],
+            yerr=[summary.std or 0 for summary in means.values()],
+            marker='o',
+            capsize=3,
+            label=label,
+        )
+
+
+def _axes():
     """A new figure and its axes."""
     # Without a screen, and without a global figure to close.
     from matplotlib import colormaps
@@ -108,11 +126,11 @@ def axes_of():
     figure = Figure(figsize=(6.4, 4.4), layout='constrained')
     axes = figure.subplots()
     # A setting has more methods than the ten colours of the default.
-    axes.set_prop_cycle('color', colormaps['tab20'].colors)
+    axes.set_prop_cycle('color', [colormaps['tab20'](i) for i in range(20)])
     return figure, axes
 
 
-def save(figure, stem: Path) -> list[Path]:
+def _save(figure, stem: Path) -> list[Path]:
     """Write ``stem.png`` and ``stem.svg``."""
     import matplotlib
 

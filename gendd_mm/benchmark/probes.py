@@ -1,7 +1,7 @@
 """Ways to get a student that ships alone, without the generative path.
 
-All are linear layers on the frozen student, found after training from what a
-run may use: its own training images, and no labels but those it has.
+All are linear layers on the frozen student, fitted after training to what the run may
+use: its own training images, with labels only if it has them.
 """
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from gendd_mm.deploy.features import batches, student_feature
 from gendd_mm.deploy.linear_fit import fit_linear
 from gendd_mm.deploy.teacher_scores import teacher_logits
+from gendd_mm.generative import Sampler
 from gendd_mm.models import GenDD, GenerativeHead
 from gendd_mm.registry import TASK_UTILS
 
@@ -25,13 +26,12 @@ def probe_study(model: BaseModel, train_set: dict, test_set: dict) -> dict[str, 
         test_set: Config of labelled test images.
 
     Returns:
-        ``teacher``: logistic regression on the teacher's probabilities.
-        ``both``, of labelled training images alone: on the mean of those and
-        the labels. Of GenDD alone, ``generated``: on the probabilities of the
-        generative path; ``folded``: the teacher's classifier after the
-        least-squares map from student to teacher features; ``one_step``,
-        of a generative head: not linear, but its estimate in a single step
-        without guidance.
+        ``teacher``: logistic regression on the teacher's probabilities. ``both``, of
+        labelled training images alone: on the mean of those and the labels. Of GenDD
+        alone, ``generated``: on the probabilities of the generative path; ``folded``:
+        the teacher's classifier after the least-squares map from student to teacher
+        features; ``one_step``, of a generative head: not linear, but its estimate in a
+        single step without guidance.
     """
     model.eval()
     train = _collect(model, train_set, with_teacher=True)
@@ -56,20 +56,21 @@ def probe_study(model: BaseModel, train_set: dict, test_set: dict) -> dict[str, 
     result['folded'] = top1(classify(_least_squares(train, test['student'])))
     head = model.distiller.gendd_loss.head
     if isinstance(head, GenerativeHead):
-        usual = head.sampler
-        head.sampler = TASK_UTILS.build(
-            dict(type='one_step', guidance_scale=1.0, _scope_='gendd_mm')
-        )
-        result['one_step'] = top1(classify(_collect(model, test_set)['generated']))
-        head.sampler = usual
+        # Without guidance: one evaluation of the network.
+        sampler = TASK_UTILS.build(dict(type='one_step', guidance_scale=1.0, _scope_='gendd_mm'))
+        generated = _collect(model, test_set, sampler=sampler)['generated']
+        result['one_step'] = top1(classify(generated))
     return result
 
 
 @torch.no_grad()
-def _collect(model: BaseModel, dataset: dict, with_teacher: bool = False) -> dict[str, Tensor]:
+def _collect(
+    model: BaseModel, dataset: dict, with_teacher: bool = False, sampler: Sampler | None = None
+) -> dict[str, Tensor]:
     """Student features, of GenDD generated ones too; labels, if any.
 
-    With the teacher, many times as large, its scores and, of GenDD, features.
+    With the teacher, many times as large, its scores and, of GenDD, features. Generated
+    by ``sampler``, if one is given, in place of the head's.
     """
     parts: dict[str, list[Tensor]] = {}
     generator = torch.Generator().manual_seed(0)
@@ -79,7 +80,7 @@ def _collect(model: BaseModel, dataset: dict, with_teacher: bool = False) -> dic
         if isinstance(model, GenDD):
             with model.distiller.student_recorders:
                 row['student'] = student_feature(model.student, inputs)
-            row['generated'] = model.distiller.generate(model.test_num_draws, generator)
+            row['generated'] = model.distiller.generate(model.test_num_draws, generator, sampler)
             if with_teacher:
                 row['teacher'] = model.teacher.extract_feat(inputs)[-1]
                 row['logits'] = model.teacher.classify(row['teacher'])

@@ -3,12 +3,38 @@
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from statistics import mean
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from .estimate import estimate
-from .recipe import Run
+from .recipe import TEACHER, Run
+
+
+def estimate(runs: Sequence[Run], records: list[dict]) -> float | None:
+    """Seconds that runs will take; None while nothing is known.
+
+    A run takes the mean of those of its method in its setting, else of the students of
+    its setting, else of all students, else of all.
+    """
+    if not records:
+        return None
+    total = 0.0
+    for run in runs:
+        here = [each for each in records if each['setting'] == run.setting]
+        # First what says most; a teacher says little of its students.
+        alike = (
+            [each for each in here if each['method'] == run.method]
+            or _students(here)
+            or _students(records)
+            or records
+        )
+        total += mean(each['seconds'] * run.retrain + each['measure_seconds'] for each in alike)
+    return total
+
+
+def _students(records: list[dict]) -> list[dict]:
+    return [each for each in records if each['method'] != TEACHER]
 
 
 class GridProgress:
@@ -18,12 +44,16 @@ class GridProgress:
 
     Args:
         total: All runs of the grid, those done before too.
+
+    Attributes:
+        run: The run that was started last.
     """
+
+    run: Run
 
     def __init__(self, total: int) -> None:
         self.todo: list[Run] = []
         self.records: list[dict] = []
-        self.run: Run | None = None
         self.console = Console()
         self._bars = Progress(
             TextColumn('{task.description}'),
@@ -47,7 +77,7 @@ class GridProgress:
             self._say('Stopped; the same command goes on from here.')
 
     def show(self, todo: Sequence[Run], records: list[dict]) -> None:
-        """What is to do, and the records to estimate its time from."""
+        """Show what is left to do; its time is estimated from the records."""
         first = not self.records and not self.todo
         self.todo, self.records = list(todo), list(records)
         if first:
@@ -57,17 +87,17 @@ class GridProgress:
         )
 
     def start(self, run: Run) -> None:
-        """A run begins."""
+        """Show that a run begins."""
         self.run = run
         self._started = time.monotonic()
         self._bars.reset(self._run, total=None, description=run.name)
 
     def epoch(self, finished: int, total: int) -> None:
-        """So many epochs of it are finished."""
+        """Show how many of its epochs are finished."""
         self._bars.update(self._run, completed=finished, total=total)
 
     def finish(self, record: dict) -> None:
-        """The run has given its record."""
+        """Print the record of the run."""
         self.todo.remove(self.run)
         self.records.append(record)
         tops = ', '.join(

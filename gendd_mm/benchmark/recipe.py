@@ -13,8 +13,8 @@ TEACHER = 'teacher'
 class Run(NamedTuple):
     """One line of the results: a method, with a seed, in a setting.
 
-    A run of a sweep has one option of the method at another value; unless
-    ``retrain``, it tests the checkpoint that the method itself has left.
+    A run of a sweep has one option of the method at another value; unless ``retrain``,
+    it tests the checkpoint that the method itself has left.
     """
 
     setting: str
@@ -26,7 +26,7 @@ class Run(NamedTuple):
 
     @property
     def name(self) -> str:
-        """A name for people and folders."""
+        """A readable name."""
         name = f'{self.setting}/{self.method}'
         if self.sweep:
             name += f'-{self.sweep}-{self.value}'
@@ -57,19 +57,35 @@ class Comparison(NamedTuple):
     metric: str = 'own_top1'
 
 
+class Method(NamedTuple):
+    """How a method trains.
+
+    Attributes:
+        config: Config file.
+        processes: How many processes train together, each with the batch size of the
+            config.
+        choices: Values of the variables that the config takes, which are
+            ``{{$NAME:default}}`` there.
+    """
+
+    config: str
+    processes: int = 1
+    choices: dict[str, str] = {}
+
+
 @dataclass
 class Setting:
     """Methods on the same data, from the same teacher.
 
     Attributes:
-        teacher: Config of the teacher.
+        teacher: How the teacher trains.
         refit: Config whose training images the refitted probe learns from.
-        methods: Config of each method, by name.
+        methods: How each method trains, by name.
     """
 
-    teacher: str
+    teacher: Method
     refit: str
-    methods: dict[str, str]
+    methods: dict[str, Method]
 
 
 @dataclass
@@ -90,16 +106,18 @@ class Recipe:
 
         Raises:
             FileNotFoundError: If it, or a config that it names, is missing.
-            ValueError: If a sweep or comparison names what is not there.
+            ValueError: If a sweep or comparison names what is not there, or a number of
+                processes is below 1.
         """
         content = yaml.safe_load(Path(path).read_text())
         folder = Path(path).parent
         content['settings'] = {
             name: Setting(
-                teacher=_config(folder, entry['teacher']),
+                teacher=_method(folder, entry['teacher']),
                 refit=_config(folder, entry['refit']),
                 methods={
-                    method: _config(folder, config) for method, config in entry['methods'].items()
+                    method: _method(folder, how, entry.get('choices', {}))
+                    for method, how in entry['methods'].items()
                 },
             )
             for name, entry in content['settings'].items()
@@ -146,15 +164,15 @@ class Recipe:
             ]
         return [run for run in runs if methods is None or run.method in methods]
 
-    def config(self, run: Run) -> str:
-        """The config file of a run."""
+    def method(self, run: Run) -> Method:
+        """How a run trains."""
         setting = self.settings[run.setting]
         if run.method == TEACHER:
             return setting.teacher
         return setting.methods[run.method]
 
     def options(self, run: Run) -> dict[str, Any]:
-        """What a run sets beside its config, without what is its seed's."""
+        """What a run sets beside its config and its seed."""
         if run.sweep is None:
             return {}
         (sweep,) = [each for each in self.sweeps if each.name == run.sweep]
@@ -175,15 +193,28 @@ class Recipe:
             )
 
     def _check_names(self) -> None:
-        for entry in (*self.sweeps, *self.comparisons):
+        entries: list[Sweep | Comparison] = [*self.sweeps, *self.comparisons]
+        for entry in entries:
             self._known([entry.setting])
             methods = self.settings[entry.setting].methods
             for name in (entry.method, getattr(entry, 'against', entry.method)):
                 if name not in methods:
                     raise ValueError(
-                        f'{entry} names {name!r}, which {entry.setting!r} has '
-                        f'not; its methods are {list(methods)}.'
+                        f'{entry} names {name!r}, which {entry.setting!r} does not '
+                        f'have; its methods are {list(methods)}.'
                     )
+
+
+def _method(
+    folder: Path, entry: str | dict[str, Any], choices: dict[str, str] | None = None
+) -> Method:
+    """A config alone, or a mapping with further fields of :class:`Method`."""
+    method = Method(entry) if isinstance(entry, str) else Method(**entry)
+    # Those of the setting; the method's own win.
+    method = method._replace(choices={**(choices or {}), **method.choices})
+    if method.processes < 1:
+        raise ValueError(f'{method} needs at least 1 process.')
+    return method._replace(config=_config(folder, method.config))
 
 
 def _config(folder: Path, name: str) -> str:

@@ -1,16 +1,34 @@
-"""Results as lines of JSON: added whole or not at all, the latest counts."""
+"""Results as lines of JSON, and where their numbers come from.
+
+Lines are added whole or not at all; the latest of a run counts.
+"""
 
 import fcntl
 import json
 import os
+import platform
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ['append_record', 'exclusive', 'key_of', 'latest_records', 'read_records']
+import torch
+
+from gendd_mm.version import __version__
 
 PathLike = str | Path
 KEY = ('setting', 'method', 'seed', 'sweep', 'value')
+PACKAGES = (
+    'torch',
+    'numpy',
+    'mmengine',
+    'onedl-mmengine',
+    'mmpretrain',
+    'onedl-mmpretrain',
+    'mmrazor',
+)
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def key_of(record: dict) -> tuple:
@@ -32,7 +50,7 @@ def read_records(path: PathLike) -> list[dict]:
             records.append(json.loads(line))
         except json.JSONDecodeError as error:
             raise ValueError(
-                f'{path}:{number} is not JSON ({error}); mend or remove that line.'
+                f'{path}:{number} is not JSON ({error}); repair or remove that line.'
             ) from error
     return records
 
@@ -46,10 +64,10 @@ def latest_records(records: list[dict]) -> list[dict]:
 
 
 def append_record(path: PathLike, record: dict) -> None:
-    """Add a line to a file, whatever its end or that of the machine.
+    """Add a line to a file, also when the process or the machine dies meanwhile.
 
-    The file is replaced as a whole: a reader sees the line or does not.
-    Writers of one machine wait for each other.
+    The file is replaced as a whole: a reader sees the line or does not. Writers of one
+    machine wait for each other.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +84,7 @@ def append_record(path: PathLike, record: dict) -> None:
 
 @contextmanager
 def exclusive(path: PathLike, wait: bool = True) -> Iterator[None]:
-    """Hold a lock file, which falls with the process.
+    """Hold a lock file; the lock ends with the process.
 
     Raises:
         BlockingIOError: If another holds it and ``wait`` is false.
@@ -75,3 +93,57 @@ def exclusive(path: PathLike, wait: bool = True) -> Iterator[None]:
     with open(path, 'w') as file:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
+
+
+def provenance() -> dict:
+    """``commit``, ``versions`` and ``hardware``, for a record."""
+    return dict(commit=commit(), versions=versions(), hardware=hardware())
+
+
+def commit() -> str:
+    """The commit of the checkout, ``-dirty`` if its code was changed.
+
+    ``'unknown'`` where the package is not in a checkout.
+    """
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ['git', *arguments], cwd=ROOT, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    try:
+        head = git('rev-parse', '--short=12', 'HEAD')
+        changed = git(
+            'status', '--porcelain', '--untracked-files=no', '--', 'gendd_mm', 'configs', 'tools'
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return 'unknown'
+    return f'{head}-dirty' if changed else head
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes."""
+    found = dict(python=platform.python_version(), gendd_mm=__version__)
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> str:
+    """Processor, cores that may be used, threads, and GPU if any."""
+    name = platform.processor() or platform.machine()
+    try:
+        for line in Path('/proc/cpuinfo').read_text().splitlines():
+            if line.startswith('model name'):
+                name = line.partition(':')[2].strip()
+                break
+    except OSError:
+        pass
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    text = f'{name}, {cores} cores, {torch.get_num_threads()} threads'
+    if torch.cuda.is_available():
+        text += f', {torch.cuda.get_device_name()}'
+    return text

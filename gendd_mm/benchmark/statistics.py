@@ -1,12 +1,9 @@
 """Means and spreads over seeds, from records alone."""
 
-from collections.abc import Callable
 from statistics import mean, stdev
 from typing import NamedTuple
 
 from .recipe import Comparison
-
-Metric = Callable[[dict], float | None]
 
 
 class Summary(NamedTuple):
@@ -15,7 +12,7 @@ class Summary(NamedTuple):
     mean: float
     # None of one seed.
     std: float | None
-    count: int
+    num_seeds: int
 
     @classmethod
     def of(cls, values: list[float]) -> 'Summary':
@@ -23,58 +20,65 @@ class Summary(NamedTuple):
         return cls(mean(values), stdev(values) if len(values) > 1 else None, len(values))
 
 
-def own_path(record: dict) -> str:
-    """A method's own output: the generative path, else its classifier."""
-    return 'probe' if record['gen_top1'] is None else 'gen'
+def by_method(records: list[dict], setting: str) -> dict[str, list[dict]]:
+    """The records of each method of a setting, in their order; no sweeps."""
+    found: dict[str, list[dict]] = {}
+    for record in records:
+        if record['setting'] == setting and record['sweep'] is None:
+            found.setdefault(record['method'], []).append(record)
+    return found
 
 
-def metric(name: str) -> Metric:
-    """How to read a metric of a record.
+def metric(record: dict, name: str) -> float | None:
+    """A metric of a record; None if the record does not have it.
 
     Args:
-        name: A field such as ``'refit_top1'``, a group such as
-            ``'gen/few'`` or a way to a probe such as ``'probes/teacher'``;
-            ``own`` in place of ``gen`` or ``probe`` takes that of the
-            method's own output.
+        record: The record.
+        name: A field such as ``'refit_top1'``, a group such as ``'gen/few'`` or a way
+            to a probe such as ``'probes/teacher'``; ``own`` in place of ``gen`` or
+            ``probe`` takes that of the method's own output: the generative path, else
+            its classifier.
     """
-
-    def read(record: dict) -> float | None:
-        key = name
-        if name.startswith('own'):
-            key = own_path(record) + name[len('own') :]
-        if key.startswith('probes/'):
-            return record.get('probes', {}).get(key.partition('/')[2])
-        if '/' in key:
-            return record.get('groups', {}).get(key)
-        return record.get(key)
-
-    return read
+    if name.startswith('own'):
+        own = 'probe' if record['gen_top1'] is None else 'gen'
+        name = own + name[len('own') :]
+    if name.startswith('probes/'):
+        return record.get('probes', {}).get(name.partition('/')[2])
+    if '/' in name:
+        return record.get('groups', {}).get(name)
+    return record.get(name)
 
 
 def over_seeds(records: list[dict], name: str) -> Summary | None:
-    """Summary of a metric; None if a record has it not, or there is none."""
-    values = [metric(name)(record) for record in records]
-    if not values or None in values:
-        return None
-    return Summary.of(values)
+    """Summary of a metric; None if a record lacks it, or there is no record."""
+    values = [value for record in records if (value := metric(record, name)) is not None]
+    return Summary.of(values) if values and len(values) == len(records) else None
 
 
 def difference(records: list[dict], comparison: Comparison) -> Summary | None:
-    """Summary of the differences seed by seed, of the seeds that both have."""
-    read = metric(comparison.metric)
-    values: dict[str, dict[int, float]] = {}
-    for name in (comparison.method, comparison.against):
-        values[name] = {
-            record['seed']: read(record)
-            for record in records
-            if record['setting'] == comparison.setting
-            and record['method'] == name
-            and record['sweep'] is None
-        }
-    ours, theirs = (values[comparison.method], values[comparison.against])
+    """Summary of the differences seed by seed, over the seeds that both have."""
+    methods = by_method(records, comparison.setting)
+    ours, theirs = (
+        {record['seed']: metric(record, comparison.metric) for record in methods.get(name, [])}
+        for name in (comparison.method, comparison.against)
+    )
     differences = [
-        ours[seed] - theirs[seed]
-        for seed in sorted(ours.keys() & theirs)
-        if ours[seed] is not None and theirs[seed] is not None
+        value - other
+        for seed, value in sorted(ours.items())
+        if value is not None and (other := theirs.get(seed)) is not None
     ]
     return Summary.of(differences) if differences else None
+
+
+def noise_levels_by_method(records: list[dict], setting: str) -> dict[str, list[list[dict]]]:
+    """The noise levels of each run of a setting's methods, where measured."""
+    measured = [record for record in records if record.get('noise_levels')]
+    return {
+        method: [run['noise_levels'] for run in runs]
+        for method, runs in by_method(measured, setting).items()
+    }
+
+
+def level_over_seeds(runs: list[list[dict]], index: int, name: str) -> Summary:
+    """Summary of a field of one noise level."""
+    return Summary.of([run[index][name] for run in runs])

@@ -1,6 +1,8 @@
 """Train a run once, from wherever it was stopped, and count its seconds."""
 
 import gc
+import os
+import tempfile
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,9 +10,12 @@ from typing import NamedTuple
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from torch import multiprocessing
 
 from gendd_mm.engine.latest_checkpoint import is_final, latest_checkpoint
-from gendd_mm.engine.launch import build_runner
+from gendd_mm.engine.launch import build_runner, end_distributed
+
+from .prepared_run import PreparedRun
 
 SECONDS = 'training_seconds'
 OnEpoch = Callable[[int, int], None]
@@ -19,8 +24,8 @@ OnEpoch = Callable[[int, int], None]
 class TrainingClock(Hook):
     """Seconds of the training epochs that count, kept in the checkpoints.
 
-    An epoch that was stopped and done again counts once; building models and
-    saving do not count. For training by epochs.
+    An epoch that was stopped and done again counts once; building models and saving do
+    not count. For training by epochs.
 
     Args:
         on_epoch: Called with the finished and with all epochs.
@@ -53,16 +58,78 @@ class Trained(NamedTuple):
     seconds: float
 
 
-def train(cfg: Config, on_epoch: OnEpoch | None = None) -> Trained:
-    """Train a prepared config unless that is done already."""
-    checkpoint = latest_checkpoint(cfg.work_dir)
+def train_run(
+    run: PreparedRun, teacher_ckpt: str | None = None, on_epoch: OnEpoch | None = None
+) -> Trained:
+    """Train a run unless that is done already.
+
+    Args:
+        run: The run.
+        teacher_ckpt: Checkpoint of its teacher; None for a teacher.
+        on_epoch: Called with the finished and with all epochs.
+
+    Raises:
+        FileNotFoundError: If training left no checkpoint.
+    """
+    cfg = run.runner_config(teacher_ckpt)
+    checkpoint = latest_checkpoint(run.work_dir)
     if checkpoint is None or not is_final(checkpoint, cfg.train_cfg):
-        runner = build_runner(cfg)
-        runner.register_hook(TrainingClock(on_epoch))
-        runner.train()
-        # Runner, loops and hooks refer to each other.
-        del runner
-        gc.collect()
-        checkpoint = latest_checkpoint(cfg.work_dir)
+        if run.processes == 1:
+            _train(cfg, on_epoch)
+        else:
+            _train_together(cfg, run.processes, on_epoch)
+        checkpoint = latest_checkpoint(run.work_dir)
+    if checkpoint is None:
+        raise FileNotFoundError(
+            f'training left no checkpoint in {run.work_dir}; its CheckpointHook must save the '
+            'last epoch there (save_last=True, no out_dir).'
+        )
     content = torch.load(checkpoint, map_location='cpu', mmap=True, weights_only=True)
     return Trained(checkpoint, content['message_hub']['runtime_info'][SECONDS])
+
+
+def _train(cfg: Config, on_epoch: OnEpoch | None) -> None:
+    runner = build_runner(cfg)
+    runner.register_hook(TrainingClock(on_epoch))
+    # A line for each parameter of a frozen teacher.
+    runner.logger.addFilter(lambda line: 'requires_grad=False' not in line.getMessage())
+    runner.train()
+    # Runner, loops and hooks refer to each other.
+    del runner
+    gc.collect()
+
+
+def _train_together(cfg: Config, processes: int, on_epoch: OnEpoch | None) -> None:
+    """Train in several processes, which share the cores; wait for them."""
+    if 0 < torch.cuda.device_count() < processes:
+        raise ValueError(
+            f'processes={processes} need a GPU each, and here are '
+            f'{torch.cuda.device_count()}; set CUDA_VISIBLE_DEVICES= to train on the CPU.'
+        )
+    epochs = multiprocessing.get_context('spawn').SimpleQueue()
+    with tempfile.TemporaryDirectory() as folder:
+        # They meet by a file, so that no port can be taken.
+        meeting = f'file://{folder}/store'
+        context = multiprocessing.spawn(
+            _train_as, (cfg, processes, meeting, epochs), nprocs=processes, join=False
+        )
+        try:
+            ended = False
+            while not ended:
+                ended = context.join(timeout=0.5)
+                while on_epoch and not epochs.empty():
+                    on_epoch(*epochs.get())
+        finally:
+            for process in context.processes:
+                process.kill()
+                process.join()
+
+
+def _train_as(rank: int, cfg: Config, processes: int, meeting: str, epochs) -> None:
+    """Train as one of several processes; the first tells of the epochs."""
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes))
+    torch.set_num_threads(max(1, torch.get_num_threads() // processes))
+    dist_cfg = dict(init_method=meeting, rank=rank, world_size=processes)
+    cfg.merge_from_dict({'launcher': 'pytorch', 'env_cfg.dist_cfg': dist_cfg})
+    _train(cfg, (lambda *epoch: epochs.put(epoch)) if rank == 0 else None)
+    end_distributed()

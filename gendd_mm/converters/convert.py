@@ -53,7 +53,11 @@ def convert_weights(weights: Mapping[str, Tensor], architecture: Architecture) -
     Raises:
         ValueError: If keys are unknown, missing or differ in shape.
     """
-    renamed = rename(weights, architecture.rules)
+    renamed = rename(
+        weights,
+        architecture.rules,
+        'Name the family of the checkpoint, and give a network that was fine-tuned to classify.',
+    )
     if 'head.fc.weight' not in renamed:
         raise ValueError(
             'it has no classifier; give a network that was trained or fine-tuned to classify, '
@@ -76,8 +80,13 @@ def convert_weights(weights: Mapping[str, Tensor], architecture: Architecture) -
     return converted
 
 
-def rename(weights: Mapping[str, Tensor], rules: Rules) -> dict[str, Tensor]:
+def rename(weights: Mapping[str, Tensor], rules: Rules, remedy: str = '') -> dict[str, Tensor]:
     """Give each weight the name of the first rule that matches its key.
+
+    Args:
+        weights: Weights of the other project.
+        rules: Their names there and here.
+        remedy: What to do about unknown keys, for the error.
 
     Raises:
         ValueError: If a key matches no rule.
@@ -96,7 +105,6 @@ def rename(weights: Mapping[str, Tensor], rules: Rules) -> dict[str, Tensor]:
     if unknown:
         raise ValueError(
             f'{len(unknown)} of {len(weights)} keys do not belong to this family of networks: '
-            f'{unknown[:10]}. Name the family of the checkpoint, and give a network that was '
-            'fine-tuned to classify.'
+            f'{unknown[:10]}. {remedy}'
         )
     return renamed

@@ -28,8 +28,8 @@ class Report:
         num_read: How many were read: fewer than that with a limit.
         unreadable: Errors, by file.
         left_out: Samples that the dataset itself leaves out, with the reasons.
-        class_counts: How many of the images read are of each class, from class
-            0 to the last one known; None without labels.
+        class_counts: How many of the images read are of each class, from class 0 to the
+            last one known; None without labels.
         out_of_range: Labels outside the model's classes, by file.
     """
 
@@ -57,8 +57,8 @@ def check_config(
         cfg: A config of a run, with ``custom_imports`` done.
         splits: Which of its dataloaders are read.
         num_workers: Processes that read; 0 reads in this one. Defaults to 4.
-        limit: Most samples to read of each dataset, evenly spread. None reads
-            all. Defaults to None.
+        limit: Most samples to read of each dataset, evenly spread. None reads all.
+            Defaults to None.
     """
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     num_classes = model_classes(cfg.get('model'))
@@ -141,8 +141,8 @@ def _left_out(dataset) -> dict[str, str]:
 def _loading_only(cfg: dict) -> dict:
     """The config of a dataset that only loads its images.
 
-    No error is hidden: no other sample replaces a broken one, and the missing
-    part of a JPEG is not filled with grey.
+    No error is hidden: no other sample replaces a broken one, and the missing part of a
+    JPEG is not filled with grey.
     """
     cfg = copy.deepcopy(cfg)
     if 'pipeline' in cfg:

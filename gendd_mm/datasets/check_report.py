@@ -50,9 +50,8 @@ def _per_class(report: Report) -> str:
     counts = np.array(report.class_counts)
     empty = np.flatnonzero(counts == 0)
     text = (
-        f'{len(counts)} classes, images in each: min {counts.min()}, '
-        f'median {np.median(counts):g}, max {counts.max()}; '
-        f'{len(empty)} empty'
+        f'{len(counts)} classes, images in each: min {counts.min()}, median {np.median(counts):g}, '
+        f'max {counts.max()}; {len(empty)} empty'
     )
     if len(empty):
         first = ', '.join(map(str, empty[:MAX_ENTRIES]))

@@ -13,16 +13,16 @@ SPLITS = ('train', 'test')
 class DigitsDataset(BaseDataset):
     """scikit-learn's bundled handwritten digits (UCI optdigits, test part).
 
-    1,797 real images of 8x8 with 10 classes, part of the scikit-learn wheel.
-    The split is fixed and stratified: 1,200 for training, 597 for testing.
+    1,797 real images of 8x8 with 10 classes, part of the scikit-learn wheel. The split
+    is fixed and stratified: 1,200 for training, 597 for testing.
 
-    An image is uint8, shape (8, 8, 3) with three equal channels, under
-    ``img``; it needs no loading transform.
+    An image is uint8, shape (8, 8, 3) with three equal channels, under ``img``; it
+    needs no loading transform.
 
     Args:
         split: ``'train'`` or ``'test'``.
-        kwargs: ``pipeline``, ``indices``, ``test_mode`` and the other arguments
-            of :class:`mmpretrain.datasets.BaseDataset`.
+        kwargs: ``pipeline``, ``indices``, ``test_mode`` and the other arguments of
+            :class:`mmpretrain.datasets.BaseDataset`.
 
     Raises:
         ValueError: If ``split`` is unknown.

@@ -14,18 +14,18 @@ from gendd_mm.registry import DATA_SAMPLERS
 class FixedLengthSampler(Sampler):
     """Cut an endless sequence of shuffles into epochs of ``length`` samples.
 
-    For schedules that count iterations, on data whose size is not known
-    beforehand, such as downloaded images. No sample is drawn more than once
-    more often than another. An epoch depends only on its number and the seed,
-    so a run resumes at any epoch without drawing the earlier ones, which
-    MMEngine's ``InfiniteSampler`` must do.
+    For schedules that count iterations, on data whose size is not known beforehand,
+    such as downloaded images. No sample is drawn more than once more often than
+    another. An epoch depends only on its number and the seed, so a run resumes at any
+    epoch without drawing the earlier ones, which MMEngine's ``InfiniteSampler`` must
+    do.
 
     Args:
         dataset: The dataset; not empty.
-        length: Samples of an epoch over all processes, at least 1; rounded up
-            to a multiple of the number of processes.
-        seed: Seed of the shuffles, the same in all processes. With None they
-            agree on a random one. Defaults to None.
+        length: Samples of an epoch over all processes, at least 1; rounded up to a
+            multiple of the number of processes.
+        seed: Seed of the shuffles, the same in all processes. With None they agree on a
+            random one. Defaults to None.
 
     Raises:
         ValueError: If ``length`` is below 1 or the dataset is empty.

@@ -11,8 +11,8 @@ from gendd_mm.registry import DATASETS
 def exponential_profile(num_classes: int, most: int, imbalance: float) -> np.ndarray:
     """Images per class, falling from ``most`` to ``most / imbalance``.
 
-    n_k = floor(most * imbalance^(-k / (C - 1))), the profile of CIFAR-100-LT
-    (Cui et al., arXiv 1901.05555).
+    n_k = floor(most * imbalance^(-k / (C - 1))), the profile of CIFAR-100-LT (Cui et
+    al., arXiv 1901.05555).
 
     Args:
         num_classes: C, at least 2.
@@ -31,22 +31,22 @@ def exponential_profile(num_classes: int, most: int, imbalance: float) -> np.nda
 class LongTailed:
     """A fixed long-tailed subset of any dataset with class labels.
 
-    Class k keeps ``exponential_profile(...)[k]`` of its images. The seed
-    chooses them; they stay in the order of the dataset. With one seed, the
-    images at a higher imbalance are a subset of those at a lower one.
+    Class k keeps ``exponential_profile(...)[k]`` of its images. The seed chooses them;
+    they stay in the order of the dataset. With one seed, the images at a higher
+    imbalance are a subset of those at a lower one.
 
     Args:
         dataset: The dataset, or its config.
-        imbalance: Size of the largest class over the smallest, at least 1.
-            Defaults to 100.
-        most: Images of class 0. None takes the size of the dataset's
-            smallest class. Defaults to None.
+        imbalance: Size of the largest class over the smallest, at least 1. Defaults to
+            100.
+        most: Images of class 0. None takes the size of the dataset's smallest class.
+            Defaults to None.
         seed: Which images stay. Defaults to 0.
         lazy_init: Whether to wait with reading the labels. Defaults to False.
 
     Raises:
-        ValueError: If ``imbalance`` is below 1, a class would be empty or
-            has too few images, or there are fewer than two classes.
+        ValueError: If ``imbalance`` is below 1, a class would be empty or has too few
+            images, or there are fewer than two classes.
     """
 
     def __init__(

@@ -25,8 +25,8 @@ class ShardIndex:
 
     Attributes:
         images: Name, offset and size in bytes of every good image.
-        skipped: The reasons, by key, for every sample without a good image,
-            and for the shard itself (key ``''``) if its end is missing.
+        skipped: The reasons, by key, for every sample without a good image, and for the
+            shard itself (key ``''``) if its end is missing.
     """
 
     images: list[tuple[str, int, int]] = field(default_factory=list)
@@ -37,8 +37,8 @@ def scan_shard(shard: str, verify: str | None = 'decode') -> ShardIndex:
     """Read a shard once and index its samples.
 
     Args:
-        shard: A tar file as img2dataset writes it: the names of a sample's
-            members are equal up to the first dot.
+        shard: A tar file as img2dataset writes it: the names of a sample's members are
+            equal up to the first dot.
         verify: See :func:`~gendd_mm.datasets.image_check.image_fault`.
     """
     members, damage = _list_members(shard)
@@ -102,9 +102,8 @@ def index_path(shard: str, verify: str | None, folder: str | None) -> Path:
 def load_index(shard: str, verify: str | None, folder: str | None) -> ShardIndex:
     """Read the index of a shard from its file, and write the file if needed.
 
-    A shard whose size or modification time has changed is indexed again.
-    Several processes may do so at once: each replaces the file as a whole, by
-    the same content.
+    A shard whose size or modification time has changed is indexed again. Several
+    processes may do so at once: each replaces the file as a whole, by the same content.
 
     Raises:
         OSError: If the index cannot be written.
@@ -145,9 +144,8 @@ def index_shards(
 ) -> list[ShardIndex]:
     """The indices of shards, in the order of the shards.
 
-    Each process of a distributed run starts at a different shard and later
-    reads what the others have written. So they share the work without waiting
-    for each other.
+    Each process of a distributed run starts at a different shard and later reads what
+    the others have written. So they share the work without waiting for each other.
     """
     rank, world_size = get_dist_info()
     first = len(shards) * rank // world_size

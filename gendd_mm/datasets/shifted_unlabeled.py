@@ -24,8 +24,8 @@ class Box(NamedTuple):
 def cutmix_box(height: int, width: int, random: np.random.RandomState) -> Box:
     """The box that CutMix (arXiv 1905.04899, Sec. 3.1) pastes.
 
-    Its area is 1 - m of the image with m uniform (Beta(1, 1)), and its centre
-    is uniform. It is clipped to the image.
+    Its area is 1 - m of the image with m uniform (Beta(1, 1)), and its centre is
+    uniform. It is clipped to the image.
 
     Args:
         height: Height of the image.
@@ -44,25 +44,22 @@ def cutmix_box(height: int, width: int, random: np.random.RandomState) -> Box:
 class ShiftedUnlabeled:
     """The images of another dataset, changed into a form new to its models.
 
-    A stand-in for a second source of unlabeled images. The seed gives each
-    image one fixed change:
+    A stand-in for a second source of unlabeled images. The seed gives each image one
+    fixed change:
 
     - ``quarter_turn``: turned anticlockwise by 90 degrees;
     - ``half_turn``: turned by 180 degrees;
     - ``collage``: with a CutMix box of another image of the dataset;
     - ``inverted``: 255 minus its pixels.
 
-    Each change gets a quarter of the dataset, up to one image. Labels are
-    dropped.
+    Each change gets a quarter of the dataset, up to one image. Labels are dropped.
 
     Args:
-        dataset: The dataset, or its config. It has no pipeline of its own and
-            gives square greyscale or colour images, uint8, in ``img``.
+        dataset: The dataset, or its config. It has no pipeline of its own and gives
+            square greyscale or colour images, uint8, in ``img``.
         pipeline: Transforms after the shift.
-        seed: Chooses the shift, the partner and the box of each image.
-            Defaults to 0.
-        lazy_init: Whether to wait with reading the dataset. Defaults to
-            False.
+        seed: Chooses the shift, the partner and the box of each image. Defaults to 0.
+        lazy_init: Whether to wait with reading the dataset. Defaults to False.
     """
 
     def __init__(

@@ -35,8 +35,8 @@ def parse_uri(uri: str) -> tuple[str, int, int]:
 class TarBackend(BaseStorageBackend):
     """MMEngine's file backend for ``tar://`` addresses.
 
-    With it, ``LoadImageFromFile`` reads from tar shards as from folders. No
-    file stays open, so worker processes share and inherit nothing.
+    With it, ``LoadImageFromFile`` reads from tar shards as from folders. No file stays
+    open, so worker processes share and inherit nothing.
     """
 
     def get(self, filepath: str) -> bytes:

@@ -19,27 +19,27 @@ from .tar_backend import member_uri
 class UnlabeledShards(BaseDataset):
     """The images of webdataset tar shards, without labels.
 
-    It is a map-style dataset, so MMEngine's samplers, resuming and any number
-    of processes work as with folders. ``LoadImageFromFile`` reads an image
-    from its place in the shard.
+    It is a map-style dataset, so MMEngine's samplers, resuming and any number of
+    processes work as with folders. ``LoadImageFromFile`` reads an image from its place
+    in the shard.
 
-    Each shard is indexed once, which decodes its images; the index is kept in
-    a JSON file. It leaves broken samples out before any sampling: samples
-    without an image, samples whose image does not decode, and those beyond the
-    end of a shard that is cut off. One line of the log counts them; the index
-    files and ``skipped`` list them with the reasons.
+    Each shard is indexed once, which decodes its images; the index is kept in a JSON
+    file. It leaves broken samples out before any sampling: samples without an image,
+    samples whose image does not decode, and those beyond the end of a shard that is cut
+    off. One line of the log counts them; the index files and ``skipped`` list them with
+    the reasons.
 
     Args:
         shards: Pattern of the tar files, or a list of files or patterns.
         data_root: Folder that ``shards`` is relative to. Defaults to ''.
         verify: How images are checked. ``'decode'`` finds every broken image,
-            ``'header'`` only files that are no image, None nothing. Defaults
-            to ``'decode'``.
-        index_dir: Folder of the index files. None puts them beside the
-            shards. Defaults to None.
+            ``'header'`` only files that are no image, None nothing. Defaults to
+            ``'decode'``.
+        index_dir: Folder of the index files. None puts them beside the shards. Defaults
+            to None.
         index_threads: Threads that index, in each process. Defaults to 4.
-        kwargs: ``pipeline``, ``indices``, ``lazy_init`` and the other arguments
-            of :class:`mmpretrain.datasets.BaseDataset`.
+        kwargs: ``pipeline``, ``indices``, ``lazy_init`` and the other arguments of
+            :class:`mmpretrain.datasets.BaseDataset`.
 
     Raises:
         ValueError: If ``verify`` is unknown or no image is good.

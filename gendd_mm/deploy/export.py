@@ -11,12 +11,10 @@ from mmpretrain.datasets import CIFAR10
 from mmpretrain.registry import DATASETS as MMPRETRAIN_DATASETS
 from mmpretrain.registry import MODELS as MMPRETRAIN_MODELS
 
-from gendd_mm.checkpoint import read_state_dict
 from gendd_mm.deploy.fitted_probe import TARGETS, fitted_probe
 from gendd_mm.deploy.needed_packages import needed_packages
-from gendd_mm.models.heads.standardizer import fold_standardizer
+from gendd_mm.deploy.student_weights import retrained_probe, student_weights
 
-STUDENT = 'architecture.'
 PROBES = ('trained', *TARGETS)
 # Heads of ours that are a LinearClsHead once training is over.
 PLAIN_HEADS = ('LinearProbeHead', 'UnlabeledClsHead')
@@ -47,44 +45,42 @@ def export_student(
         checkpoint: Checkpoint of the run.
         out_dir: Folder to write ``student.py`` and ``student.pth`` to.
         probe: Which classifier the student gets: the one that was
-            ``'trained'`` with it, or one fitted to convergence on the frozen
+            ``'trained'`` with it; one fitted to convergence on the frozen
             student and the run's training images, either to the ``'teacher'``
             (no labels needed) or to the ``'labels'``; docs/benchmark.md
-            compares them. Defaults to ``'trained'``.
+            compares them. Or one that was trained anew by the config of
+            :func:`probe_config`: the path of that run's checkpoint. Defaults
+            to ``'trained'``.
 
     Returns:
         Paths of the config and of the weights, and the packages needed.
 
     Raises:
-        ValueError: If ``probe`` is unknown, there is no student, the probe
-            was not trained or has no images or labels to be fitted to, or the
+        FileNotFoundError: If there is no such checkpoint, or ``probe`` is
+            neither known nor a file.
+        ValueError: If there is no student, the probe was not trained, has no
+            images or labels to be fitted to or is of another student, or the
             weights do not fit.
     """
-    if probe not in PROBES:
-        raise ValueError(f'probe={probe!r} is unknown; choose from {PROBES}.')
+    if probe not in PROBES and not osp.isfile(probe):
+        raise FileNotFoundError(
+            f'probe={probe!r} is not a file; give the checkpoint of a probe that was trained '
+            f'anew (tools/probe_config.py), or choose from {PROBES}.'
+        )
     model = _plain_model(cfg, probe)
     dataset = _plain_dataset(cfg)
-    weights = {
-        key[len(STUDENT) :]: value
-        for key, value in read_state_dict(checkpoint).items()
-        if key.startswith(STUDENT)
-    }
-    if not weights:
-        raise ValueError(
-            f'checkpoint {checkpoint!r} holds no student (no key starts with '
-            f'{STUDENT!r}); give a checkpoint that a distillation run wrote.'
-        )
-    # The probe may standardise its input; a LinearClsHead does not.
-    weights = fold_standardizer(weights, 'head.standardizer', 'head.fc')
+    weights = student_weights(checkpoint)
     if probe != 'trained':
         if 'head.fc.weight' not in weights:
             raise ValueError(
                 f'probe={probe!r} replaces the linear layer head.fc, which '
                 f"{model['head']['type']} does not have; use probe='trained'."
             )
-        layer = fitted_probe(cfg, checkpoint, probe)
-        for name, value in layer.state_dict().items():
-            weights[f'head.fc.{name}'] = value.to(weights[f'head.fc.{name}'])
+        if probe in TARGETS:
+            layer = fitted_probe(cfg, checkpoint, probe).state_dict(prefix='head.fc.')
+        else:
+            layer = retrained_probe(probe, weights)
+        weights |= {name: value.to(weights[name]) for name, value in layer.items()}
     built = MMPRETRAIN_MODELS.build(copy.deepcopy(model))
     try:
         built.load_state_dict(weights, strict=True)

@@ -3,10 +3,11 @@
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 from gendd_mm.checkpoint import load_all, read_state_dict
+from gendd_mm.engine.model import build_model
 
 from .features import batches, student_feature, unaugmented
 from .linear_fit import fit_linear
@@ -55,10 +56,7 @@ def fitted_probe(cfg: Config, checkpoint: str, targets: str) -> nn.Linear:
 
 
 def _trained_model(cfg: Config, checkpoint: str) -> BaseModel:
-    settings = cfg.model.to_dict()
-    if cfg.get('data_preprocessor'):
-        settings.setdefault('data_preprocessor', cfg.data_preprocessor.to_dict())
-    model = MODELS.build(settings)
+    model = build_model(cfg)
     misfit = load_all(model, dict(read_state_dict(checkpoint)))
     if misfit:
         raise ValueError(

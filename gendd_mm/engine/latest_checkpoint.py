@@ -1,4 +1,4 @@
-"""Find the checkpoint that a run goes on from, whatever its end was."""
+"""Find the checkpoint that a run goes on from, however it ended."""
 
 import logging
 import os
@@ -16,9 +16,9 @@ _NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 def latest_checkpoint(work_dir: str) -> str | None:
     """The newest checkpoint in a work dir that was written to its end.
 
-    MMEngine's ``last_checkpoint`` names it. If that file is empty, or the
-    checkpoint it names is cut short, older ones ``epoch_N.pth`` or
-    ``iter_N.pth`` take its place, with a warning.
+    MMEngine's ``last_checkpoint`` names it. If that file is empty, or the checkpoint it
+    names is cut short, older ones ``epoch_N.pth`` or ``iter_N.pth`` take its place,
+    with a warning.
 
     Returns:
         Its path, or None if no checkpoint was ever completed there.
@@ -56,8 +56,7 @@ def is_final(checkpoint: str, train_cfg: dict) -> bool:
 
     Args:
         checkpoint: Path of a checkpoint that MMEngine wrote.
-        train_cfg: ``train_cfg`` of the run, with ``max_epochs`` or
-            ``max_iters``.
+        train_cfg: ``train_cfg`` of the run, with ``max_epochs`` or ``max_iters``.
     """
     meta = torch.load(checkpoint, map_location='cpu', mmap=True, weights_only=True)['meta']
     if 'max_epochs' in train_cfg:
@@ -74,7 +73,7 @@ def _numbered(work_dir: str) -> list[str]:
         for name in os.listdir(work_dir)
         if (match := _NUMBERED.fullmatch(name))
     }
-    return sorted(numbers, key=numbers.get, reverse=True)
+    return sorted(numbers, key=numbers.__getitem__, reverse=True)
 
 
 def _is_whole(path: str) -> bool:

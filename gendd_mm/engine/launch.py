@@ -1,6 +1,5 @@
 """Build, train and test on one process or several, with CUDA or without."""
 
-import argparse
 import gc
 
 import mmengine
@@ -14,9 +13,9 @@ from mmengine.runner import Runner
 from mmengine.utils.dl_utils import set_multi_processing
 
 from gendd_mm.compat import init_gloo
-from gendd_mm.engine.options import merge_test, read_config
+from gendd_mm.engine.options import RunOptions, merge_test, read_config
 
-__all__ = ['build_runner', 'end_distributed', 'run_training', 'test']
+__all__ = ['build_runner', 'end_distributed', 'run_test', 'run_training']
 
 
 def run_training(cfg: Config) -> None:
@@ -32,17 +31,50 @@ def run_training(cfg: Config) -> None:
     torch.cuda.empty_cache()
 
 
-def test(args: argparse.Namespace) -> dict:
-    """Evaluate as ``tools/test.py`` was asked to; returns the metrics."""
-    cfg = merge_test(read_config(args.config), args)
-    runner = build_runner(cfg)
-    if args.out and args.out_item != 'metrics':
-        runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
+def run_test(
+    config: str,
+    checkpoint: str,
+    options: RunOptions,
+    out: str | None = None,
+    out_item: str | None = None,
+) -> dict:
+    """Evaluate a checkpoint.
+
+    Args:
+        config: Config file.
+        checkpoint: Checkpoint file.
+        options: How to run it.
+        out: File to write results to.
+        out_item: What goes there: ``'pred'``, the predictions, or ``'metrics'``. None
+            writes predictions.
+
+    Returns:
+        The metrics.
+
+    Raises:
+        FileNotFoundError: If the config or the checkpoint is not there.
+        ValueError: If options do not go with each other or with the config.
+    """
+    _check_out(out, out_item)
+    runner = build_runner(merge_test(read_config(config), checkpoint, options))
+    if out and out_item != 'metrics':
+        runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
     metrics = runner.test()
-    if args.out and args.out_item == 'metrics' and runner.rank == 0:
-        mmengine.dump(metrics, args.out)
+    if out and out_item == 'metrics' and runner.rank == 0:
+        mmengine.dump(metrics, out)
     end_distributed()
     return metrics
+
+
+def _check_out(out: str | None, out_item: str | None) -> None:
+    if out is None:
+        if out_item is not None:
+            raise ValueError(f'--out-item {out_item} says what to write; name the file with --out.')
+    elif out_item != 'metrics' and not out.endswith(('.pkl', '.pickle')):
+        raise ValueError(
+            f'--out {out}: predictions are written as .pkl or .pickle; use such a name, '
+            'or --out-item metrics for a .json.'
+        )
 
 
 def build_runner(cfg: Config) -> Runner:

@@ -1,21 +1,25 @@
-"""Options of ``tools/train.py`` and ``tools/test.py``, and what they change.
+"""Options of a run, and what they change in its config.
 
 They mean what they mean in MMPretrain. On top of that, a config works without
 a GPU and without worker processes, and a file that is missing is named before
 anything is built.
 """
 
-import argparse
+import logging
 import os
 import os.path as osp
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
 
-from mmengine.config import Config, DictAction
+import torch
+from mmengine.config import Config
 from mmengine.device import get_device
 
-from gendd_mm.engine.dataloader_defaults import complete_dataloader
 from gendd_mm.engine.latest_checkpoint import latest_checkpoint
 
-__all__ = ['add_common_arguments', 'merge_common', 'merge_test', 'merge_train', 'read_config']
+__all__ = ['RunOptions', 'merge_test', 'merge_train', 'read_config']
 
 # What a launcher needs to find in the environment, and who puts it there.
 _LAUNCHER_VARIABLES = dict(
@@ -25,132 +29,160 @@ _LAUNCHER_VARIABLES = dict(
 )
 
 
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that training and testing share."""
-    parser.add_argument('--work-dir', help='folder of logs and checkpoints')
-    parser.add_argument('--amp', action='store_true', help='compute in mixed precision')
-    parser.add_argument(
-        '--no-pin-memory',
-        action='store_true',
-        help='do not pin the memory of batches (pinned if there is CUDA)',
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='override settings of the config, as key=value; lists as '
-        'key="[a,b]" or key=a,b, nested ones as key="[(a,b),(c,d)]"',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='who started the processes of a distributed run',
-    )
-    # torch.distributed.launch passes either spelling; torchrun sets LOCAL_RANK.
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run a config; the defaults leave it as it is.
+
+    Attributes:
+        work_dir: Folder of logs and checkpoints. None takes the config's, or
+            ``work_dirs/`` and the config's name.
+        cfg_options: Settings of the config to override, by dotted name.
+        launcher: Who started the processes: ``'none'``, ``'pytorch'``,
+            ``'slurm'`` or ``'mpi'``.
+        local_rank: Rank on this machine, if the environment does not say.
+        amp: Whether to compute in mixed precision.
+        pin_memory: False keeps the memory of batches unpinned.
+        persistent_workers: False starts the dataloader workers each epoch.
+        resume: Checkpoint to go on from; ``'auto'`` is the latest in the work
+            dir, or the beginning if there is none. For training, as are all
+            below.
+        stage: 1 or 2 to run that stage alone.
+        validate: False trains without evaluation.
+        auto_scale_lr: Whether to scale the learning rate to the batch size.
+    """
+
+    work_dir: str | None = None
+    cfg_options: dict[str, Any] | None = None
+    launcher: str = 'none'
+    local_rank: int = 0
+    amp: bool = False
+    pin_memory: bool = True
+    persistent_workers: bool = True
+    resume: str | None = None
+    stage: int | None = None
+    validate: bool = True
+    auto_scale_lr: bool = False
 
 
-def read_config(path: str) -> Config:
+def read_config(path: str, choices: Mapping[str, str] | None = None) -> Config:
     """Read a config file.
+
+    Args:
+        path: The file.
+        choices: Values of its variables, ``{{$NAME:default}}`` there. MMEngine
+            takes them, and those that are not given, from the environment.
 
     Raises:
         FileNotFoundError: If there is no such file.
     """
     _check_file('config', path)
-    return Config.fromfile(path)
+    if not choices:
+        return Config.fromfile(path)
+    logging.disable(logging.INFO)  # a line for each variable that is found
+    try:
+        with mock.patch.dict(os.environ, choices):
+            return Config.fromfile(path)
+    finally:
+        logging.disable(logging.NOTSET)
 
 
-def merge_train(cfg: Config, args: argparse.Namespace) -> Config:
-    """Merge the options of ``tools/train.py`` into a config, in place.
+def merge_train(cfg: Config, options: RunOptions) -> Config:
+    """Merge the options of a training into its config, in place.
 
     Raises:
         FileNotFoundError: If ``--resume`` names a file that is not there.
         ValueError: If an option does not go with the config or the machine,
             or the run to resume has lost its checkpoints.
     """
-    merge_common(cfg, args)
-    _merge_resume(cfg, args)
+    _merge_common(cfg, options)
+    _merge_resume(cfg, options)
 
-    if args.no_validate:
+    if not options.validate:
         cfg.val_cfg = None
         cfg.val_dataloader = None
         cfg.val_evaluator = None
 
-    if args.auto_scale_lr:
+    if options.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise ValueError(
-                '--auto-scale-lr needs the batch size that the learning rate '
-                'belongs to; set auto_scale_lr=dict(base_batch_size=...) in '
-                f'{args.config}.'
+                '--auto-scale-lr needs the batch size that the learning rate belongs to; set '
+                f'auto_scale_lr=dict(base_batch_size=...) in {cfg.filename}.'
             )
         cfg.auto_scale_lr.enable = True
 
-    if args.amp:
+    if options.amp:
         _use_amp(cfg)
     _check_amp_device(cfg)
 
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        complete_dataloader(cfg.get(name), args)
+        _complete_dataloader(cfg.get(name), options)
     return cfg
 
 
-def merge_test(cfg: Config, args: argparse.Namespace) -> Config:
-    """Merge the options of ``tools/test.py`` into a config, in place.
+def merge_test(cfg: Config, checkpoint: str, options: RunOptions) -> Config:
+    """Merge the checkpoint and the options of a test into a config, in place.
 
     Raises:
         FileNotFoundError: If the checkpoint is not there.
-        ValueError: If an option does not go with the config or another one.
+        ValueError: If an option does not go with the config.
     """
-    if args.out is None and args.out_item is not None:
-        raise ValueError(
-            f'--out-item {args.out_item} says what to write; name the file with --out.'
-        )
-    writes_predictions = args.out is not None and args.out_item != 'metrics'
-    if writes_predictions and not args.out.endswith(('.pkl', '.pickle')):
-        raise ValueError(
-            f'--out {args.out}: predictions are written as .pkl or .pickle; use such a name, '
-            'or --out-item metrics for a .json.'
-        )
-    _check_file('checkpoint', args.checkpoint)
-    merge_common(cfg, args)
+    _check_file('checkpoint', checkpoint)
+    _merge_common(cfg, options)
     for name in ('test_cfg', 'test_dataloader', 'test_evaluator'):
         if cfg.get(name) is None:
             raise ValueError(
-                f'{args.config} has no {name}; a test needs '
+                f'{cfg.filename} has no {name}; a test needs '
                 'test_cfg, test_dataloader, test_evaluator.'
             )
-    cfg.load_from = args.checkpoint
+    cfg.load_from = checkpoint
     cfg.resume = False
-    if args.amp:
+    if options.amp:
         cfg.test_cfg.fp16 = True
-    complete_dataloader(cfg.test_dataloader, args)
+    _complete_dataloader(cfg.test_dataloader, options)
     return cfg
 
 
-def merge_common(cfg: Config, args: argparse.Namespace) -> Config:
-    """Merge ``--cfg-options``, ``--launcher`` and ``--work-dir``."""
+def _merge_common(cfg: Config, options: RunOptions) -> Config:
+    """Merge overridden settings, launcher and work dir, in place."""
     # First, so that what follows sees the settings that will be used.
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    if options.cfg_options is not None:
+        cfg.merge_from_dict(options.cfg_options)
 
-    if args.launcher != 'none':
-        variable, starter = _LAUNCHER_VARIABLES[args.launcher]
+    if options.launcher != 'none':
+        variable, starter = _LAUNCHER_VARIABLES[options.launcher]
         if variable not in os.environ:
             raise ValueError(
-                f'--launcher {args.launcher} needs {variable} in the '
-                f'environment, which {starter} sets; start it that way, or '
-                'leave --launcher out for a single process.'
+                f'--launcher {options.launcher} needs {variable} in the environment, which '
+                f'{starter} sets; start it that way, or leave --launcher out for a single process.'
             )
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg.launcher = args.launcher
+    os.environ.setdefault('LOCAL_RANK', str(options.local_rank))
+    cfg.launcher = options.launcher
 
-    if args.work_dir is not None:
-        cfg.work_dir = args.work_dir
+    if options.work_dir is not None:
+        cfg.work_dir = options.work_dir
     elif cfg.get('work_dir') is None:
-        name = osp.splitext(osp.basename(args.config))[0]
+        name = osp.splitext(osp.basename(cfg.filename))[0]
         cfg.work_dir = osp.join('work_dirs', name)
     return cfg
+
+
+def _complete_dataloader(loader: dict | None, options: RunOptions) -> None:
+    """Give a dataloader the defaults of MMPretrain, where they can work."""
+    if loader is None:
+        return
+    loader.setdefault('collate_fn', dict(type='default_collate'))
+    # Pinning without CUDA gains nothing and warns.
+    loader.setdefault('pin_memory', torch.cuda.is_available())
+    loader.setdefault('num_workers', 0)
+    loader.setdefault('persistent_workers', True)
+    if not options.pin_memory:
+        loader['pin_memory'] = False
+    if not options.persistent_workers:
+        loader['persistent_workers'] = False
+    if loader['num_workers'] == 0:
+        # torch refuses both where there is no worker.
+        loader['persistent_workers'] = False
+        loader.pop('prefetch_factor', None)
 
 
 def _check_file(what: str, path: str) -> None:
@@ -162,12 +194,12 @@ def _check_file(what: str, path: str) -> None:
     )
 
 
-def _merge_resume(cfg: Config, args: argparse.Namespace) -> None:
+def _merge_resume(cfg: Config, options: RunOptions) -> None:
     """Name the checkpoint to go on from in ``load_from``, if there is one."""
-    if args.resume not in (None, 'auto'):
-        _check_file('--resume checkpoint', args.resume)
-        cfg.resume, cfg.load_from = True, args.resume
-    elif args.resume == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
+    if options.resume not in (None, 'auto'):
+        _check_file('--resume checkpoint', options.resume)
+        cfg.resume, cfg.load_from = True, options.resume
+    elif options.resume == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
         latest = latest_checkpoint(cfg.work_dir)
         # Nothing there yet: a run from the beginning, by the same command.
         cfg.resume = latest is not None
@@ -179,9 +211,8 @@ def _use_amp(cfg: Config) -> None:
     kind = _type_name(cfg.optim_wrapper.get('type', 'OptimWrapper'))
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(
-            f'--amp turns OptimWrapper into AmpOptimWrapper; '
-            f'optim_wrapper.type={kind} is neither. Choose the '
-            'precision in the config instead.'
+            f'--amp turns OptimWrapper into AmpOptimWrapper; optim_wrapper.type={kind} is neither. '
+            'Choose the precision in the config instead.'
         )
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
@@ -192,9 +223,8 @@ def _check_amp_device(cfg: Config) -> None:
     device = get_device()
     if _type_name(kind) == 'AmpOptimWrapper' and device in ('cpu', 'mps'):
         raise ValueError(
-            f'AmpOptimWrapper (--amp) cannot train on {device}: '
-            'MMEngine scales mixed-precision losses on CUDA-like devices '
-            'only. Leave --amp out, or override the config with '
+            f'AmpOptimWrapper (--amp) cannot train on {device}: MMEngine scales mixed-precision '
+            'losses on CUDA-like devices only. Leave --amp out, or override the config with '
             '--cfg-options optim_wrapper.type=OptimWrapper.'
         )
 

@@ -7,12 +7,11 @@ from mmengine.optim.scheduler.param_scheduler import INF, _ParamScheduler
 from gendd_mm.registry import PARAM_SCHEDULERS
 
 
-class Beta2SchedulerMixin:
-    """A mixin for schedulers of the beta2 of Adam-like optimizers.
+class Beta2Scheduler(_ParamScheduler):
+    """A base of schedulers of the beta2 of Adam-like optimizers.
 
-    Like mmengine's ``MomentumSchedulerMixin`` for beta1: the value is kept in
-    the parameter groups, so that it is saved and resumed, and written into
-    ``betas`` after each step.
+    As mmengine does with beta1, the value is kept in the parameter groups, so
+    that it is saved and resumed, and written into ``betas`` after each step.
 
     Raises:
         ValueError: If the optimizer has no ``betas``.
@@ -22,9 +21,8 @@ class Beta2SchedulerMixin:
         for group in optimizer.param_groups:
             if 'betas' not in group:
                 raise ValueError(
-                    f'{type(self).__name__} schedules the beta2 of an '
-                    'Adam-like optimizer, but the optimizer has no betas; use '
-                    'AdamW or remove the scheduler.'
+                    f'{type(self).__name__} schedules the beta2 of an Adam-like optimizer, but the '
+                    'optimizer has no betas; use AdamW or remove the scheduler.'
                 )
             group.setdefault('beta2', group['betas'][1])
         super().__init__(optimizer, 'beta2', *args, **kwargs)
@@ -37,7 +35,7 @@ class Beta2SchedulerMixin:
 
 
 @PARAM_SCHEDULERS.register_module()
-class CosineAnnealingBeta2(Beta2SchedulerMixin, _ParamScheduler):
+class CosineAnnealingBeta2(Beta2Scheduler):
     """Let beta2 rise along half a cosine (arXiv 2507.14503, optimiser).
 
     ``beta2(s) = hi - (hi - lo) / 2 * (1 + cos(pi * s / (steps - 1)))`` with lo
@@ -84,7 +82,7 @@ class CosineAnnealingBeta2(Beta2SchedulerMixin, _ParamScheduler):
     @classmethod
     def build_iter_from_epoch(
         cls,
-        *args,
+        optimizer,
         begin: int = 0,
         end: int = INF,
         by_epoch: bool = True,
@@ -94,12 +92,11 @@ class CosineAnnealingBeta2(Beta2SchedulerMixin, _ParamScheduler):
         """Build an iteration-based instance from an epoch-based config."""
         if not by_epoch or epoch_length < 1:
             raise ValueError(
-                'only a by_epoch=True scheduler with a positive epoch_length '
-                f'can be converted; got by_epoch={by_epoch}, '
-                f'epoch_length={epoch_length}.'
+                'only a by_epoch=True scheduler with a positive epoch_length can be converted; got '
+                f'by_epoch={by_epoch}, epoch_length={epoch_length}.'
             )
         return cls(
-            *args,
+            optimizer,
             begin=int(begin * epoch_length),
             end=int(end * epoch_length) if end < INF else end,
             by_epoch=False,

@@ -6,14 +6,14 @@ A config names the config of its first stage::
 
 Whatever else ``stage1`` holds overrides that config, so that
 ``--cfg-options stage1.train_cfg.max_epochs=5`` does too. What it leaves open of
-the pair, it has from stage 2. Both stages run one after the other in the same
-processes: under torchrun the process group and
-its store belong to these, and cannot be met a second time by others.
+the pair is that of stage 2. Both stages run one after the other in the same
+processes: under torchrun the process group and its store belong to these, and
+others could not meet there a second time.
 """
 
-import argparse
 import copy
 import os.path as osp
+from dataclasses import replace
 
 from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
@@ -21,48 +21,49 @@ from mmengine.registry import MODELS, DefaultScope
 
 from gendd_mm.engine.latest_checkpoint import is_final, latest_checkpoint
 from gendd_mm.engine.launch import end_distributed, run_training
-from gendd_mm.engine.options import merge_train, read_config
+from gendd_mm.engine.options import RunOptions, merge_train, read_config
 
-__all__ = ['read_stage1', 'train']
+__all__ = ['read_stage1', 'train_stages']
 
 
-def train(args: argparse.Namespace) -> None:
-    """Train as ``tools/train.py`` was asked to.
+def train_stages(config: str, options: RunOptions) -> None:
+    """Train a config in its stages, or in the one that ``options.stage`` names.
 
     Stage 1 is left out where its final checkpoint is there, and where stage 2
     is resumed, which has the weights already.
 
     Raises:
-        FileNotFoundError: If ``--stage 2`` lacks the checkpoint of stage 1.
-        ValueError: If ``--stage 1`` is asked of a config without one, or the
-            stages do not fit together.
+        FileNotFoundError: If stage 2 is to run alone without the checkpoint of
+            stage 1.
+        ValueError: If stage 1 is asked of a config without one, or the stages
+            do not fit together.
     """
-    second = merge_train(read_config(args.config), args)
-    if args.stage == 1 or not second.get('resume'):
-        first = read_stage1(second, args)
+    second = merge_train(read_config(config), options)
+    if options.stage == 1 or not second.get('resume'):
+        first = read_stage1(second, options)
         if first is not None:
-            _start_from(second, _finished(first, second, args))
-        elif args.stage == 1:
+            _check_same_backbone(first, second)
+            _start_from(second, _finished(first, may_train=options.stage != 2))
+        elif options.stage == 1:
             raise ValueError(
-                f'--stage 1: {args.config} has no stage1. Leave '
+                f'--stage 1: {config} has no stage1. Leave '
                 '--stage out, or set stage1=dict(config=...).'
             )
-    if args.stage != 1:
+    if options.stage != 1:
         run_training(second)
     end_distributed()
 
 
-def read_stage1(cfg: Config, args: argparse.Namespace) -> Config | None:
+def read_stage1(cfg: Config, options: RunOptions) -> Config | None:
     """Read and merge the first stage that a merged config names.
 
-    It gets the options of the command line, the seed of ``cfg``, its pair where
-    it names none, and the folder ``stage1`` in its work dir.
-    ``cfg.stage1.config`` becomes absolute, so that a dumped ``cfg`` still finds
-    it.
+    It gets the same options, the seed of ``cfg``, its pair where it names none,
+    and the folder ``stage1`` in its work dir. ``cfg.stage1.config`` becomes
+    absolute, so that a dumped ``cfg`` still finds it.
 
     Args:
         cfg: Config of stage 2, merged.
-        args: Arguments of ``tools/train.py``.
+        options: How to run both.
 
     Returns:
         The config of stage 1, or None if ``cfg`` has none.
@@ -76,9 +77,8 @@ def read_stage1(cfg: Config, args: argparse.Namespace) -> Config | None:
     settings = cfg.stage1.to_dict()
     if settings.get('config') is None:
         raise ValueError(
-            f'stage1={settings} names no config; set '
-            'stage1.config to a path, relative to '
-            f'{args.config}.'
+            f'stage1={settings} names no config; set stage1.config to a path, relative to '
+            f'{cfg.filename}.'
         )
     path = osp.join(osp.dirname(cfg.filename), settings.pop('config'))
     cfg.stage1.config = path
@@ -94,12 +94,12 @@ def read_stage1(cfg: Config, args: argparse.Namespace) -> Config | None:
     name = osp.splitext(osp.basename(path))[0]
     # Loggers and message hubs are global by this name.
     first.experiment_name = f'{first.get("experiment_name", name)}_stage1'
-    # --resume PATH goes on in stage 2, unless stage 1 runs alone.
-    resume = args.resume and (args.resume if args.stage == 1 else 'auto')
-    own = dict(
-        config=path, cfg_options=None, resume=resume, work_dir=osp.join(cfg.work_dir, 'stage1')
-    )
-    return merge_train(first, argparse.Namespace(**{**vars(args), **own}))
+    resume = options.resume
+    if resume is not None and options.stage != 1:
+        # A checkpoint that is named belongs to stage 2.
+        resume = 'auto'
+    work_dir = osp.join(cfg.work_dir, 'stage1')
+    return merge_train(first, replace(options, cfg_options=None, resume=resume, work_dir=work_dir))
 
 
 def _complete_pair(first: Config, second: Config) -> None:
@@ -118,13 +118,12 @@ def _complete_pair(first: Config, second: Config) -> None:
             part.setdefault(key, copy.deepcopy(value))
 
 
-def _finished(first: Config, second: Config, args: argparse.Namespace) -> str:
+def _finished(first: Config, may_train: bool) -> str:
     """The final checkpoint of stage 1, which is trained if there is none."""
-    _check_same_backbone(first, second)
     latest = latest_checkpoint(first.work_dir)
     if latest is not None and is_final(latest, first.train_cfg):
         return _best_or(latest, first)
-    if args.stage == 2:
+    if not may_train:
         raise FileNotFoundError(
             f'--stage 2 starts from stage 1, but {first.work_dir} has no '
             'checkpoint of its last epoch. Leave --stage out to train it '
@@ -136,9 +135,8 @@ def _finished(first: Config, second: Config, args: argparse.Namespace) -> str:
     broadcast_object_list(found)
     if found[0] is None:
         raise FileNotFoundError(
-            f'stage 1 left no checkpoint in {first.work_dir}; its '
-            'CheckpointHook must save the last epoch there (save_last=True, '
-            'no out_dir).'
+            f'stage 1 left no checkpoint in {first.work_dir}; its CheckpointHook must save the '
+            'last epoch there (save_last=True, no out_dir).'
         )
     return _best_or(found[0], first)
 

@@ -16,13 +16,11 @@ PATHS = {'gen': 'pred_score', 'probe': 'probe_score'}
 class ProbeAccuracy(BaseMetric):
     """Top-k accuracy of the generative path and of the probe, in percent.
 
-    Reports ``gen/top1`` from ``pred_score`` and ``probe/top1`` from
-    ``probe_score`` (GenDD's samples carry both); a path without a score is
-    left out.
+    Reports ``gen/top1`` from ``pred_score`` and ``probe/top1`` from ``probe_score``
+    (GenDD's samples carry both); a path without a score is left out.
 
     Args:
-        topk: The values of k, at most the number of classes. Defaults to
-            (1, ).
+        topk: The values of k, at most the number of classes. Defaults to (1, ).
         collect_device: ``'cpu'`` or ``'gpu'``. Defaults to ``'cpu'``.
 
     Raises:

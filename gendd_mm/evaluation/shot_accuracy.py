@@ -18,24 +18,21 @@ MANY_ABOVE, FEW_BELOW = 100, 20
 class ShotAccuracy(ProbeAccuracy):
     """Top-1 accuracy of both paths, by how many training images a class has.
 
-    Adds ``gen/many``, ``gen/medium``, ``gen/few`` and the same for the probe
-    to the metrics of :class:`ProbeAccuracy`, in percent: the classes with more
-    than 100, with 20 to 100, and with fewer than 20 training images. As in
-    OLTR, the accuracy of a group is the mean of the accuracies of its classes;
-    on a balanced test set, that is the accuracy on its images. Classes without
-    a test image do not count, and a group of such classes only is left out.
-    ``top1`` is over all images.
+    Adds ``gen/many``, ``gen/medium``, ``gen/few`` and the same for the probe to the
+    metrics of :class:`ProbeAccuracy`, in percent: the classes with more than 100, with
+    20 to 100, and with fewer than 20 training images. As in OLTR, the accuracy of a
+    group is the mean of the accuracies of its classes; on a balanced test set, that is
+    the accuracy on its images. Classes without a test image do not count, and a group
+    of such classes only is left out. ``top1`` is over all images.
 
     Args:
-        train_counts: Training images per class: a list of C integers, the
-            config of the training dataset, or its annotation file with lines
-            of ``path label``.
+        train_counts: Training images per class: a list of C integers, the config of the
+            training dataset, or its annotation file with lines of ``path label``.
         topk: See :class:`ProbeAccuracy`.
         collect_device: See :class:`ProbeAccuracy`.
 
     Raises:
-        ValueError: If ``train_counts`` does not fit the classes of the
-            scores.
+        ValueError: If ``train_counts`` does not fit the classes of the scores.
     """
 
     def __init__(

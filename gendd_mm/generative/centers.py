@@ -12,14 +12,12 @@ NORM_MOMENTUM = 0.9999
 class ClassifierCenters(nn.Module):
     """Rows of the teacher's classifier, as in the paper (arXiv 2507.14503).
 
-    A row points to its class, but its length is that of a weight, not of a
-    feature.
+    A row points to its class, but its length is that of a weight, not of a feature.
 
     Args:
-        scale: Positive factor on the rows, or ``'feature_norm'``: the factor
-            that makes their mean norm that of the teacher's features, a
-            running mean over the training images. Defaults to 1, as in the
-            paper.
+        scale: Positive factor on the rows, or ``'feature_norm'``: the factor that makes
+            their mean norm that of the teacher's features, a running mean over the
+            training images. Defaults to 1, as in the paper.
 
     Raises:
         ValueError: If ``scale`` is neither.
@@ -59,18 +57,18 @@ class ClassifierCenters(nn.Module):
 class FeatureMeanCenters(nn.Module):
     """Running mean of the teacher's features of each class.
 
-    An alternative to the paper's classifier rows: the mean is on the scale of
-    the features and inside their cloud. Soft labels weigh it by their
-    probabilities. A class that was not seen yet has its classifier row.
+    An alternative to the paper's classifier rows: the mean is on the scale of the
+    features and inside their cloud. Soft labels weigh it by their probabilities. A
+    class that was not seen yet has its classifier row.
 
     The means are the same on all ranks and saved with the model.
 
     Args:
         num_classes: Number of classes C.
         feature_dim: Teacher feature size D.
-        momentum: Share of a class's memory that its next image leaves, in
-            [0, 1]: a memory of about ``1 / (1 - momentum)`` images of the
-            class; 1 is the mean of all. Defaults to 0.999.
+        momentum: Share of a class's memory that its next image leaves, in [0, 1]: a
+            memory of about ``1 / (1 - momentum)`` images of the class; 1 is the mean of
+            all. Defaults to 0.999.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -97,9 +95,8 @@ class FeatureMeanCenters(nn.Module):
         means = self.means
         if rows.shape != means.mean.shape:
             raise ValueError(
-                f'num_classes, feature_dim = {tuple(means.mean.shape)} do not '
-                f"fit the teacher's classifier, {tuple(rows.shape)}; set "
-                'them to its.'
+                f"num_classes, feature_dim = {tuple(means.mean.shape)} do not fit the teacher's "
+                f'classifier, {tuple(rows.shape)}; set them to its.'
             )
         if self.training:
             means.update(target, distribution)

@@ -1,8 +1,8 @@
 """Sums over many rows, forward and backward a chunk at a time.
 
-Autograd would keep the activations of all rows until the backward pass. Here
-a chunk's backward follows its forward, so that the memory is that of one
-chunk, which also stays in the cache; only gradients are accumulated.
+Autograd would keep the activations of all rows until the backward pass. Here a chunk's
+backward follows its forward, so that the memory is that of one chunk, which also stays
+in the cache; only gradients are accumulated.
 """
 
 from collections.abc import Callable
@@ -26,13 +26,12 @@ def chunked_sum(
 ) -> Tensor:
     """Sum of the losses of all rows.
 
-    Differentiable once with respect to ``inputs`` and the parameters of
-    ``module``; works under autocast, gradient scaling and
-    DistributedDataParallel.
+    Differentiable once with respect to ``inputs`` and the parameters of ``module``;
+    works under autocast, gradient scaling and DistributedDataParallel.
 
     Args:
-        losses: Gives the losses of a slice of rows. Gradient flows through
-            its second argument and the parameters of ``module``, nothing else.
+        losses: Gives the losses of a slice of rows. Gradient flows through its second
+            argument and the parameters of ``module``, nothing else.
         num_rows: Number of rows N.
         chunk: Rows at a time, at least 1.
         inputs: What the rows share, passed on to ``losses``.

@@ -12,23 +12,22 @@ class DistributionContraction(nn.Module):
 
     Implements ``u = (1 - strength) * target + strength * q @ centers``
     (arXiv 2507.14503, Distribution Contraction). For the reconstruction error
-    ``||g - u||^2`` the gradient is that of ``(1 - strength) ||g - target||^2 +
-    strength ||g - q @ centers||^2``: distillation plus a pull along the class
-    centre, so one objective stands in for the two-task gradient.
+    ``||g - u||^2`` the gradient is that of
+    ``(1 - strength) ||g - target||^2 + strength ||g - q @ centers||^2``: distillation
+    plus a pull along the class centre, so one objective stands in for two tasks.
 
     With ``teacher_label_weight`` a > 0 the label distribution is
-    ``q <- (1 - a) * q + a * softmax(class_centers @ target + class_bias)``;
-    with a = 1 no labels are read, so that it works on unlabeled images too.
+    ``q <- (1 - a) * q + a * softmax(class_centers @ target + class_bias)``; with a = 1
+    no labels are read, so that it works on unlabeled images too.
 
     Args:
-        strength: How far to pull, in [0, 1]. 0 leaves the target alone and
-            reads no labels. Defaults to 0.9.
-        teacher_label_weight: Share of the teacher's own opinion in the
-            labels, in [0, 1]. Defaults to 0.
-        centers: The centres that features are pulled to:
-            :class:`ClassifierCenters`, the rows of the teacher's classifier,
-            or :class:`FeatureMeanCenters`. None means the former, as in the
-            paper.
+        strength: How far to pull, in [0, 1]. 0 leaves the target alone and reads no
+            labels. Defaults to 0.9.
+        teacher_label_weight: Share of the teacher's own opinion in the labels, in
+            [0, 1]. Defaults to 0.
+        centers: The centres that features are pulled to: :class:`ClassifierCenters`,
+            the rows of the teacher's classifier, or :class:`FeatureMeanCenters`. None
+            means the former, as in the paper.
 
     Raises:
         ValueError: If an argument is outside [0, 1].
@@ -65,20 +64,19 @@ class DistributionContraction(nn.Module):
 
         Args:
             target: Teacher features, shape (B, D).
-            labels: Class indices (B,), int64, or label distributions (B, C).
-                Not read when ``needs_labels`` is false.
+            labels: Class indices (B,), int64, or label distributions (B, C). Not read
+                when ``needs_labels`` is false.
             class_centers: Rows of the teacher's classifier, shape (C, D).
-            class_bias: Bias of the teacher's classifier, shape (C,); read
-                only for the teacher's opinion. None means zero.
+            class_bias: Bias of the teacher's classifier, shape (C,); read only for the
+                teacher's opinion. None means zero.
 
         Returns:
             Contracted features, shape (B, D), without gradient.
 
         Raises:
-            ValueError: If something that is needed is missing, a shape does
-                not fit, or a label is outside [0, C). On CUDA the last is an
-                asynchronous device assertion instead, to keep the step free
-                of synchronisation.
+            ValueError: If something that is needed is missing, a shape does not fit, or
+                a label is outside [0, C). On CUDA the last is an asynchronous device
+                assertion instead, to keep the step free of synchronisation.
         """
         if self.strength == 0:
             return target.detach()
@@ -139,8 +137,8 @@ def as_distribution(labels: Tensor, num_classes: int) -> Tensor:
         Distributions, shape (B, C).
 
     Raises:
-        ValueError: If a label is outside [0, C) (CPU), or the distributions
-            have another number of classes.
+        ValueError: If a label is outside [0, C) (CPU), or the distributions have
+            another number of classes.
     """
     if labels.dim() == 2:
         if labels.size(1) != num_classes:
@@ -155,9 +153,8 @@ def as_distribution(labels: Tensor, num_classes: int) -> Tensor:
     elif not valid:
         wrong = labels[(labels < 0) | (labels >= num_classes)][0].item()
         raise ValueError(
-            f'label {wrong} is outside [0, {num_classes}), the '
-            'classes of the teacher; check the annotations or '
-            "the teacher's num_classes."
+            f'label {wrong} is outside [0, {num_classes}), the classes of the teacher; check the '
+            "annotations or the teacher's num_classes."
         )
     # Not F.one_hot: it reads the largest label back from the device.
     return torch.zeros(len(labels), num_classes, device=labels.device).scatter_(

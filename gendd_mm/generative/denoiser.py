@@ -12,27 +12,25 @@ from .modulation import MODULATIONS, Modulation
 class TokenDenoiser(nn.Module):
     """Estimate the noise in a token, given timestep, condition and position.
 
-    The MLP of GenDD (arXiv 2507.14503, implementation details) after MAR's
-    diffusion loss (arXiv 2406.11838): residual blocks whose layer norms are
-    shifted, scaled and gated by an embedding of everything that is given.
+    The MLP of GenDD (arXiv 2507.14503, implementation details) after MAR's diffusion
+    loss (arXiv 2406.11838): residual blocks whose layer norms are shifted, scaled and
+    gated by an embedding of everything that is given.
 
     Multiply-adds per row, all of its parts computed for it alone:
-    ``(5 * depth + 3) * w^2 + (d + d_out + S + 256) * w``; 19.9 M at the
-    defaults with d = 64, d_out = 128 and S = 512. With
-    ``modulation='shared'``: ``(2 * depth + 4) * w^2`` instead of the first
-    term, 11.5 M.
+    ``(5 * depth + 3) * w^2 + (d + d_out + S + 256) * w``; 19.9 M at the defaults with d
+    = 64, d_out = 128 and S = 512. With ``modulation='shared'``:
+    ``(2 * depth + 4) * w^2`` instead of the first term, 11.5 M.
 
     Args:
         token_dim: Token size d.
-        output_dim: Channels per token that the process asks for (2 d with a
-            learned variance).
+        output_dim: Channels per token that the process asks for (2 d with a learned
+            variance).
         condition_dim: Condition size S.
         num_tokens: Number of token positions L.
         width: Hidden width w. Defaults to 1024.
         depth: Number of residual blocks. Defaults to 3.
-        modulation: ``'block'``, a linear layer for each block as in the
-            paper, or ``'shared'``, one for all with learned offsets. Defaults
-            to ``'block'``.
+        modulation: ``'block'``, a linear layer for each block as in the paper, or
+            ``'shared'``, one for all with learned offsets. Defaults to ``'block'``.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -102,16 +100,16 @@ class TokenDenoiser(nn.Module):
     def embed_condition(self, condition: Tensor) -> tuple[Tensor, Tensor]:
         """What the condition adds to the embedding, and what stays without.
 
-        A dropped condition is the zero vector, so what is left of it is the
-        bias, which every position has. Given apart, the two let a caller
-        embed each image once and drop the condition row by row.
+        A dropped condition is the zero vector, so what is left of it is the bias, which
+        every position has. Given apart, the two let a caller embed each image once and
+        drop the condition row by row.
 
         Args:
             condition: Conditions, shape (B, S).
 
         Returns:
-            The linear part of each condition, shape (B, w), and the
-            embedding of each position without one, shape (L, w).
+            The linear part of each condition, shape (B, w), and the embedding of each
+            position without one, shape (L, w).
 
         Raises:
             ValueError: If the condition is not of shape (B, S).
@@ -136,8 +134,8 @@ class TokenDenoiser(nn.Module):
             keep: Whether it keeps its condition, shape (M,), bool.
 
         Returns:
-            A table, shape (L + B + 1, w), whose last row is zero, and the two
-            rows of it that add up to each timestep's embedding, (M, 2).
+            A table, shape (L + B + 1, w), whose last row is zero, and the two rows of
+            it that add up to each timestep's embedding, (M, 2).
         """
         linear, positions = self.embed_condition(condition)
         num_tokens = len(positions)
@@ -154,10 +152,9 @@ class TokenDenoiser(nn.Module):
 
         Args:
             noisy: Noisy tokens, shape (..., d).
-            modulations: What ``self.modulation`` gives for the sum of time,
-                condition and position embedding.
-            num_outputs: Number of leading output channels to compute. None
-                means all.
+            modulations: What ``self.modulation`` gives for the sum of time, condition
+                and position embedding.
+            num_outputs: Number of leading output channels to compute. None means all.
 
         Returns:
             Denoiser output, shape (..., num_outputs).
@@ -177,8 +174,8 @@ class TimeEmbedding(nn.Module):
 
     Args:
         width: Output width w.
-        num_frequencies: Number of frequencies; the sinusoids are twice that.
-            Defaults to 128.
+        num_frequencies: Number of frequencies; the sinusoids are twice that. Defaults
+            to 128.
     """
 
     def __init__(self, width: int, num_frequencies: int = 128) -> None:

@@ -8,13 +8,12 @@ class FeatureMixup(nn.Module):
     """Mix conditions and targets of the batch with the same partners.
 
     ``z <- m z + (1 - m) z[p]``, ``u <- m u + (1 - m) u[p]`` with one
-    ``m ~ Beta(beta, beta)`` and one permutation p for the batch
-    (arXiv 2507.14503). It runs after contraction, before tokenization, and
-    only while training.
+    ``m ~ Beta(beta, beta)`` and one permutation p for the batch (arXiv 2507.14503). It
+    runs after contraction, before tokenization, and only while training.
 
     Args:
-        beta: Parameter of the Beta distribution, at least 0; 0 turns mixing
-            off, 1 draws m uniformly. Defaults to 1.
+        beta: Parameter of the Beta distribution, at least 0; 0 turns mixing off, 1
+            draws m uniformly. Defaults to 1.
 
     Raises:
         ValueError: If ``beta`` is negative.
@@ -34,8 +33,7 @@ class FeatureMixup(nn.Module):
         Args:
             condition: Conditions, shape (B, S).
             target: Targets, shape (B, D).
-            generator: Source of m and the permutation; on the device of
-                ``condition``.
+            generator: Source of m and the permutation; on the device of ``condition``.
 
         Returns:
             Mixed conditions and targets, shapes as given.

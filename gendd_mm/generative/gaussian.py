@@ -19,25 +19,22 @@ OPEN_END = 0.999
 class GaussianDiffusion(DiffusionProcess):
     """DDPM noising process, noise prediction, learned-range variance.
 
-    The process of GenDD (arXiv 2507.14503, method section), which follows
-    improved DDPM (arXiv 2102.09672): the network gives the noise estimate and
-    an interpolation between the two extreme log variances; the loss is the
-    squared error of the noise plus the variational bound, whose gradient
-    reaches the variance only.
+    The process of GenDD (arXiv 2507.14503, method section), which follows improved DDPM
+    (arXiv 2102.09672): the network gives the noise estimate and an interpolation
+    between the two extreme log variances; the loss is the squared error of the noise
+    plus the variational bound, whose gradient reaches the variance only.
 
-    It has no parameters. Symbols: ``x_0`` is the clean token, ``x_t`` the
-    noisy one, ``t`` the timestep in [0, num_timesteps).
+    It has no parameters. Symbols: ``x_0`` is the clean token, ``x_t`` the noisy one,
+    ``t`` the timestep in [0, num_timesteps).
 
     Args:
-        num_timesteps: Number of diffusion steps T, at least 2. Defaults to
-            1000.
+        num_timesteps: Number of diffusion steps T, at least 2. Defaults to 1000.
         schedule: ``'cosine'`` or ``'linear'``. Defaults to ``'cosine'``.
-        prediction: ``'epsilon'``, ``'x0'`` or ``'v'`` (arXiv 2202.00512).
-            Defaults to ``'epsilon'``, as in the paper.
-        learned_variance: Whether the network gives the variance too, which
-            only the ancestral sampler uses. Without it the output layer is
-            half as wide and the loss has no variational bound. Defaults to
-            True, as in the paper.
+        prediction: ``'epsilon'``, ``'x0'`` or ``'v'`` (arXiv 2202.00512). Defaults to
+            ``'epsilon'``, as in the paper.
+        learned_variance: Whether the network gives the variance too, which only the
+            ancestral sampler uses. Without it the output layer is half as wide and the
+            loss has no variational bound. Defaults to True, as in the paper.
         timesteps: Distribution of the training timesteps, see
             :mod:`gendd_mm.generative.timesteps`. Defaults to uniform.
 
@@ -111,17 +108,16 @@ class GaussianDiffusion(DiffusionProcess):
         self.check_start(start_t)
         if not 1 <= num_steps <= start_t:
             raise ValueError(
-                f'num_steps={num_steps} sampling steps cannot be spread over '
-                f'the diffusion steps 1..{start_t}; use a number from 1 to '
-                f'{start_t}.'
+                f'num_steps={num_steps} sampling steps cannot be spread over the diffusion steps '
+                f'1..{start_t}; use a number from 1 to {start_t}.'
             )
         return [round(start_t * (1 - i / num_steps)) for i in range(num_steps)]
 
     def midpoint(self, t: float, after: float | None) -> int:
         """The timestep whose angle between signal and noise is halfway.
 
-        Signal and noise are its cosine and sine, so smooth in it; near clean
-        data they are not in the timestep, for the cosine schedule's offset.
+        Signal and noise are its cosine and sine, so smooth in it; near clean data they
+        are not in the timestep, for the cosine schedule's offset.
         """
         angles = self.schedule.alpha_bar.sqrt().acos()
         halfway = (angles[int(t)] + (0 if after is None else angles[int(after)])) / 2
@@ -140,8 +136,8 @@ class GaussianDiffusion(DiffusionProcess):
         """Log variance of the learned reverse step (arXiv 2102.09672, eq. 15).
 
         Args:
-            interpolation: The network's v, shape (..., N, d): 1 gives log
-                beta_t, -1 the log posterior variance, others interpolate.
+            interpolation: The network's v, shape (..., N, d): 1 gives log beta_t, -1
+                the log posterior variance, others interpolate.
             t: Timesteps, shape (N,), int64.
 
         Returns:
@@ -159,15 +155,13 @@ class GaussianDiffusion(DiffusionProcess):
 
         Args:
             output: Denoiser output at ``add_noise(x_0, t, noise)``, shape
-                (..., N, 2 d): estimate, v; (..., N, d) without a learned
-                variance.
+                (..., N, 2 d): estimate, v; (..., N, d) without a learned variance.
             x_0: Clean tokens, shape (..., N, d).
             t: Timesteps, shape (N,), int64.
             noise: The noise in the noisy tokens, shape (..., N, d).
 
         Returns:
-            Loss, shape (..., N); its mean over rows is the training
-            objective.
+            Loss, shape (..., N); its mean over rows is the training objective.
         """
         if not self.learned_variance:
             return super().loss(output, x_0, t, noise)
@@ -192,8 +186,8 @@ class GaussianDiffusion(DiffusionProcess):
     ) -> Tensor:
         """One term of the variational bound per row, in bits per dimension.
 
-        ``KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t))`` for t > 0; at t = 0
-        the negative log-likelihood of ``x_0``.
+        ``KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t))`` for t > 0; at t = 0 the
+        negative log-likelihood of ``x_0``.
 
         Args:
             deviation: Noise minus the noise estimate, shape (..., N, d).
@@ -242,8 +236,8 @@ def gaussian_kl(mean_difference: Tensor, log_variance_q: Tensor, log_variance_p:
 def discretized_gaussian_nll(value: Tensor, deviation: Tensor, log_variance: Tensor) -> Tensor:
     """Negative log of a Gaussian's mass in the bin around ``value``, in nats.
 
-    Bins are 2/255 wide; the outermost ones (beyond +-0.999) are open, so the
-    mass of all bins is 1. Elementwise.
+    Bins are 2/255 wide; the outermost ones (beyond +-0.999) are open, so the mass of
+    all bins is 1. Elementwise.
 
     Args:
         value: Where the bin is centred.

@@ -26,42 +26,38 @@ ROW_CHUNK = {'cpu': 512, 'cuda': 16384}
 class GenerativeHead(nn.Module):
     """Learn and sample p(teacher feature | student feature).
 
-    GenDD's head (arXiv 2507.14503): features are split into tokens, each is
-    noised ``repeats`` times with its own timestep and noise, and a small MLP
-    estimates the noise given the student's feature. Tokens never leave it.
+    GenDD's head (arXiv 2507.14503): features are split into tokens, each is noised
+    ``repeats`` times with its own timestep and noise, and a small MLP estimates the
+    noise given the student's feature. Tokens never leave it.
 
     Args:
         condition_dim: Size S of the condition, the student's feature.
         target_dim: Size D of the teacher's feature.
-        tokenizer: Called with ``feature_dim``, gives the tokenizer. Defaults
-            to :class:`SplitTokenizer`: tokens of 64.
-        denoiser: Called with ``token_dim``, ``output_dim``, ``condition_dim``
-            and ``num_tokens``, gives the network. Defaults to
-            :class:`TokenDenoiser`: width 1024, depth 3.
+        tokenizer: Called with ``feature_dim``, gives the tokenizer. Defaults to
+            :class:`SplitTokenizer`: tokens of 64.
+        denoiser: Called with ``token_dim``, ``output_dim``, ``condition_dim`` and
+            ``num_tokens``, gives the network. Defaults to :class:`TokenDenoiser`: width
+            1024, depth 3.
         process: The diffusion process. None means :class:`GaussianDiffusion`.
-        sampler: The sampler. None means :class:`DPMSolverPPSampler` with 3
-            steps and guidance 2. The paper's is
-            ``AncestralSampler(64, start_t=999)``, which is fragile: see
-            there.
-        repeats: Noisy copies of each token per step, at least 1. Defaults to
-            10 (ImageNet; CIFAR uses 30).
-        condition_drop: Probability that a row loses its condition, in
-            [0, 1); guidance needs it above 0. Defaults to 0.2.
-        noise_sampling: ``'independent'`` rows as in the paper, or
-            ``'antithetic'`` pairs on stratified timesteps: the same
-            expectation, less variance and time; needs an even ``repeats``.
-            Defaults to ``'independent'``.
-        target_scale: Factor that brings targets to the scale of the noise: a
-            positive number, or ``'auto'`` for unit variance. Defaults to 1,
-            as in the paper.
-        row_chunk: Denoiser rows trained at a time, at least 1; it bounds the
-            memory and changes no gradient. None chooses by width and
-            device. Defaults to None.
+        sampler: The sampler. None means :class:`DPMSolverPPSampler` with 3 steps and
+            guidance 2. The paper's is ``AncestralSampler(64, start_t=999)``, which is
+            fragile: see there.
+        repeats: Noisy copies of each token per step, at least 1. Defaults to 10
+            (ImageNet; CIFAR uses 30).
+        condition_drop: Probability that a row loses its condition, in [0, 1); guidance
+            needs it above 0. Defaults to 0.2.
+        noise_sampling: ``'independent'`` rows as in the paper, or ``'antithetic'``
+            pairs on stratified timesteps: the same expectation, less variance and time;
+            needs an even ``repeats``. Defaults to ``'independent'``.
+        target_scale: Factor that brings targets to the scale of the noise: a positive
+            number, or ``'auto'`` for unit variance. Defaults to 1, as in the paper.
+        row_chunk: Denoiser rows trained at a time, at least 1; it bounds the memory and
+            changes no gradient. None chooses by width and device. Defaults to None.
 
     Raises:
-        ValueError: If an argument is out of range, ``token_dim`` does not
-            divide ``target_dim``, guidance is asked for without condition
-            drop, or the sampler does not fit the process.
+        ValueError: If an argument is out of range, ``token_dim`` does not divide
+            ``target_dim``, guidance is asked for without condition drop, or the sampler
+            does not fit the process.
 
     Example:
         >>> from functools import partial
@@ -141,8 +137,7 @@ class GenerativeHead(nn.Module):
             condition: Conditions, shape (B, S); the loss sends them gradient.
             target: Teacher features, shape (B, D); no gradient.
             generator: Source of the randomness, on their device.
-            timesteps: Distribution of the timesteps. None takes that of the
-                process.
+            timesteps: Distribution of the timesteps. None takes that of the process.
 
         Returns:
             Scalar loss, float32 at least.
@@ -219,8 +214,8 @@ class GenerativeHead(nn.Module):
             Sampled features, shape (K, B, D).
 
         Raises:
-            ValueError: If ``num_draws`` is below 1, a size does not fit, or
-                the sampler does not fit the head.
+            ValueError: If ``num_draws`` is below 1, a size does not fit, or the sampler
+                does not fit the head.
         """
         if num_draws < 1:
             raise ValueError(

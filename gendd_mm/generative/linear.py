@@ -16,11 +16,11 @@ _onednn = False
 def use_onednn(enabled: bool = True) -> None:
     """Switch the head's float32 products on the CPU to oneDNN, or back.
 
-    Off by default, for the whole process. torch multiplies float32 matrices
-    by MKL, which stays at the rate of AVX2 on AMD processors; oneDNN uses
-    AVX-512 there. Measure it on your machine: ``tools/benchmarks/head.py``
-    prints both. It calls an operator of torch that is private and may go,
-    and its layers are differentiable once.
+    Off by default, for the whole process. torch multiplies float32 matrices by MKL,
+    which stays at the rate of AVX2 on AMD processors; oneDNN uses AVX-512 there.
+    Measure it on your machine: ``tools/benchmarks/head.py`` prints both. It calls an
+    operator of torch that is private and may go, and its layers are differentiable
+    once.
 
     Args:
         enabled: Whether products that are large enough go to oneDNN.

@@ -16,8 +16,8 @@ class GenDDLoss(nn.Module):
 
     Args:
         head: A :class:`GenerativeHead`, or a :class:`RegressionHead`.
-        contraction: The distribution contraction. None means unsupervised:
-            no contraction. Defaults to None.
+        contraction: The distribution contraction. None means unsupervised: no
+            contraction. Defaults to None.
         feature_mixup: The feature mixup. None means none. Defaults to None.
         loss_weight: Weight of the loss. Defaults to 1.
 

@@ -117,8 +117,8 @@ class BlockModulation(nn.Module):
 class SharedModulation(nn.Module):
     """One linear layer for all blocks, plus offsets that each block learns.
 
-    adaLN-single of PixArt-alpha (arXiv 2310.00426): ``3 * w^2`` multiply-adds
-    per embedding whatever the depth.
+    adaLN-single of PixArt-alpha (arXiv 2310.00426): ``3 * w^2`` multiply-adds per
+    embedding whatever the depth.
 
     Args:
         width: Width w.

@@ -12,21 +12,19 @@ class DiffusionProcess(nn.Module):
     """A path from data to noise, and what a network estimates along it.
 
     ``x_t = signal(t) * x_0 + noise(t) * eps``; the network estimates
-    ``a * x_0 + b * eps`` with coefficients that its ``prediction`` names. Any
-    such estimate and ``x_t`` give both ``x_0`` and ``eps``, which is all that
-    a sampler needs.
+    ``a * x_0 + b * eps`` with coefficients that its ``prediction`` names. Any such
+    estimate and ``x_t`` give both ``x_0`` and ``eps``, which is all that a sampler
+    needs.
 
-    It has no parameters. Symbols: ``x_0`` is the clean token, ``x_t`` the
-    noisy one, ``eps`` the noise, ``t`` the timestep on a scale up to
-    ``num_timesteps``.
+    It has no parameters. Symbols: ``x_0`` is the clean token, ``x_t`` the noisy one,
+    ``eps`` the noise, ``t`` the timestep on a scale up to ``num_timesteps``.
 
     Args:
         num_timesteps: Length T of the scale of timesteps, at least 2.
-        prediction: What the network estimates: ``'epsilon'`` (the noise),
-            ``'x0'`` (the clean token) or ``'v'`` (the velocity of the path).
-        timesteps: Distribution of the training timesteps: an object with
-            ``quantile``, or ``dict(type='uniform' | 'logit_normal' |
-            'shifted', ...)``.
+        prediction: What the network estimates: ``'epsilon'`` (the noise), ``'x0'``
+            (the clean token) or ``'v'`` (the velocity of the path).
+        timesteps: Distribution of the training timesteps: an object with ``quantile``,
+            or ``dict(type='uniform' | 'logit_normal' | 'shifted', ...)``.
 
     Attributes:
         default_start: Noisiest timestep for samplers that are given none.
@@ -144,15 +142,13 @@ class DiffusionProcess(nn.Module):
         Computed in float32 at least, whatever precision the network ran in.
 
         Args:
-            output: Denoiser output at ``add_noise(x_0, t, noise)``, shape
-                (..., N, d).
+            output: Denoiser output at ``add_noise(x_0, t, noise)``, shape (..., N, d).
             x_0: Clean tokens, shape (..., N, d).
             t: Timesteps, shape (N,).
             noise: The noise in the noisy tokens, shape (..., N, d).
 
         Returns:
-            Loss, shape (..., N); its mean over rows is the training
-            objective.
+            Loss, shape (..., N); its mean over rows is the training objective.
         """
         target = self.prediction_target(x_0, t, noise)
         return (target - at_least_float32(output)).square().mean(-1)

@@ -9,19 +9,17 @@ from .timesteps import Timesteps
 class RectifiedFlow(DiffusionProcess):
     """Straight-line process with velocity prediction (arXiv 2209.03003).
 
-    ``x_t = (1 - s) x_0 + s eps`` with ``s = t / num_timesteps`` in [0, 1]; the
-    velocity ``dx/ds = eps - x_0`` is constant along a path, so few steps of
-    Euler's method (the ``'ddim'`` sampler, also named ``'euler'``) or of the
-    midpoint method go far.
+    ``x_t = (1 - s) x_0 + s eps`` with ``s = t / num_timesteps`` in [0, 1]; the velocity
+    ``dx/ds = eps - x_0`` is constant along a path, so few steps of Euler's method (the
+    ``'ddim'`` sampler, also named ``'euler'``) or of the midpoint method go far.
 
-    Timesteps are continuous, on the scale of :class:`GaussianDiffusion`, so that
-    the denoiser's time embedding sees the same range.
+    Timesteps are continuous, on the scale of :class:`GaussianDiffusion`, so that the
+    denoiser's time embedding sees the same range.
 
     Args:
-        num_timesteps: Length T of the scale of timesteps, at least 2.
-            Defaults to 1000.
-        prediction: ``'epsilon'``, ``'x0'`` or ``'v'`` (the velocity). Defaults
-            to ``'v'``.
+        num_timesteps: Length T of the scale of timesteps, at least 2. Defaults to 1000.
+        prediction: ``'epsilon'``, ``'x0'`` or ``'v'`` (the velocity). Defaults to
+            ``'v'``.
         timesteps: Distribution of the training timesteps, see
             :mod:`gendd_mm.generative.timesteps`. Defaults to uniform.
 
@@ -67,9 +65,8 @@ class RectifiedFlow(DiffusionProcess):
         end = self.num_timesteps if self.prediction != 'epsilon' else self.default_start
         if not 0 < start_t <= end:
             raise ValueError(
-                f'start_t={start_t} is outside (0, {end:g}], where a '
-                f'rectified flow with prediction={self.prediction!r} can '
-                f'start; the default is {self.default_start:g}.'
+                f'start_t={start_t} is outside (0, {end:g}], where a rectified flow with '
+                f'prediction={self.prediction!r} can start; the default is {self.default_start:g}.'
             )
         return [start_t * (1 - i / num_steps) for i in range(num_steps)]
 

@@ -16,29 +16,29 @@ from .tokenizer import SplitTokenizer
 class RegressionHead(nn.Module):
     """Regress the teacher's feature from the student's, token by token.
 
-    The network of :class:`GenerativeHead` and its number of parameters (but
-    for the outputs of a learned variance), without diffusion: where that has a
-    noisy token and its timestep, this has a learned constant token and
-    timestep 0, so that a token is a function of condition and position alone.
-    The loss is the mean squared error, its optimum the conditional mean; a
-    comparison shows what learning the distribution adds.
+    The network of :class:`GenerativeHead` and its number of parameters (but for the
+    outputs of a learned variance), without diffusion: where that has a noisy token and
+    its timestep, this has a learned constant token and timestep 0, so that a token is a
+    function of condition and position alone. The loss is the mean squared error, its
+    optimum the conditional mean; a comparison shows what learning the distribution
+    adds.
 
     It takes the generative head's place in ``GenDDLoss(head=...)``.
 
     Args:
         condition_dim: Size S of the condition, the student's feature.
         target_dim: Size D of the teacher's feature.
-        tokenizer: Called with ``feature_dim``, gives the tokenizer. Defaults
-            to :class:`SplitTokenizer`: tokens of 64.
-        denoiser: Called with ``token_dim``, ``output_dim``, ``condition_dim``
-            and ``num_tokens``, gives the network. Defaults to
-            :class:`TokenDenoiser`: width 1024, depth 3.
-        target_scale: Factor on the targets, a positive number or ``'auto'``
-            for unit variance. Defaults to 1.
+        tokenizer: Called with ``feature_dim``, gives the tokenizer. Defaults to
+            :class:`SplitTokenizer`: tokens of 64.
+        denoiser: Called with ``token_dim``, ``output_dim``, ``condition_dim`` and
+            ``num_tokens``, gives the network. Defaults to :class:`TokenDenoiser`: width
+            1024, depth 3.
+        target_scale: Factor on the targets, a positive number or ``'auto'`` for unit
+            variance. Defaults to 1.
 
     Raises:
-        ValueError: If an argument is out of range, or ``token_dim`` does not
-            divide ``target_dim``.
+        ValueError: If an argument is out of range, or ``token_dim`` does not divide
+            ``target_dim``.
 
     Example:
         >>> import torch

@@ -25,8 +25,8 @@ def update_moments(
 ) -> None:
     """Let a batch take its share of a running mean and mean square.
 
-    The share is ``1 / num_batches``, so that early batches weigh alike, but
-    never below ``min_share``. One call on every rank; all ranks weigh alike.
+    The share is ``1 / num_batches``, so that early batches weigh alike, but never below
+    ``min_share``. One call on every rank; all ranks weigh alike.
 
     Args:
         moments: Running mean and running mean square, changed in place.
@@ -51,11 +51,10 @@ def _is_distributed() -> bool:
 class RunningMeans(nn.Module):
     """Exponentially weighted mean of each class's vectors.
 
-    It forgets by images of the class, not by steps: the latest one of a class
-    weighs 1, the one before ``momentum``, and so on, while all of one step
-    weigh the same. So the memory, about ``1 / (1 - momentum)`` images, is that
-    of rare and of frequent classes, whatever the batch size. An image may
-    belong to a class in part.
+    It forgets by images of the class, not by steps: the latest one of a class weighs 1,
+    the one before ``momentum``, and so on, while all of one step weigh the same. So the
+    memory, about ``1 / (1 - momentum)`` images, is that of rare and of frequent
+    classes, whatever the batch size. An image may belong to a class in part.
 
     Args:
         num_classes: Number of classes C.

@@ -1,7 +1,7 @@
 """Noise schedules: how much of the signal is left after each step.
 
-Everything here is float64 on the CPU; the process that uses a schedule moves
-it to the device and the precision it computes in.
+Everything here is float64 on the CPU; the process that uses a schedule moves it to the
+device and the precision it computes in.
 """
 
 import math
@@ -33,12 +33,12 @@ def cosine_betas(num_timesteps: int, max_beta: float = 0.999) -> Tensor:
 def linear_betas(num_timesteps: int) -> Tensor:
     """Betas of the linear schedule (Ho et al., arXiv 2006.11239).
 
-    From 1e-4 to 0.02 at 1,000 steps, scaled by ``1000 / num_timesteps`` otherwise
-    so that the noise at the last step stays the same.
+    From 1e-4 to 0.02 at 1,000 steps, scaled by ``1000 / num_timesteps`` otherwise so
+    that the noise at the last step stays the same.
 
     Args:
-        num_timesteps: Number of diffusion steps T, at least 21 (fewer would give
-            a beta of 1 or more).
+        num_timesteps: Number of diffusion steps T, at least 21 (fewer would give a beta
+            of 1 or more).
 
     Returns:
         Betas, shape (num_timesteps,), float64.
@@ -48,9 +48,8 @@ def linear_betas(num_timesteps: int) -> Tensor:
     """
     if num_timesteps < 21:
         raise ValueError(
-            f'num_timesteps={num_timesteps} is too small for the linear '
-            'schedule, whose last beta 20 / num_timesteps must stay '
-            'below 1; use 21 or more, or the cosine schedule.'
+            f'num_timesteps={num_timesteps} is too small for the linear schedule, whose last beta '
+            '20 / num_timesteps must stay below 1; use 21 or more, or the cosine schedule.'
         )
     scale = 1000 / num_timesteps
     return torch.linspace(scale * 1e-4, scale * 0.02, num_timesteps, dtype=torch.float64)
@@ -63,8 +62,8 @@ def spaced_timesteps(num_kept: int, start_t: int) -> list[int]:
     """``num_kept`` evenly spaced timesteps from 0 to ``start_t``, both included.
 
     Args:
-        num_kept: Number of steps to keep, in [1, start_t + 1]. A single step
-            is ``start_t`` itself.
+        num_kept: Number of steps to keep, in [1, start_t + 1]. A single step is
+            ``start_t`` itself.
         start_t: The noisiest step, at least 0.
 
     Returns:
@@ -75,9 +74,8 @@ def spaced_timesteps(num_kept: int, start_t: int) -> list[int]:
     """
     if not 1 <= num_kept <= start_t + 1:
         raise ValueError(
-            f'num_steps={num_kept} sampling steps cannot be spread over the '
-            f'diffusion steps 0..{start_t}; use a number from 1 to '
-            f'{start_t + 1}.'
+            f'num_steps={num_kept} sampling steps cannot be spread over the diffusion steps '
+            f'0..{start_t}; use a number from 1 to {start_t + 1}.'
         )
     if num_kept == 1:
         return [start_t]
@@ -94,9 +92,9 @@ class NoiseSchedule:
     Attributes:
         betas: Variance added by step i.
         alpha_bar: Share of the signal's variance left after step i.
-        posterior_log_variance: ``log Var[x_{t-1} | x_t, x_0]``. The posterior
-            variance of step 0 is zero; its entry is clipped to that of step 1
-            (or, in a schedule of one step, to ``log beta``).
+        posterior_log_variance: ``log Var[x_{t-1} | x_t, x_0]``. The posterior variance
+            of step 0 is zero; its entry is clipped to that of step 1 (or, in a schedule
+            of one step, to ``log beta``).
     """
 
     betas: Tensor
@@ -117,8 +115,8 @@ class NoiseSchedule:
     def respace(self, steps: Sequence[int]) -> 'NoiseSchedule':
         """The schedule that visits only ``steps``.
 
-        It keeps the marginals: alpha_bar at the kept steps is unchanged, and
-        each new beta bridges the gap to the kept step before.
+        It keeps the marginals: alpha_bar at the kept steps is unchanged, and each new
+        beta bridges the gap to the kept step before.
 
         Args:
             steps: Increasing step indices in [0, T).

@@ -12,14 +12,14 @@ MIN_SHARE = 0.01
 class TargetScale(nn.Module):
     """Multiply targets by a number, or by their inverse standard deviation.
 
-    Noise has unit variance; the contracted features of a teacher often have a
-    hundredth of it, and drown. This factor on both sides of the process lets
-    the noise schedule mean what it says.
+    Noise has unit variance; the contracted features of a teacher often have a hundredth
+    of it, and drown. This factor on both sides of the process lets the noise schedule
+    mean what it says.
 
     Args:
-        scale: Positive factor, or ``'auto'``: the inverse of the running
-            standard deviation over all entries of the training targets. It
-            is the same on all ranks, and saved.
+        scale: Positive factor, or ``'auto'``: the inverse of the running standard
+            deviation over all entries of the training targets. It is the same on all
+            ranks, and saved.
 
     Raises:
         ValueError: If ``scale`` is neither.

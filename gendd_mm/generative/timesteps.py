@@ -1,8 +1,8 @@
 """Where on the noise scale training happens: distributions of the step.
 
-Each is a quantile function on [0, 1), 0 clean and 1 pure noise. Given by
-quantiles, a distribution can be drawn from any uniform numbers: independent,
-stratified or antithetic ones.
+Each is a quantile function on [0, 1), 0 clean and 1 pure noise. Given by quantiles, a
+distribution can be drawn from any uniform numbers: independent, stratified or
+antithetic ones.
 """
 
 import math
@@ -24,8 +24,8 @@ class UniformTimesteps:
 
     Args:
         low: Lower end, in [0, 1). Defaults to 0.
-        high: Upper end, in (low, 1]. Defaults to 1. With 1,000 steps, 0.5 and
-            1 draw the steps 500 to 999.
+        high: Upper end, in (low, 1]. Defaults to 1. With 1,000 steps, 0.5 and 1 draw
+            the steps 500 to 999.
 
     Raises:
         ValueError: If the ends are not in this order.
@@ -34,9 +34,8 @@ class UniformTimesteps:
     def __init__(self, low: float = 0.0, high: float = 1.0) -> None:
         if not 0 <= low < high <= 1:
             raise ValueError(
-                f'timesteps from low={low} to high={high} are not a part of '
-                '[0, 1]; give fractions, for example low=0.5, high=1 for the '
-                'noisier half.'
+                f'timesteps from low={low} to high={high} are not a part of [0, 1]; give '
+                'fractions, for example low=0.5, high=1 for the noisier half.'
             )
         self.low = low
         self.high = high
@@ -75,8 +74,7 @@ class ShiftedTimesteps:
     ``shift * u / (1 + (shift - 1) * u)``.
 
     Args:
-        shift: Above 1 favours noisy steps, below 1 clean ones; positive.
-            Defaults to 3.
+        shift: Above 1 favours noisy steps, below 1 clean ones; positive. Defaults to 3.
 
     Raises:
         ValueError: If ``shift`` is not positive.

@@ -6,10 +6,10 @@ from torch import Tensor
 class SplitTokenizer:
     """Cut a feature into contiguous tokens of equal size, and join them.
 
-    A diffusion model over all dimensions of a feature at once does not train
-    well; one over short tokens, given the condition and the position, does
-    (arXiv 2507.14503, Split Tokenization). With ``token_dim`` equal to
-    ``feature_dim`` there is one token: the paper's naive GenDD.
+    A diffusion model over all dimensions of a feature at once does not train well; one
+    over short tokens, given the condition and the position, does (arXiv 2507.14503,
+    Split Tokenization). With ``token_dim`` equal to ``feature_dim`` there is one token:
+    the paper's naive GenDD.
 
     It has no parameters.
 
@@ -29,8 +29,7 @@ class SplitTokenizer:
             raise ValueError(f'feature_dim={feature_dim} must be positive.')
         if token_dim < 1 or feature_dim % token_dim:
             raise ValueError(
-                f'token_dim={token_dim} does not divide the teacher feature '
-                f'size {feature_dim}; '
+                f'token_dim={token_dim} does not divide the teacher feature size {feature_dim}; '
                 f'{_nearest_divisors(feature_dim, token_dim)}.'
             )
         self.feature_dim = feature_dim

@@ -1,8 +1,8 @@
 """The randomness of one loss: timesteps, noise and dropped conditions.
 
-A drawn timestep comes with one noise vector or, antithetic, with two. These
-rows of the denoiser share their modulations, which depend on timestep and
-condition and not on the noise.
+A drawn timestep comes with one noise vector or, antithetic, with two. These rows of the
+denoiser share their modulations, which depend on timestep and condition and not on the
+noise.
 """
 
 from collections.abc import Callable
@@ -20,8 +20,7 @@ class TrainingNoise(NamedTuple):
     Timesteps are ordered by image, then token, then repeat.
 
     Attributes:
-        uniform: Quantile of each timestep in their distribution, (M,), in
-            [0, 1).
+        uniform: Quantile of each timestep in their distribution, (M,), in [0, 1).
         noise: Standard normal, (R, M, d).
         keep: Whether the condition is kept at a timestep, (M,), bool.
     """
@@ -72,13 +71,12 @@ class IndependentNoise:
 class AntitheticNoise:
     """Pairs of opposite noise, and timesteps spread evenly over each image.
 
-    Every row has the distribution that :class:`IndependentNoise` gives it,
-    so the loss has the same expectation; rows of one image are negatively
-    correlated, so its gradient varies less once the network has learned a
-    little. A pair (noise, -noise) shares timestep and drop, hence its
-    modulations, and the odd part of what it gives cancels. The timesteps of
-    an image form a lattice with a random offset, in which every token has
-    evenly spaced ones; the share of dropped conditions is as even.
+    Every row has the distribution that :class:`IndependentNoise` gives it, so the loss
+    has the same expectation; rows of one image are negatively correlated, so its
+    gradient varies less once the network has learned a little. A pair (noise, -noise)
+    shares timestep and drop, hence its modulations, and the odd part of what it gives
+    cancels. The timesteps of an image form a lattice with a random offset, in which
+    every token has evenly spaced ones; the share of dropped conditions is as even.
 
     Args:
         repeats: Noisy copies of each token, an even number.

@@ -1,4 +1,4 @@
-from .algorithms import GenDD
+from .algorithms import GenDD, LinearProbing
 from .backbones import (
     CIFARVGG,
     CIFARMobileNetV2,
@@ -33,6 +33,7 @@ __all__ = [
     'GenDDLoss',
     'GenerativeHead',
     'LinearProbeHead',
+    'LinearProbing',
     'LogitStandardizationLoss',
     'RegressionHead',
     'ReusedClassifierHead',

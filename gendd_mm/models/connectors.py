@@ -10,8 +10,8 @@ from gendd_mm.registry import MODELS
 class DominantClass(BaseModule):
     """Labels as class indices, also where mixup has made them distributions.
 
-    For losses that take hard labels alone, such as ``mmrazor.DKDLoss``, in
-    recipes with mixup or CutMix.
+    For losses that take hard labels alone, such as ``mmrazor.DKDLoss``, in recipes with
+    mixup or CutMix.
     """
 
     def forward(self, labels: Tensor) -> Tensor:

@@ -14,18 +14,16 @@ from gendd_mm.registry import MODELS
 class GenDDDistiller(ConfigurableDistiller):
     """A ``ConfigurableDistiller`` that holds one :class:`GenDDLoss`.
 
-    Recorders, connectors, losses and mappings are configured as in MMRazor,
-    so that GenDD combines with any of its losses. At test time the mapping of
-    the loss's ``condition`` also feeds the sampler.
+    Recorders, connectors, losses and mappings are configured as in MMRazor, so that
+    GenDD combines with any of its losses. At test time the mapping of the loss's
+    ``condition`` also feeds the sampler.
 
     Args:
-        kwargs: Arguments of
-            :class:`mmrazor.models.distillers.ConfigurableDistiller`.
+        kwargs: Arguments of :class:`mmrazor.models.distillers.ConfigurableDistiller`.
 
     Raises:
-        ValueError: If there is not exactly one ``GenDDLoss``, or its
-            ``condition`` or ``target``, or what its contraction reads, is
-            not mapped.
+        ValueError: If there is not exactly one ``GenDDLoss``, or its ``condition`` or
+            ``target``, or what its contraction reads, is not mapped.
     """
 
     loss_forward_mappings: dict[str, dict]
@@ -36,9 +34,8 @@ class GenDDDistiller(ConfigurableDistiller):
         names = [name for name, loss in self.distill_losses.items() if isinstance(loss, GenDDLoss)]
         if len(names) != 1:
             raise ValueError(
-                f'distill_losses holds {len(names)} GenDDLoss ({names}); the '
-                'GenDD distiller needs exactly one. For none use '
-                'mmrazor.ConfigurableDistiller.'
+                f'distill_losses holds {len(names)} GenDDLoss ({names}); the GenDD distiller needs '
+                'exactly one. For none use mmrazor.ConfigurableDistiller.'
             )
         self.gendd_name = names[0]
         self._complete_mappings()
@@ -74,8 +71,8 @@ class GenDDDistiller(ConfigurableDistiller):
     def _complete_mappings(self) -> None:
         """Check what the loss reads; drop what it does not.
 
-        Dropping lets a supervised config run without labels: with strength 0
-        or teacher labels alone, none are looked up.
+        Dropping lets a supervised config run without labels: with strength 0 or teacher
+        labels alone, none are looked up.
         """
         mapping = dict(self.loss_forward_mappings.get(self.gendd_name, {}))
         contraction = self.gendd_loss.contraction

@@ -1,7 +1,7 @@
 """The method under its registry names: built from configs, piece by piece.
 
-``gendd_mm.generative`` is plain torch. What takes no other piece is registered
-as it is; what does is built here from the configs of its pieces.
+``gendd_mm.generative`` is plain torch. What takes no other piece is registered as it
+is; what does is built here from the configs of its pieces.
 """
 
 import functools
@@ -150,8 +150,8 @@ class DistributionContraction(generative.DistributionContraction):
 class GenDDLoss(generative.GenDDLoss, BaseModule):
     """:class:`gendd_mm.generative.GenDDLoss` from the configs of its pieces.
 
-    A distillation loss for MMRazor's ``ConfigurableDistiller``: its forward
-    arguments are filled by ``loss_forward_mappings``.
+    A distillation loss for MMRazor's ``ConfigurableDistiller``: its forward arguments
+    are filled by ``loss_forward_mappings``.
 
     Args:
         head, contraction, feature_mixup: Configs; None leaves one out.

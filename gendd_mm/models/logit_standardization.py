@@ -15,16 +15,16 @@ class LogitStandardizationLoss(nn.Module):
     """KL divergence between standardised logits.
 
     Sun et al., arXiv 2403.01427 (Algorithms 1 and 2):
-    ``loss_weight * tau^2 * KL(softmax(Z(preds_T) / tau) || softmax(Z(preds_S)
-    / tau))``, summed over classes, averaged over the batch. Z makes the mean
-    of a sample's logits 0 and their variance (over C, not C - 1) 1, so that
-    only their relations are learned. The arguments are those of MMRazor's
-    ``KLDivergence``, which it can replace.
+    ``loss_weight * tau^2 * KL(softmax(Z(preds_T) / tau) || softmax(Z(preds_S) / tau))``,
+    summed over classes,
+    averaged over the batch. Z makes the mean of a sample's logits 0 and their variance
+    (over C, not C - 1) 1, so that only their relations are learned. The arguments are
+    those of MMRazor's ``KLDivergence``, which it can replace.
 
     Args:
         tau: Base temperature, positive. Defaults to 2 (CIFAR-100).
-        loss_weight: Weight of the loss. Defaults to 9, beside cross-entropy
-            with 0.1 (CIFAR-100).
+        loss_weight: Weight of the loss. Defaults to 9, beside cross-entropy with 0.1
+            (CIFAR-100).
 
     Raises:
         ValueError: If ``tau`` is not positive.

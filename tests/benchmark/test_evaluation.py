@@ -6,15 +6,19 @@ import torch
 from mmengine.registry import MODELS, DefaultScope
 from small_models import CONFIGS, quickly
 
-from gendd_mm.benchmark import Recipe, Run, configs
+from gendd_mm.benchmark import Recipe, Run, prepare_runs
 from gendd_mm.benchmark.evaluation import evaluate
 
 RECIPE = Recipe.read(str(CONFIGS / 'fashion_mnist' / 'benchmark.yml'))
-RUNS = [
-    Run(setting, method, 0)
-    for setting in ('supervised', 'unlabeled')
-    for method in RECIPE.settings[setting].methods
-] + [Run('long_tailed', 'gendd', 0), Run('long_tailed', 'kd', 0)]
+RUNS = prepare_runs(
+    RECIPE,
+    [
+        Run(setting, method, 0)
+        for setting in ('supervised', 'unlabeled')
+        for method in RECIPE.settings[setting].methods
+    ]
+    + [Run('long_tailed', 'gendd', 0), Run('long_tailed', 'kd', 0)],
+)
 
 
 @pytest.fixture(scope='module')
@@ -24,8 +28,7 @@ def images(tmp_path_factory) -> str:
 
 @pytest.fixture(scope='module')
 def teacher(tmp_path_factory) -> str:
-    cfg = configs.read(RECIPE, Run('supervised', 'teacher', 0))
-    return saved(cfg, tmp_path_factory.mktemp('teacher') / 'teacher.pth')
+    return saved(RUNS[0].teacher.cfg, tmp_path_factory.mktemp('teacher') / 'teacher.pth')
 
 
 def saved(cfg, path) -> str:
@@ -44,11 +47,12 @@ def at(cfg, images: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('run', RUNS, ids=lambda run: run.name)
+@pytest.mark.parametrize('run', RUNS, ids=lambda run: run.run.name)
 def test_it_is_measured(run, images, teacher, tmp_path):
-    cfg = at(configs.prepared(RECIPE, run, teacher), images)
+    cfg = at(run.runner_config(teacher), images)
     cfg.work_dir = str(tmp_path)
-    refit = at(cfg.fromfile(RECIPE.settings[run.setting].refit), images)
+    refit = at(run.refit, images)
+    run = run.run
     with quickly():
         result = evaluate(cfg, saved(cfg, tmp_path / 'epoch_1.pth'), refit)
 

@@ -1,36 +1,34 @@
 """configs/fashion_mnist: sizes, data, equal budgets, and that all run."""
 
-from copy import deepcopy
-from functools import cache
-from pathlib import Path
-
 import numpy as np
 import pytest
 import synthetic_fashion_mnist
 import torch
-import yaml
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 from mmpretrain.structures import DataSample
 from small_models import CONFIGS
 from torch.utils.flop_counter import FlopCounterMode
 
+from gendd_mm.benchmark import Method, Recipe
+from gendd_mm.engine.options import read_config
+
 FOLDER = CONFIGS / 'fashion_mnist'
 PAIR = CONFIGS / '_base_' / 'models' / 'fashion_mnist_pair.py'
-# What the benchmark runs: a user may keep more configs in the folder.
-SETTINGS = {
-    name: [FOLDER / config for config in setting['methods'].values()]
-    for name, setting in yaml.safe_load((FOLDER / 'benchmark.yml').read_text())['settings'].items()
+RECIPE = Recipe.read(str(FOLDER / 'benchmark.yml'))
+# The methods of each setting, and a name for each.
+SETTINGS = {name: list(setting.methods.values()) for name, setting in RECIPE.settings.items()}
+STUDENTS = {
+    f'{setting}-{name}': (setting, method)
+    for setting, entry in RECIPE.settings.items()
+    for name, method in entry.methods.items()
 }
-STUDENTS = [path for paths in SETTINGS.values() for path in paths]
 # A long tail has the models of the supervised setting.
-DIFFERENT = [path for path in STUDENTS if not path.name.endswith('_lt.py')]
+DIFFERENT = {name: pair for name, pair in STUDENTS.items() if pair[0] != 'long_tailed'}
 
 
-@cache
-def read(path: Path) -> Config:
-    """The config of a file; callers that change it take a copy."""
-    return Config.fromfile(path)
+def read(method: Method) -> Config:
+    return read_config(method.config, method.choices)
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +41,7 @@ def scope():
 def teacher_ckpt(tmp_path_factory) -> str:
     path = tmp_path_factory.mktemp('teacher') / 'teacher.pth'
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        model = MODELS.build(read(PAIR).teacher.to_dict())
+        model = MODELS.build(Config.fromfile(PAIR).teacher.to_dict())
     model.init_weights()
     torch.save(dict(state_dict=model.state_dict()), path)
     return str(path)
@@ -63,7 +61,7 @@ def multiply_adds(backbone: dict) -> int:
 
 
 def test_the_students_are_about_a_50th_and_a_tenth_of_the_teacher():
-    pair = read(PAIR)
+    pair = Config.fromfile(PAIR)
     teacher = multiply_adds(pair.teacher.backbone.to_dict())
     large = student_of(read(SETTINGS['supervised_large'][0])).backbone
     ratios = [
@@ -75,7 +73,7 @@ def test_the_students_are_about_a_50th_and_a_tenth_of_the_teacher():
 @pytest.mark.parametrize('setting', SETTINGS)
 def test_the_methods_of_a_setting_have_one_budget(setting):
     assert len(SETTINGS[setting]) >= 7
-    first, *others = [read(path) for path in SETTINGS[setting]]
+    first, *others = [read(method) for method in SETTINGS[setting]]
     for cfg in others:
         for part in (
             'train_dataloader',
@@ -96,31 +94,33 @@ def student_of(cfg: Config) -> dict:
 
 
 def test_the_settings_have_one_schedule():
-    cfgs = [read(paths[0]) for paths in SETTINGS.values()]
+    cfgs = [read(methods[0]) for methods in SETTINGS.values()]
     for part in ('train_cfg', 'param_scheduler', 'optim_wrapper'):
         assert all(cfg[part] == cfgs[0][part] for cfg in cfgs), part
     assert len({cfg.train_dataloader.batch_size for cfg in cfgs}) == 1
 
 
-@pytest.mark.parametrize('path', STUDENTS, ids=lambda path: path.stem)
-def test_its_teacher_is_what_the_teachers_config_leaves(path):
-    name = 'teacher_fashion_mnist' + '_lt' * path.name.endswith('_lt.py')
-    epochs = read(FOLDER / f'{name}.py').train_cfg.max_epochs
-    model = read(path).model
+@pytest.mark.parametrize('name', STUDENTS)
+def test_its_teacher_is_what_the_teachers_config_leaves(name):
+    setting, method = STUDENTS[name]
+    teacher = read(RECIPE.settings[setting].teacher)
+    epochs = teacher.train_cfg.max_epochs
+    model = read(method).model
     for part in (model, student_of(Config(dict(model=model))).head):
         ckpt = part.get('teacher_ckpt')
-        assert ckpt in (None, f'work_dirs/{name}/epoch_{epochs}.pth')
+        assert ckpt in (None, f'{teacher.work_dir}/epoch_{epochs}.pth')
 
 
-@pytest.mark.parametrize('path', DIFFERENT, ids=lambda path: path.stem)
-def test_it_learns_from_a_batch_and_predicts(path, teacher_ckpt):
-    cfg = deepcopy(read(path))
+@pytest.mark.parametrize('name', DIFFERENT)
+def test_it_learns_from_a_batch_and_predicts(name, teacher_ckpt):
+    setting, method = DIFFERENT[name]
+    cfg = read(method)
     for part in (cfg.model, student_of(cfg).head):
         if 'teacher_ckpt' in part:
             part.teacher_ckpt = teacher_ckpt
     model = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
     model.init_weights()
-    unlabeled = path in SETTINGS['unlabeled']
+    unlabeled = setting == 'unlabeled'
     samples = [DataSample() for _ in range(4)]
     if not unlabeled:
         for label, sample in enumerate(samples):
@@ -144,20 +144,20 @@ def test_it_learns_from_a_batch_and_predicts(path, teacher_ckpt):
 
 
 def built_set(name: str, images: str, part: str = 'train'):
-    cfg = read(CONFIGS / '_base_' / 'datasets' / f'{name}.py')
+    cfg = Config.fromfile(CONFIGS / '_base_' / 'datasets' / f'{name}.py')
     text = cfg.pretty_text.replace(cfg.data_root, images)
     cfg = Config.fromstring(text, '.py')
     return DATASETS.build(cfg[f'{part}_dataloader'].dataset)
 
 
 def test_the_data_sets_are_what_they_say(images):
-    subset = built_set('fashion_mnist_12k', images)
+    subset = built_set('fashion_mnist_supervised', images)
     assert np.bincount(subset.get_gt_labels()).tolist() == [1200] * 10
-    tail = built_set('fashion_mnist_lt', images)
+    tail = built_set('fashion_mnist_long_tailed', images)
     counts = np.bincount(tail.dataset.get_gt_labels())
     assert counts.tolist() == [1200, 719, 431, 258, 154, 92, 55, 33, 20, 12]
     assert set(tail.dataset._indices) <= set(subset._indices)
-    shifted = built_set('fashion_mnist_shifted', images)
+    shifted = built_set('fashion_mnist_unlabeled', images)
     assert len(shifted) == 12000
     assert 'gt_label' not in shifted[0]['data_samples']
     # As many steps an epoch, within one.

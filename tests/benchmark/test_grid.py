@@ -16,7 +16,15 @@ import torch
 import yaml
 from small_models import CONFIGS
 
-from gendd_mm.benchmark import Recipe, Run, configs, grid, latest_records, read_records, run_grid
+from gendd_mm.benchmark import (
+    Method,
+    PreparedRun,
+    Recipe,
+    grid,
+    latest_records,
+    read_records,
+    run_grid,
+)
 from gendd_mm.benchmark.cost import multiply_adds
 from gendd_mm.benchmark.progress import GridProgress
 
@@ -43,15 +51,15 @@ def recipe(tmp_path) -> Recipe:
         path.write_text(text.format(base=base, data=data, subset=subset))
         return path.name
 
-    methods = {'student': 'student_fashion_mnist.py', 'gendd': 'gendd_fashion_mnist.py'}
+    methods = {'student': 'student.py', 'gendd': 'gendd.py'}
     content = dict(
         seeds=[0],
         work_dir=str(tmp_path / 'work'),
         results=str(tmp_path / 'results' / 'results.jsonl'),
         settings=dict(
             supervised=dict(
-                teacher=small(FOLDER / 'teacher_fashion_mnist.py', WHOLE),
-                refit=small(FOLDER / 'kd_fashion_mnist.py'),
+                teacher=small(FOLDER / 'teacher.py', WHOLE),
+                refit=small(FOLDER / 'kd.py'),
                 methods={name: small(FOLDER / config) for name, config in methods.items()},
             )
         ),
@@ -123,13 +131,13 @@ def test_a_stopped_grid_goes_on_where_it_was(recipe, epochs):
     assert len(read_records(recipe.results)) == 4
 
 
-def record_of(recipe: Recipe, run: Run) -> dict:
-    """A record as if the run had been performed."""
-    fields = run._asdict()
+def record_of(run: PreparedRun) -> dict:
+    """A record as if the run had been trained."""
+    fields = run.run._asdict()
     del fields['retrain']
     return dict(
         fields,
-        fingerprint=configs.fingerprint(recipe, run),
+        fingerprint=run.fingerprint,
         seconds=1,
         measure_seconds=1,
         **{f'{name}_top1': None for name in ('gen', 'probe', 'refit', 'shipped')},
@@ -137,36 +145,36 @@ def record_of(recipe: Recipe, run: Run) -> dict:
 
 
 def test_only_what_was_changed_runs_again(recipe, tmp_path, monkeypatch):
-    performed = []
+    ran = []
 
-    def perform(recipe, run, on_epoch) -> dict:
-        performed.append(run.method)
-        return record_of(recipe, run)
+    def run_one(run, on_epoch) -> dict:
+        ran.append(run.run.method)
+        return record_of(run)
 
-    monkeypatch.setattr(grid, 'perform', perform)
+    monkeypatch.setattr(grid, 'run_one', run_one)
     run_grid(recipe, seeds=[0, 1])
-    assert performed == ['teacher', 'student', 'gendd', 'student', 'gendd', 'gendd', 'gendd']
-    del performed[:]
+    assert ran == ['teacher', 'student', 'gendd', 'student', 'gendd', 'gendd', 'gendd']
+    del ran[:]
     run_grid(recipe, seeds=[2], only=['supervised'])
-    assert performed == ['student', 'gendd', 'gendd']
-    del performed[:]
-    config = tmp_path / 'student_fashion_mnist.py'
+    assert ran == ['student', 'gendd', 'gendd']
+    del ran[:]
+    config = tmp_path / 'student.py'
     (tmp_path / 'other.py').write_text(
         config.read_text() + 'optim_wrapper = dict(optimizer=dict(lr=1.))\n'
     )
-    recipe.settings['supervised'].methods['student'] = str(tmp_path / 'other.py')
+    recipe.settings['supervised'].methods['student'] = Method(str(tmp_path / 'other.py'))
     run_grid(recipe, seeds=[0])
-    assert performed == ['student']
+    assert ran == ['student']
 
 
 def test_processes_share_a_grid(recipe, monkeypatch):
     """Each run once, and each process does some."""
 
-    def perform(recipe, run, on_epoch) -> dict:
+    def run_one(run, on_epoch) -> dict:
         time.sleep(0.1)
-        return dict(record_of(recipe, run), process=os.getpid())
+        return dict(record_of(run), process=os.getpid())
 
-    monkeypatch.setattr(grid, 'perform', perform)
+    monkeypatch.setattr(grid, 'run_one', run_one)
     monkeypatch.setattr(grid, 'PAUSE_SECONDS', 0.02)
     context = multiprocessing.get_context('fork')
     seeds = [0, 1, 2]
@@ -227,10 +235,6 @@ def test_a_worker_that_was_killed_is_no_success(recipe, monkeypatch):
 
 
 def test_the_cost_of_a_convolution_is_known():
-
-    class Model(torch.nn.Conv2d):
-        def forward(self, images, samples, mode):
-            return super().forward(images)
-
-    # 4 x 4 places, 3 x 3 x 2 weights, 5 channels.
-    assert multiply_adds(Model(2, 5, 3), torch.zeros(7, 2, 6, 6)) == 1440
+    layer, images = torch.nn.Conv2d(2, 5, 3), torch.zeros(7, 2, 6, 6)
+    # 7 images, 4 x 4 places, 3 x 3 x 2 weights, 5 channels.
+    assert multiply_adds(lambda: layer(images)) == 7 * 1440

@@ -20,7 +20,7 @@ class LinearLoss:
     def __init__(self, mean: torch.Tensor, std: float) -> None:
         self.mean, self.std = mean, std
 
-    def loss(self, condition, target, generator):
+    def loss(self, condition, target, generator, timesteps):
         noise = torch.randn(condition.shape, generator=generator)
         slope = self.mean + self.std * noise
         return (condition * slope).sum(-1).mean()
@@ -52,20 +52,23 @@ def test_levels_of_a_run(tmp_path, monkeypatch):
     for parameter in head.denoiser.parameters():
         # Zero at first, so that no gradient passes.
         torch.nn.init.normal_(parameter, std=0.1)
-    usual = head.process.timesteps
     seen = {}
-    timesteps_from_quantiles = head.process.timesteps_from_quantiles
+    loss, add_noise = head.loss, type(head.process).add_noise
 
-    def spy(uniform):
-        steps = timesteps_from_quantiles(uniform)
-        now = head.process.timesteps
-        seen.setdefault((now.low, now.high), []).append(steps)
-        return steps
+    def spy_on_loss(condition, target, generator=None, timesteps=None):
+        now = timesteps or head.process.timesteps
+        seen[now.low, now.high] = steps = []
 
-    monkeypatch.setattr(head.process, 'timesteps_from_quantiles', spy)
+        def spy(process, x_0, t, noise):
+            steps.append(t)
+            return add_noise(process, x_0, t, noise)
+
+        monkeypatch.setattr(type(head.process), 'add_noise', spy)
+        return loss(condition, target, generator, timesteps)
+
+    monkeypatch.setattr(head, 'loss', spy_on_loss)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         *levels, trained = noise_levels(model, cfg.train_dataloader)
-    assert head.process.timesteps is usual
     assert (trained['low'], trained['high']) == (None, None)
     assert len(levels) == LEVELS
     bounds = [(level['low'], level['high']) for level in levels]
@@ -76,6 +79,10 @@ def test_levels_of_a_run(tmp_path, monkeypatch):
         assert 1000 * low <= steps.min()
         assert steps.max() < 1000 * high
         assert steps.float().mean() == pytest.approx(500 * (low + high), abs=5)
+    own = head.process.timesteps
+    steps = torch.cat(seen[own.low, own.high])
+    assert 1000 * own.low <= steps.min()
+    assert steps.max() < 1000 * own.high
     for level in (*levels, trained):
         assert 0 < level['signal'] <= level['gradient']
 

@@ -53,14 +53,3 @@ def test_a_student_that_holds_the_teachers_feature_is_as_good(cfg):
     assert result['folded'] == pytest.approx(expected)
     # The penalty of the fit moves the border a little.
     assert result['teacher'] == pytest.approx(expected, abs=6)
-
-
-def test_the_sampler_of_the_model_is_left_as_it_was(cfg):
-    before = []
-
-    def remember(model) -> None:
-        before.append(model.distiller.gendd_loss.head)
-        before.append(before[0].sampler)
-
-    study(cfg, remember)
-    assert before[0].sampler is before[1]

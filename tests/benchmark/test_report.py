@@ -6,11 +6,10 @@ import pytest
 from small_models import CONFIGS
 
 from gendd_mm.benchmark import Comparison, Recipe, Run, latest_records, read_records, write_report
-from gendd_mm.benchmark.estimate import estimate
 from gendd_mm.benchmark.plots import pareto_front
-from gendd_mm.benchmark.report import report
+from gendd_mm.benchmark.progress import estimate
+from gendd_mm.benchmark.report import cell, report
 from gendd_mm.benchmark.statistics import difference, over_seeds
-from gendd_mm.benchmark.tables import cell
 
 LINES = Path(__file__).with_name('results.jsonl')
 PLAIN = Comparison('labels', 'supervised', 'gendd', 'kd')

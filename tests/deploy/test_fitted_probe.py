@@ -89,7 +89,7 @@ def test_labels_that_are_not_there_are_asked_for(tmp_path):
 
 def test_an_unknown_probe_is_refused(tmp_path):
     cfg, _, checkpoint = prepare(tmp_path, 'unlabeled', 'gendd')
-    with pytest.raises(ValueError, match="probe='best' .* 'teacher'"):
+    with pytest.raises(FileNotFoundError, match="probe='best' is not a file.* 'teacher'"):
         export_student(cfg, checkpoint, str(tmp_path / 'out'), 'best')
 
 

@@ -8,10 +8,49 @@ import pytest
 import small_models
 import torch
 from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
+from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from torch import nn
 
 from gendd_mm.engine.hooks import LabelCheckHook, StepSeedHook, step_seed_hook
+
+
+# Their place among the hooks of a runner.
+@HOOKS.register_module(force=True)
+class DrawingHook(Hook):
+    """Draws random numbers before each iteration."""
+
+    def before_train_iter(self, *args, **kwargs) -> None:
+        drawn()
+
+
+def test_labels_are_checked_first_and_seeds_are_set_last(tmp_path):
+    """Other hooks are registered before ours: the priority alone decides."""
+    cfg = small_models.shrunk('digits/student_digits.py', tmp_path)
+    others = ('HIGHEST', 'HIGH', 'LOW', 'VERY_LOW', 'LOWEST')
+    cfg.custom_hooks = [
+        *(dict(type='DrawingHook', priority=priority) for priority in others),
+        dict(type='gendd_mm.StepSeedHook'),
+        dict(type='gendd_mm.LabelCheckHook'),
+    ]
+    hooks = small_models.runner_of(cfg).hooks
+    names = [
+        hook.priority if isinstance(hook, DrawingHook) else type(hook).__name__ for hook in hooks
+    ]
+    assert names[:4] == ['HIGHEST', 'RuntimeInfoHook', 'LabelCheckHook', 'HIGH']
+    assert names[-4:] == ['CheckpointHook', 'VERY_LOW', 'StepSeedHook', 'LOWEST']
+
+
+def test_a_run_is_the_same_whatever_other_hooks_draw(tmp_path):
+    teacher = small_models.digits_teacher(tmp_path / 'teacher.pth')
+    weights = []
+    for others in ([], [dict(type='DrawingHook', priority='VERY_LOW')]):
+        cfg = small_models.shrunk('gendd_digits.py', tmp_path, teacher)
+        cfg.train_cfg.max_epochs = 1
+        cfg.custom_hooks = others + cfg.custom_hooks
+        weights.append(small_models.trained(cfg).model.state_dict())
+    for key, value in weights[0].items():
+        assert value.equal(weights[1][key]), key
 
 
 # StepSeedHook.
@@ -195,6 +234,17 @@ def test_the_algorithm_says_whether_it_reads_labels(supervised):
     found = runner(train=(-1,))
     found.model = small_models.built(supervised)
     if supervised:
+        with pytest.raises(ValueError, match='first is -1'):
+            LabelCheckHook().before_train(found)
+    else:
+        LabelCheckHook().before_train(found)
+
+
+@pytest.mark.parametrize('reads_labels', [True, False])
+def test_a_model_without_a_distiller_may_say_it_itself(reads_labels):
+    found = runner(train=(-1,))
+    found.model.reads_labels = reads_labels
+    if reads_labels:
         with pytest.raises(ValueError, match='first is -1'):
             LabelCheckHook().before_train(found)
     else:

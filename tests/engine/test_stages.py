@@ -1,6 +1,5 @@
 """Two stages by one command: what each is given, and which run."""
 
-import argparse
 import weakref
 from pathlib import Path
 
@@ -12,26 +11,26 @@ from mmengine.registry import HOOKS
 from small_models import CONFIGS
 
 from gendd_mm.engine import launch, options, stages
+from gendd_mm.engine.options import RunOptions
 
 CONFIG = str(CONFIGS / 'digits' / 'gendd_digits_two_stages.py')
 
 
-def arguments(config=CONFIG, **settings) -> argparse.Namespace:
-    return small_models.train_arguments(config, **settings)
+def read_both(config=CONFIG, **settings) -> tuple:
+    run_options = RunOptions(**settings)
+    second = options.merge_train(options.read_config(str(config)), run_options)
+    return stages.read_stage1(second, run_options), second
 
 
-def read_both(args: argparse.Namespace) -> tuple:
-    second = options.merge_train(options.read_config(args.config), args)
-    return stages.read_stage1(second, args), second
+def train(**settings) -> None:
+    stages.train_stages(CONFIG, RunOptions(**settings))
 
 
 # What stage 1 is given.
 def test_both_stages_get_the_seed_and_the_options(tmp_path, monkeypatch):
     monkeypatch.setattr(options, 'get_device', lambda: 'cuda')
     first, second = read_both(
-        arguments(
-            amp=True, no_validate=True, work_dir=str(tmp_path), cfg_options={'randomness.seed': 7}
-        )
+        amp=True, validate=False, work_dir=str(tmp_path), cfg_options={'randomness.seed': 7}
     )
     for cfg in (first, second):
         assert cfg.randomness.seed == 7
@@ -44,14 +43,12 @@ def test_both_stages_get_the_seed_and_the_options(tmp_path, monkeypatch):
 
 def test_options_of_stage1_have_its_prefix(tmp_path):
     first, second = read_both(
-        arguments(
-            cfg_options={
-                'train_cfg.max_epochs': 7,
-                'stage1.train_cfg.max_epochs': 3,
-                'stage1.param_scheduler.0.end': 3,
-                'stage1.randomness.seed': 5,
-            }
-        )
+        cfg_options={
+            'train_cfg.max_epochs': 7,
+            'stage1.train_cfg.max_epochs': 3,
+            'stage1.param_scheduler.0.end': 3,
+            'stage1.randomness.seed': 5,
+        }
     )
     assert (first.train_cfg.max_epochs, second.train_cfg.max_epochs) == (3, 7)
     assert first.param_scheduler[0].end == 3
@@ -68,7 +65,7 @@ def test_its_config_is_relative_to_the_one_that_names_it(tmp_path):
     write(tmp_path, "_base_ = ['toy_base.py']\n", 'one.py')
     write(tmp_path, "model = dict(type='A')\noptim_wrapper = dict()\nseen = True\n", 'toy_base.py')
     two = write(tmp_path, "_base_ = ['one.py']\nstage1 = dict(config='one.py')\n")
-    first, second = read_both(arguments(two))
+    first, second = read_both(two)
     assert first.seen
     # A dumped config, which is elsewhere, still finds it.
     assert second.stage1.config == str(tmp_path / 'one.py')
@@ -99,7 +96,7 @@ def test_what_stage_1_leaves_open_of_the_pair_is_that_of_stage_2(tmp_path, own):
     if own:
         given['stage1.model.head.teacher_ckpt'] = own
     two = two_stages_of('ReusedClassifierHead', tmp_path)
-    first, second = read_both(arguments(two, cfg_options=given))
+    first, second = read_both(two, cfg_options=given)
     assert first.model.backbone == second.model.architecture.backbone
     head = first.model.head
     assert head.in_channels == second.model.architecture.head.in_channels
@@ -108,7 +105,7 @@ def test_what_stage_1_leaves_open_of_the_pair_is_that_of_stage_2(tmp_path, own):
 
 
 def test_a_stage_1_without_the_teachers_classifier_gets_nothing_of_the_pair(tmp_path):
-    first, _ = read_both(arguments(two_stages_of('LinearProbeHead', tmp_path)))
+    first, _ = read_both(two_stages_of('LinearProbeHead', tmp_path))
     assert first.model.keys() == {'type', 'head'}
     assert first.model.head.keys() == {'type', 'num_classes'}
 
@@ -124,7 +121,7 @@ def test_a_stage_1_without_the_teachers_classifier_gets_nothing_of_the_pair(tmp_
 def test_a_wrong_stage1_is_named(tmp_path, text, error, message):
     two = write(tmp_path, f'{text}\noptim_wrapper = dict()\n')
     with pytest.raises(error, match=message):
-        read_both(arguments(two))
+        read_both(two)
 
 
 # Which stages run.
@@ -154,7 +151,7 @@ def warm_starts(cfg) -> list:
 
 
 def test_stage_2_follows_stage_1(ran, tmp_path):
-    stages.train(arguments(work_dir=str(tmp_path), resume='auto'))
+    train(work_dir=str(tmp_path), resume='auto')
     assert [cfg.work_dir for cfg in ran] == [str(tmp_path / 'stage1'), str(tmp_path)]
     assert [cfg.resume for cfg in ran] == [False, False]
     assert ran[0].experiment_name == 'warmup_digits_stage1'
@@ -164,7 +161,7 @@ def test_stage_2_follows_stage_1(ran, tmp_path):
 @pytest.mark.parametrize('resume', [None, 'auto'])
 def test_a_finished_stage_1_is_not_repeated(ran, tmp_path, resume):
     final = save(tmp_path / 'stage1', 5)
-    stages.train(arguments(work_dir=str(tmp_path), resume=resume))
+    train(work_dir=str(tmp_path), resume=resume)
     assert [cfg.work_dir for cfg in ran] == [str(tmp_path)]
     assert warm_starts(ran[0]) == [final]
 
@@ -174,13 +171,13 @@ def test_stage_2_starts_from_the_best_epoch_where_stage_1_keeps_it(ran, tmp_path
     if done:
         save(tmp_path / 'stage1', 5)
     best = {'stage1.default_hooks.checkpoint.save_best': 'accuracy/top1'}
-    stages.train(arguments(work_dir=str(tmp_path), cfg_options=best))
+    train(work_dir=str(tmp_path), cfg_options=best)
     assert warm_starts(ran[-1]) == [str(tmp_path / 'stage1' / 'best_*.pth')]
 
 
 def test_an_unfinished_stage_1_is_resumed(ran, tmp_path):
     save(tmp_path / 'stage1', 4)
-    stages.train(arguments(work_dir=str(tmp_path), resume='auto'))
+    train(work_dir=str(tmp_path), resume='auto')
     assert ran[0].resume
     assert ran[0].load_from.endswith('stage1/epoch_4.pth')
     assert len(ran) == 2
@@ -191,7 +188,7 @@ def test_a_resumed_stage_2_needs_no_stage_1(ran, tmp_path):
     # Not even one that can be read.
     Path(save(tmp_path / 'stage1', 5)).write_text('')
     save(tmp_path, 4)
-    stages.train(arguments(work_dir=str(tmp_path), resume='auto'))
+    train(work_dir=str(tmp_path), resume='auto')
     assert [cfg.work_dir for cfg in ran] == [str(tmp_path)]
     assert ran[0].resume
     assert not warm_starts(ran[0])
@@ -200,8 +197,8 @@ def test_a_resumed_stage_2_needs_no_stage_1(ran, tmp_path):
 def test_a_path_to_resume_from_is_of_stage_2_or_the_stage_asked(ran, tmp_path):
     path = save(tmp_path / 'other', 3)
     asked = dict(work_dir=str(tmp_path / 'work'), resume=path)
-    stages.train(arguments(**asked))
-    stages.train(arguments(**asked, stage=1))
+    train(**asked)
+    train(**asked, stage=1)
     assert [Path(cfg.work_dir).name for cfg in ran] == ['work', 'stage1']
     assert [cfg.load_from for cfg in ran] == [path, path]
 
@@ -209,25 +206,24 @@ def test_a_path_to_resume_from_is_of_stage_2_or_the_stage_asked(ran, tmp_path):
 def test_one_stage_alone(ran, tmp_path):
     args = dict(work_dir=str(tmp_path))
     with pytest.raises(FileNotFoundError, match='stage1.*--stage out'):
-        stages.train(arguments(**args, stage=2))
-    stages.train(arguments(**args, stage=1))
-    stages.train(arguments(**args, stage=2))
+        train(**args, stage=2)
+    train(**args, stage=1)
+    train(**args, stage=2)
     assert [Path(cfg.work_dir).name for cfg in ran] == ['stage1', tmp_path.name]
 
 
 def test_without_a_stage_1(ran, tmp_path):
     args = dict(work_dir=str(tmp_path), cfg_options=dict(stage1=None))
-    stages.train(arguments(**args))
+    train(**args)
     assert len(ran) == 1
     assert not warm_starts(ran[0])
     with pytest.raises(ValueError, match='has no stage1.*Leave --stage out'):
-        stages.train(arguments(**args, stage=1))
+        train(**args, stage=1)
 
 
 def test_another_backbone_is_an_error_before_stage_1(ran, tmp_path):
-    args = arguments(work_dir=str(tmp_path), cfg_options={'stage1.model.backbone.stem_channels': 4})
     with pytest.raises(ValueError, match='backbones of stage 1.*differ'):
-        stages.train(args)
+        train(work_dir=str(tmp_path), cfg_options={'stage1.model.backbone.stem_channels': 4})
     assert not ran
 
 
@@ -241,15 +237,14 @@ def test_only_rank_0_looks_for_what_stage_1_left(tmp_path, monkeypatch):
     )
     looked = []
     monkeypatch.setattr(stages, 'latest_checkpoint', looked.append)
-    args = arguments(work_dir=str(tmp_path), stage=1)
-    stages.train(args)
+    train(work_dir=str(tmp_path), stage=1)
     assert looked == [str(tmp_path / 'stage1')]  # before the training
 
 
 def test_stage_1_must_leave_a_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(stages, 'run_training', lambda cfg: None)
     with pytest.raises(FileNotFoundError, match='left no checkpoint'):
-        stages.train(arguments(work_dir=str(tmp_path)))
+        train(work_dir=str(tmp_path))
 
 
 def test_a_trained_model_is_freed(tmp_path):

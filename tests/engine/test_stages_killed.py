@@ -14,6 +14,8 @@ import small_models
 import torch
 from small_models import CONFIGS, ROOT
 
+from gendd_mm.engine.options import RunOptions
+
 CONFIG = str(CONFIGS / 'digits' / 'gendd_digits_two_stages.py')
 
 
@@ -73,15 +75,14 @@ def test_killed_in_both_stages_is_as_never_killed(teacher, tmp_path):
     pause = {'default_hooks.pause': dict(type='PauseHook')}
 
     def started(work_dir: Path, *more: str) -> multiprocessing.Process:
-        args = small_models.train_arguments(
-            CONFIG,
+        options = RunOptions(
             work_dir=str(work_dir),
-            no_validate=True,
+            validate=False,
             resume='auto',
             cfg_options=small(teacher, images=64, **pause),
         )
         process = context.Process(
-            target=small_models.train_in_stages, args=(args, *more), daemon=True
+            target=small_models.train_in_stages, args=(CONFIG, options, *more), daemon=True
         )
         process.start()
         return process

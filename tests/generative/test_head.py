@@ -5,7 +5,7 @@ import torch
 from reference_head import ReferenceHead
 from small_head import fix_draws, rows_of, seeded, small_head
 
-from gendd_mm.generative import linear
+from gendd_mm.generative import DDIMSampler, UniformTimesteps, linear
 from gendd_mm.models import GenerativeHead
 
 BOTH = pytest.mark.parametrize('noise_sampling', ['independent', 'antithetic'])
@@ -195,3 +195,34 @@ def test_a_batch_without_images_is_an_error(row_chunk):
 def test_no_draws_are_an_error(num_draws):
     with pytest.raises(ValueError, match=f'num_draws={num_draws} must be'):
         small_head().sample(torch.randn(2, 6), num_draws=num_draws)
+
+
+def test_a_sampler_may_take_the_place_of_the_heads_own(float64):
+    head = small_head()
+    condition = torch.randn(3, 6)
+    other = DDIMSampler(5, guidance_scale=1.0)
+    given = head.sample(condition, 2, seeded(), other)
+    assert not given.equal(head.sample(condition, 2, seeded()))
+    head.sampler = other
+    assert given.equal(head.sample(condition, 2, seeded()))
+
+
+def test_a_sampler_that_does_not_fit_is_an_error():
+    condition = torch.randn(3, 6)
+    with pytest.raises(ValueError, match='start_t=1000 is not a timestep'):
+        small_head().sample(condition, sampler=DDIMSampler(start_t=1000))
+    never_dropped = small_head(
+        condition_drop=0.0, sampling=dict(type='ddim', num_steps=2, guidance_scale=1.0)
+    )
+    with pytest.raises(ValueError, match='condition_drop=0'):
+        never_dropped.sample(condition, sampler=DDIMSampler(2))
+
+
+def test_a_distribution_of_timesteps_may_take_the_place_of_the_processs_own(float64):
+    head = small_head()
+    condition, target = torch.randn(3, 6), torch.randn(3, 12)
+    noisy = UniformTimesteps(0.7, 1.0)
+    given = head.loss(condition, target, seeded(), noisy)
+    assert not given.isclose(head.loss(condition, target, seeded()))
+    head.process.timesteps = noisy
+    assert given.equal(head.loss(condition, target, seeded()))

@@ -112,3 +112,19 @@ def test_builds_in_other_projects(build):
     assert isinstance(loss, GenDDLoss)
     assert isinstance(loss.contraction, DistributionContraction)
     assert isinstance(loss.feature_mixup, FeatureMixup)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_a_teacher_in_half_precision_is_contracted_in_float32(dtype):
+    """Half precision would round the small difference that contraction leaves."""
+    contraction = DistributionContraction(strength=0.9)
+    loss = GenDDLoss(
+        head=dict(type='RegressionHead', condition_dim=6, target_dim=64),
+        contraction=dict(type='DistributionContraction', strength=0.9),
+        feature_mixup=None,
+    )
+    half, centers = torch.randn(4, 64).to(dtype), torch.randn(10, 64)
+    labels = torch.arange(4)
+    _, target = loss.prepare(torch.randn(4, 6), half, labels, centers)
+    assert target.dtype == torch.float32
+    assert target.equal(contraction(half.float(), labels, centers))

@@ -34,10 +34,11 @@ from head_runs import (
     sample,
     train_step,
 )
-from measure import MatrixProduct, gradient_variances, multiply_adds, peak_bytes, seconds
+from measure import MatrixProduct, gradient_variances, peak_bytes, seconds
 from rich.console import Console
 from rich.table import Table
 
+from gendd_mm.benchmark.cost import multiply_adds
 from gendd_mm.generative import AncestralSampler, DDIMSampler, TokenDenoiser
 from gendd_mm.generative.linear import has_onednn, linear
 

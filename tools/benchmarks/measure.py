@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 
 def synchronize(device: torch.device) -> None:
@@ -55,13 +54,6 @@ class MatrixProduct:
     def __call__(self) -> None:
         for _ in range(self.repeats):
             self.product(self.left, self.right)
-
-
-def multiply_adds(run: Callable[[], None]) -> float:
-    """Multiply-adds of the matrix products in a run."""
-    with FlopCounterMode(display=False) as counter:
-        run()
-    return counter.get_total_flops() / 2
 
 
 def peak_bytes(make: Callable[[], Callable[[], None]], device: torch.device) -> float:

@@ -1,8 +1,9 @@
 """Accuracy of samplers on trained heads, paired with the paper's setting.
 
     python tools/benchmarks/sampling.py configs/gendd_digits.py \
-        work_dirs/quickstart/gendd_seed{0,1,2}/epoch_20.pth \
-        --cfg-options model.teacher_ckpt=work_dirs/quickstart/teacher/epoch_20.pth
+        work_dirs/quickstart/gendd_digits/*-seed{0,1,2}/epoch_20.pth \
+        --cfg-options \
+        model.teacher_ckpt=$(ls work_dirs/quickstart/teacher_digits/*/epoch_20.pth)
 
 Every image is classified by each sampler from the same student feature; the
 difference to the paper's 64 ancestral steps from 999 with 5 draws is over all
@@ -15,31 +16,38 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-from measure import multiply_adds
 from mmengine.config import Config, DictAction
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 import gendd_mm  # noqa: F401  the shims come first
+from gendd_mm.benchmark.cost import multiply_adds
 from gendd_mm.engine.launch import build_runner
+from gendd_mm.generative import (
+    AncestralSampler,
+    DDIMSampler,
+    DPMSolverPPSampler,
+    MidpointSampler,
+    OneStepSampler,
+    Sampler,
+)
 from gendd_mm.models import GenDD
-from gendd_mm.registry import TASK_UTILS
 
 PAPER = 'ancestral 64 from 999, 5 draws'
 SAMPLERS = {
-    PAPER: (dict(type='ancestral', num_steps=64, start_t=999), 5),
-    'ancestral 64, 5 draws': (dict(type='ancestral', num_steps=64), 5),
-    'ancestral 64, 1 draw': (dict(type='ancestral', num_steps=64), 1),
-    'ddim 8, 2 draws': (dict(type='ddim', num_steps=8), 2),
-    'dpmpp_2m 4, 2 draws': (dict(type='dpmpp_2m', num_steps=4), 2),
-    'dpmpp_2m 3, 5 draws': (dict(type='dpmpp_2m', num_steps=3), 5),
-    'dpmpp_2m 3, 2 draws (default)': (dict(type='dpmpp_2m', num_steps=3), 2),
-    'dpmpp_2m 3, 1 draw': (dict(type='dpmpp_2m', num_steps=3), 1),
-    'dpmpp_2m 2, 2 draws': (dict(type='dpmpp_2m', num_steps=2), 2),
-    'midpoint 2, 2 draws': (dict(type='midpoint', num_steps=2), 2),
-    'one_step, 1 draw': (dict(type='one_step'), 1),
-    'one_step without guidance': (dict(type='one_step', guidance_scale=1.0), 1),
+    PAPER: (AncestralSampler(64, start_t=999), 5),
+    'ancestral 64, 5 draws': (AncestralSampler(64), 5),
+    'ancestral 64, 1 draw': (AncestralSampler(64), 1),
+    'ddim 8, 2 draws': (DDIMSampler(8), 2),
+    'dpmpp_2m 4, 2 draws': (DPMSolverPPSampler(4), 2),
+    'dpmpp_2m 3, 5 draws': (DPMSolverPPSampler(3), 5),
+    'dpmpp_2m 3, 2 draws (default)': (DPMSolverPPSampler(3), 2),
+    'dpmpp_2m 3, 1 draw': (DPMSolverPPSampler(3), 1),
+    'dpmpp_2m 2, 2 draws': (DPMSolverPPSampler(2), 2),
+    'midpoint 2, 2 draws': (MidpointSampler(2), 2),
+    'one_step, 1 draw': (OneStepSampler(), 1),
+    'one_step without guidance': (OneStepSampler(guidance_scale=1.0), 1),
 }
 
 
@@ -72,12 +80,11 @@ def load(cfg: Config, checkpoint: str) -> Trained:
     return Trained(model, torch.cat(conditions), torch.cat(labels))
 
 
-def correct(trained: Trained, sampling: dict, num_draws: int) -> Tensor:
+def correct(trained: Trained, sampler: Sampler, num_draws: int) -> Tensor:
     """Whether each image is classified rightly, as 0 or 1."""
     head = trained.model.distiller.gendd_loss.head
-    head.sampler = TASK_UTILS.build(dict(sampling, _scope_='gendd_mm'))
     generator = torch.Generator(trained.condition.device).manual_seed(0)
-    features = head.sample(trained.condition, num_draws, generator).mean(0)
+    features = head.sample(trained.condition, num_draws, generator, sampler).mean(0)
     answers = trained.model.teacher.classify(features).argmax(1)
     return (answers == trained.labels).double()
 
@@ -85,13 +92,13 @@ def correct(trained: Trained, sampling: dict, num_draws: int) -> Tensor:
 def compare(heads: list[Trained]) -> list[dict]:
     """One row for each sampler."""
     rows, baseline = [], None
-    for name, (sampling, num_draws) in SAMPLERS.items():
-        right = torch.stack([correct(trained, sampling, num_draws) for trained in heads])
+    for name, (sampler, num_draws) in SAMPLERS.items():
+        right = torch.stack([correct(trained, sampler, num_draws) for trained in heads])
         baseline = right if baseline is None else baseline
         gain = right - baseline
         head = heads[0].model.distiller.gendd_loss.head
         condition = heads[0].condition[:64]
-        macs = multiply_adds(partial(head.sample, condition, num_draws))
+        macs = multiply_adds(partial(head.sample, condition, num_draws, sampler=sampler))
         rows.append(
             dict(
                 sampler=name,

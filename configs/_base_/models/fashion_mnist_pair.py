@@ -2,7 +2,7 @@
 
 Teacher: ResNet-18 at width 24, features of 192. Student: its first three
 stages at width 4, features of 16, about a 50th of the multiply-adds;
-``configs/fashion_mnist/large/`` has one of width 9, about a tenth.
+``configs/fashion_mnist/large.py`` has one of width 9, about a tenth.
 """
 
 teacher_dim = 192
@@ -27,7 +27,8 @@ teacher = dict(
         loss=dict(type='CrossEntropyLoss'),
     ),
 )
-teacher_ckpt = 'work_dirs/teacher_fashion_mnist/epoch_8.pth'
+__teacher = 'teacher_long_tailed' if '{{$DATA:supervised}}' == 'long_tailed' else 'teacher'
+teacher_ckpt = f'work_dirs/{__teacher}_fashion_mnist/epoch_8.pth'
 
 student_backbone = dict(
     type='ResNet_CIFAR',

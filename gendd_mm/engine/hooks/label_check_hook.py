@@ -11,11 +11,10 @@ from gendd_mm.registry import HOOKS
 class LabelCheckHook(Hook):
     """Refuse a dataset with labels outside the classes of the model.
 
-    Reads ``get_gt_labels()`` of mmpretrain's datasets, which needs no image,
-    also inside of wrappers such as ``RepeatDataset`` and ``ConcatDataset``.
-    Datasets without labels pass, and so does a training set whose labels the
-    model does not read: they may be placeholders. It runs before training,
-    validation and testing.
+    Reads ``get_gt_labels()`` of mmpretrain's datasets, which needs no image, also
+    inside of wrappers such as ``RepeatDataset`` and ``ConcatDataset``. Datasets without
+    labels pass, and so does a training set whose labels the model does not read: they
+    may be placeholders. It runs before training, validation and testing.
 
     Raises:
         ValueError: If a label is outside [0, num_classes).
@@ -57,10 +56,9 @@ class LabelCheckHook(Hook):
         wrong = np.flatnonzero((labels < 0) | (labels >= num_classes))
         if len(wrong):
             raise ValueError(
-                f'{len(wrong)} labels of {type(dataset).__name__} are outside '
-                f'[0, {num_classes}), the classes of the model; the first is '
-                f'{labels[wrong[0]]} at sample {wrong[0]}. Check the '
-                'annotations or num_classes.'
+                f'{len(wrong)} labels of {type(dataset).__name__} are outside [0, {num_classes}), '
+                f'the classes of the model; the first is {labels[wrong[0]]} at sample {wrong[0]}. '
+                'Check the annotations or num_classes.'
             )
 
 
@@ -71,9 +69,13 @@ def _unwrapped(model: nn.Module) -> nn.Module:
 def _reads_labels(model: nn.Module) -> bool:
     """Whether a training step reads labels.
 
-    It does unless the student's head is a probe that is not trained, no loss
-    of the distiller is given labels, and no mixup mixes them.
+    It does unless the student's head is a probe that is not trained, no loss of the
+    distiller is given labels, and no mixup mixes them. A model without a distiller may
+    say so itself, as LinearProbing does.
     """
+    stated = getattr(model, 'reads_labels', None)
+    if isinstance(stated, bool):
+        return stated
     mappings = getattr(getattr(model, 'distiller', None), 'loss_forward_mappings', None)
     if mappings is None:
         return True

@@ -1,7 +1,8 @@
 """Random numbers as a function of seed, rank and iteration."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,16 +19,15 @@ AUGMENTATION, STEP = 0, 1
 class StepSeedHook(Hook):
     """Reseed the global generators at every iteration.
 
-    The draws of an iteration then follow from (seed, rank, iteration) alone:
-    resuming from a checkpoint repeats them without a saved generator state,
-    whatever validation drew in between, and every rank draws its own
-    noise (under MMEngine's default all ranks share one seed).
+    The draws of an iteration then follow from (seed, rank, iteration) alone: resuming
+    from a checkpoint repeats them without a saved generator state, whatever validation
+    drew in between, and every rank draws its own noise (under MMEngine's default all
+    ranks share one seed).
 
-    Resuming is bit for bit for epoch-based training from epoch checkpoints,
-    and for iteration-based training from any: MMEngine's loop then reads the
-    batches before it again, which takes the time of loading them. With
-    ``num_workers=0`` augmentation draws from these generators too; worker
-    processes are seeded by MMEngine.
+    Resuming is bit for bit for epoch-based training from epoch checkpoints, and for
+    iteration-based training from any: MMEngine's loop then reads the batches before it
+    again, which takes the time of loading them. With ``num_workers=0`` augmentation
+    draws from these generators too; worker processes are seeded by MMEngine.
 
     Args:
         seed: Base seed. None takes the runner's. Defaults to None.
@@ -48,7 +48,7 @@ class StepSeedHook(Hook):
         """Seed what is drawn while the first batch is loaded."""
         self._reseed(runner.iter, AUGMENTATION)
         loop = getattr(runner, 'train_loop', None)
-        if hasattr(loop, 'dataloader_iterator'):  # iteration-based
+        if loop is not None and hasattr(loop, 'dataloader_iterator'):  # iteration-based
             loop.dataloader_iterator = SeededBatches(
                 loop.dataloader_iterator, lambda iteration: self._reseed(iteration, AUGMENTATION)
             )
@@ -73,15 +73,15 @@ class StepSeedHook(Hook):
 class SeededBatches:
     """Seed the loading of each batch, those that a resumed run skips too.
 
-    The loop skips them between the hook's calls, so that their draws would
-    move those of the first batch it trains on.
+    The loop skips them between the hook's calls, so that their draws would move those
+    of the first batch it trains on.
 
     Args:
         batches: The iterator of an iteration-based loop.
         reseed: Seeds the loading of the batch of an iteration.
     """
 
-    def __init__(self, batches: Iterator, reseed: Callable[[int], None]) -> None:
+    def __init__(self, batches: Any, reseed: Callable[[int], None]) -> None:
         self.batches = batches
         self.reseed = reseed
         self.iteration = 0

@@ -11,15 +11,13 @@ from gendd_mm.registry import HOOKS
 class WarmStartHook(Hook):
     """Load a module strictly before the first step of training.
 
-    Stage 2 of GenDD starts from the backbone of stage 1 (arXiv 2507.14503).
-    Unlike ``init_cfg=dict(type='Pretrained')``, whatever does not fit is an
-    error, and a resumed run neither needs the file nor loads it over what it
-    has learned.
+    Stage 2 of GenDD starts from the backbone of stage 1 (arXiv 2507.14503). Unlike
+    ``init_cfg=dict(type='Pretrained')``, whatever does not fit is an error, and a
+    resumed run neither needs the file nor loads it over what it has learned.
 
     Args:
         checkpoint: The checkpoint to start from.
-        source: Name of the module in that checkpoint. Defaults to
-            ``'backbone'``.
+        source: Name of the module in that checkpoint. Defaults to ``'backbone'``.
         target: Name of the module in this model. Defaults to
             ``'architecture.backbone'``, that of MMRazor's student.
 
@@ -51,8 +49,7 @@ class WarmStartHook(Hook):
         misfit = load_all(model.get_submodule(self.target), weights)
         if misfit:
             raise ValueError(
-                f'{self.source!r} in {self.checkpoint!r} does not fit '
-                f'{self.target!r}: {misfit}. Both stages need the same '
-                'network there.'
+                f'{self.source!r} in {self.checkpoint!r} does not fit {self.target!r}: {misfit}. '
+                'Both stages need the same network there.'
             )
         runner.logger.info(f'{self.target} starts from {self.source} in {self.checkpoint}')

@@ -12,25 +12,24 @@ from .base import Denoise, Sampler
 class AncestralSampler(Sampler):
     """Ancestral DDPM sampling on evenly spaced steps, without clipping.
 
-    The reference sampler of GenDD (arXiv 2507.14503): the reverse step of
-    DDPM with the learned variance, on the respaced schedule of improved DDPM
-    (arXiv 2102.09672, section 4). A process that learns no variance takes
-    the posterior's.
+    The reference sampler of GenDD (arXiv 2507.14503): the reverse step of DDPM with the
+    learned variance, on the respaced schedule of improved DDPM (arXiv 2102.09672,
+    section 4). A process that learns no variance takes the posterior's.
 
-    ``start_t`` is where it starts from pure noise. The paper's setting is the
-    last timestep, 999. It is fragile: the cosine schedule keeps
-    ``sqrt(abar) = 5e-5`` of the signal there, so the first step multiplies
-    every error of the noise estimate by about 20,000 and the sample never
-    returns from where that throws it. At 950 less than 0.6 % of the
-    variance is signal, so pure noise is as good a start, and the factor is 13.
+    ``start_t`` is where it starts from pure noise. The paper's setting is the last
+    timestep, 999. It is fragile: the cosine schedule keeps ``sqrt(abar) = 5e-5`` of the
+    signal there, so the first step multiplies every error of the noise estimate by
+    about 20,000 and the sample never returns from where that throws it. At 950 less
+    than 0.6 % of the variance is signal, so pure noise is as good a start, and the
+    factor is 13.
 
     Args:
-        num_steps: Number of denoiser evaluations per token, in
-            [1, start_t + 1]. Defaults to 64 (ImageNet; CIFAR uses 100).
+        num_steps: Number of denoiser evaluations per token, in [1, start_t + 1].
+            Defaults to 64 (ImageNet; CIFAR uses 100).
         start_t: Noisiest timestep visited, in [0, process.num_timesteps). None is 95 %
             of the scale, 950 of 1,000; 999 is the paper's.
-        guidance_scale: Classifier-free guidance scale, at least 0; 1 switches
-            guidance off. Defaults to 2.
+        guidance_scale: Classifier-free guidance scale, at least 0; 1 switches guidance
+            off. Defaults to 2.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -43,8 +42,8 @@ class AncestralSampler(Sampler):
         """The decreasing timesteps that it visits, the last of them 0.
 
         Raises:
-            ValueError: If they do not fit the process, or it is not a
-                Gaussian diffusion.
+            ValueError: If they do not fit the process, or it is not a Gaussian
+                diffusion.
         """
         gaussian = _as_gaussian(process)
         start = self.start(gaussian)

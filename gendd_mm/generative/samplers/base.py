@@ -16,9 +16,9 @@ Denoise = Callable[[Tensor, float], Tensor]
 def guide(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
     """Classifier-free guidance (Ho & Salimans, arXiv 2207.12598).
 
-    ``null + scale * (conditional - null)`` on the estimate; the channels
-    behind it (the variance) are the conditional ones. Noise, clean token and
-    velocity are affine in each other, so guiding one guides all.
+    ``null + scale * (conditional - null)`` on the estimate; the channels behind it
+    (the variance) are the conditional ones. Noise, clean token and velocity are affine
+    in each other, so guiding one guides all.
 
     Args:
         conditional: Denoiser output with the condition, shape (..., c).
@@ -37,17 +37,15 @@ def guide(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
 class Sampler:
     """From noise back to tokens.
 
-    A sampler knows the process and asks for the denoiser's output at noisy
-    tokens and a timestep; it never sees conditions or images.
+    A sampler knows the process and asks for the denoiser's output at noisy tokens and a
+    timestep; it never sees conditions or images.
 
     Args:
-        num_steps: Number of steps, at least 1. None takes
-            ``default_num_steps``.
-        start_t: Noisiest timestep visited. None takes the default of the process
-            (950 of 1,000 for Gaussian diffusion, the end of a rectified
-            flow).
-        guidance_scale: Classifier-free guidance scale, at least 0; 1 switches
-            guidance off. Defaults to 2.
+        num_steps: Number of steps, at least 1. None takes ``default_num_steps``.
+        start_t: Noisiest timestep visited. None takes the default of the process (950
+            of 1,000 for Gaussian diffusion, the end of a rectified flow).
+        guidance_scale: Classifier-free guidance scale, at least 0; 1 switches guidance
+            off. Defaults to 2.
 
     Attributes:
         uses_variance: Whether it needs the variance channels.

@@ -1,8 +1,8 @@
 """Deterministic samplers: the noise at the start decides the sample.
 
 They integrate the probability-flow equation of either process,
-``dx = x_0(x) d signal + eps(x) d noise``, from the estimates of the clean
-token and of the noise, and end on clean data.
+``dx = x_0(x) d signal + eps(x) d noise``, from the estimates of the clean token and of
+the noise, and end on clean data.
 """
 
 import math
@@ -42,8 +42,7 @@ class DDIMSampler(DeterministicSampler):
     On a rectified flow it is Euler's method.
 
     Args:
-        num_steps: Number of denoiser evaluations per token, at least 1.
-            Defaults to 8.
+        num_steps: Number of denoiser evaluations per token, at least 1. Defaults to 8.
         start_t, guidance_scale: As for :class:`Sampler`.
     """
 
@@ -64,11 +63,10 @@ class OneStepSampler(DDIMSampler):
     One evaluation per token, so the cheapest; its samples are not spread.
 
     Args:
-        num_steps: 1; there so that a config of another sampler can be
-            overridden.
+        num_steps: 1; there so that a config of another sampler can be overridden.
         start_t: The step. None takes that of the process.
-        guidance_scale: Classifier-free guidance scale, at least 0; 1 switches
-            guidance off. Defaults to 2.
+        guidance_scale: Classifier-free guidance scale, at least 0; 1 switches guidance
+            off. Defaults to 2.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -87,14 +85,13 @@ class OneStepSampler(DDIMSampler):
 class DPMSolverPPSampler(DeterministicSampler):
     """DPM-Solver++(2M) (arXiv 2211.01095): a second-order multistep solver.
 
-    One evaluation a step: the clean token is extrapolated from the estimates
-    of this step and of the one before, in half the log signal-to-noise ratio.
-    The first and the last step are of first order, as nothing comes before
-    and the ratio of clean data is infinite.
+    One evaluation a step: the clean token is extrapolated from the estimates of this
+    step and of the one before, in half the log signal-to-noise ratio. The first and the
+    last step are of first order, as nothing comes before and the ratio of clean data is
+    infinite.
 
     Args:
-        num_steps: Number of denoiser evaluations per token, at least 1.
-            Defaults to 4.
+        num_steps: Number of denoiser evaluations per token, at least 1. Defaults to 4.
         start_t, guidance_scale: As for :class:`Sampler`.
     """
 
@@ -124,8 +121,8 @@ class MidpointSampler(DeterministicSampler):
     """The explicit midpoint method: second order, two evaluations a step.
 
     Args:
-        num_steps: Number of steps, each with two denoiser evaluations per
-            token, at least 1. Defaults to 2.
+        num_steps: Number of steps, each with two denoiser evaluations per token, at
+            least 1. Defaults to 2.
         start_t, guidance_scale: As for :class:`Sampler`.
     """
 

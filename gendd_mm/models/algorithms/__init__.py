@@ -1,3 +1,4 @@
 from .gendd import GenDD
+from .linear_probing import LinearProbing
 
-__all__ = ['GenDD']
+__all__ = ['GenDD', 'LinearProbing']

@@ -21,20 +21,19 @@ class FrozenTeacher:
     """A trained classifier that is only read.
 
     Deliberately no ``nn.Module``: as the attribute of a model it stays out of
-    checkpoints, EMA copies, optimizers and DistributedDataParallel. It is in
-    eval mode as a whole (batch norm, dropout, drop path).
+    checkpoints, EMA copies, optimizers and DistributedDataParallel. It is in eval mode
+    as a whole (batch norm, dropout, drop path).
 
     Args:
         model: The teacher, with its weights.
         renormalize: From the student's normalisation to the teacher's.
         classifier: Name of its last linear layer.
-        dtype: Precision of backbone and neck by autocast, ``'float32'``,
-            ``'bfloat16'`` or ``'float16'``. None leaves it to the run.
-            Defaults to None.
+        dtype: Precision of backbone and neck by autocast, ``'float32'``, ``'bfloat16'``
+            or ``'float16'``. None leaves it to the run. Defaults to None.
 
     Raises:
-        ValueError: If ``classifier`` is not a linear layer of the model, or
-            ``dtype`` is unknown.
+        ValueError: If ``classifier`` is not a linear layer of the model, or ``dtype``
+            is unknown.
     """
 
     def __init__(
@@ -42,9 +41,8 @@ class FrozenTeacher:
     ) -> None:
         if dtype not in (None, *DTYPES):
             raise ValueError(
-                f'teacher_dtype={dtype!r} is unknown; choose '
-                f'from {list(DTYPES)}, or None for that of the '
-                'run.'
+                f'teacher_dtype={dtype!r} is unknown; choose from {list(DTYPES)}, or None for that '
+                'of the run.'
             )
         modules = dict(model.named_modules())
         if not isinstance(modules.get(classifier), nn.Linear):
@@ -86,11 +84,11 @@ def build_teacher(teacher: BaseModel | dict, checkpoint: str | None) -> BaseMode
     """Build a teacher and load its weights strictly.
 
     Args:
-        teacher: A model with its weights, or a config. A config may be an
-            upstream one, ``dict(cfg_path='mmpretrain::...', pretrained=True)``.
-        checkpoint: Its weights. None only for a built model, or for a config
-            that names them itself: by ``pretrained`` (True with ``cfg_path``,
-            or a path) or by a ``Pretrained`` ``init_cfg``.
+        teacher: A model with its weights, or a config. A config may be an upstream one,
+            ``dict(cfg_path='mmpretrain::...', pretrained=True)``.
+        checkpoint: Its weights. None only for a built model, or for a config that names
+            them itself: by ``pretrained`` (True with ``cfg_path``, or a path) or by a
+            ``Pretrained`` ``init_cfg``.
 
     Raises:
         ValueError: If a config has no weights, or they do not fit.
@@ -132,8 +130,7 @@ def load_strictly(model: nn.Module, checkpoint: str) -> None:
     misfit = load_all(model, dict(read_state_dict(checkpoint)))
     if misfit:
         raise ValueError(
-            f'teacher checkpoint {checkpoint!r} does not fit '
-            f'{type(model).__name__}: {misfit}. A teacher with some random '
-            'weights teaches nothing; give the checkpoint of exactly this '
+            f'teacher checkpoint {checkpoint!r} does not fit {type(model).__name__}: {misfit}. A '
+            'teacher with some random weights teaches nothing; give the checkpoint of exactly this '
             'architecture.'
         )

@@ -18,10 +18,10 @@ from .renormalize import Renormalize
 class GenDD(FpnTeacherDistill):
     """Generative Distribution Distillation (arXiv 2507.14503).
 
-    Training is MMRazor's: the teacher runs backbone and neck, the student its
-    own loss, the distiller the generative one. Prediction gives two answers:
-    ``pred_score`` by the generative path (sampled teacher features through
-    the teacher's classifier) and ``probe_score`` by the student's own head.
+    Training is MMRazor's: the teacher runs backbone and neck, the student its own loss,
+    the distiller the generative one. Prediction gives two answers: ``pred_score`` by
+    the generative path (sampled teacher features through the teacher's classifier) and
+    ``probe_score`` by the student's own head.
 
     The teacher is frozen, in eval mode as a whole, sees the images in its own
     normalisation, and is in no checkpoint: resuming rebuilds it.
@@ -29,33 +29,29 @@ class GenDD(FpnTeacherDistill):
     Args:
         distiller: Config of a :class:`GenDDDistiller`.
         teacher: Config of the teacher, or a built model with its weights.
-        teacher_ckpt: Weights of the teacher, loaded strictly. Needed unless
-            the config names its own. Defaults to None.
-        teacher_classifier: Name of the teacher's last linear layer. Defaults
-            to ``'head.fc'``.
+        teacher_ckpt: Weights of the teacher, loaded strictly. Needed unless the config
+            names its own. Defaults to None.
+        teacher_classifier: Name of the teacher's last linear layer. Defaults to
+            ``'head.fc'``.
         teacher_dtype: Precision in which the teacher runs, ``'float32'``,
-            ``'bfloat16'`` or ``'float16'``. None is that of the run (float32
-            without ``--amp``). Defaults to None.
-        channels_last: Whether images and convolutions of both models are laid
-            out channels last, which tensor cores and most CPUs prefer.
-            Defaults to False.
-        compile: Whether torch.compile turns both backbones and the layers of
-            the denoiser into kernels, or a dict of its options. MMEngine's
-            ``compile=True`` would take in the optimizer, which torch 2.14
-            refuses. Defaults to False.
+            ``'bfloat16'`` or ``'float16'``. None is that of the run (float32 without
+            ``--amp``). Defaults to None.
+        channels_last: Whether images and convolutions of both models are laid out
+            channels last, which tensor cores and most CPUs prefer. Defaults to False.
+        compile: Whether torch.compile turns both backbones and the layers of the
+            denoiser into kernels, or a dict of its options. MMEngine's ``compile=True``
+            would take in the optimizer, which torch 2.14 refuses. Defaults to False.
         val_num_draws: Draws per image in validation. Defaults to 1.
-        test_num_draws: Draws per image in testing. Defaults to 2; the paper
-            takes 5, with its sampler.
-        sample_seed: Seed of the sampling noise; every evaluation starts from
-            it, so that it is repeatable and does not disturb training.
-            Defaults to 0.
-        kwargs: ``architecture`` (the student), ``data_preprocessor``,
-            ``init_cfg`` and what else
-            :class:`mmrazor.models.algorithms.FpnTeacherDistill` takes.
+        test_num_draws: Draws per image in testing. Defaults to 2; the paper takes 5,
+            with its sampler.
+        sample_seed: Seed of the sampling noise; every evaluation starts from it, so
+            that it is repeatable and does not disturb training. Defaults to 0.
+        kwargs: ``architecture`` (the student), ``data_preprocessor``, ``init_cfg`` and
+            what else :class:`mmrazor.models.algorithms.FpnTeacherDistill` takes.
 
     Raises:
-        ValueError: If sizes, draws or preprocessors do not fit, or the
-            teacher has no weights or ones that do not fit.
+        ValueError: If sizes, draws or preprocessors do not fit, or the teacher has no
+            weights or ones that do not fit.
     """
 
     teacher: FrozenTeacher
@@ -82,9 +78,8 @@ class GenDD(FpnTeacherDistill):
                 )
         if kwargs.get('teacher_trainable', False):
             raise ValueError(
-                'teacher_trainable=True: the teacher of GenDD is '
-                'frozen, as its features are the target; leave '
-                'the option out.'
+                'teacher_trainable=True: the teacher of GenDD is frozen, as its features are the '
+                'target; leave the option out.'
             )
         model = build_teacher(teacher, teacher_ckpt)
         # FrozenTeacher keeps the whole teacher in eval mode.
@@ -151,9 +146,8 @@ class GenDD(FpnTeacherDistill):
             num_draws: Draws per image, at least 1.
 
         Returns:
-            The samples with ``pred_score`` and ``pred_label`` of the
-            generative path and, unless the probe is untrained,
-            ``probe_score`` and ``probe_label``.
+            The samples with ``pred_score`` and ``pred_label`` of the generative path
+            and, unless the probe is untrained, ``probe_score`` and ``probe_label``.
         """
         inputs = inputs.to(memory_format=self.memory_format)
         with self.distiller.student_recorders:
@@ -238,9 +232,8 @@ class GenDD(FpnTeacherDistill):
                 and connector.normalized_shape != (head.condition_dim,)
             ):
                 raise ValueError(
-                    f'connectors.condition.normalized_shape='
-                    f'{connector.normalized_shape} does not fit '
-                    f'condition_dim={head.condition_dim}; make them equal.'
+                    f'connectors.condition.normalized_shape={connector.normalized_shape} does not '
+                    f'fit condition_dim={head.condition_dim}; make them equal.'
                 )
 
     def _check_batch_augments(self) -> None:
@@ -251,8 +244,7 @@ class GenDD(FpnTeacherDistill):
             and getattr(self.data_preprocessor, 'batch_augments', None) is None
         ):
             raise ValueError(
-                'the student has batch augmentations (train_cfg), but the '
-                'data_preprocessor of the algorithm, which is the one that '
-                'runs, has none; put data_preprocessor into the student '
-                '(architecture) instead of the top level of the config.'
+                'the student has batch augmentations (train_cfg), but the data_preprocessor of the '
+                'algorithm, which is the one that runs, has none; put data_preprocessor into the '
+                'student (architecture) instead of the top level of the config.'
             )

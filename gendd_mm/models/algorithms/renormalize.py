@@ -9,19 +9,18 @@ from torch import Tensor, nn
 class Renormalize(nn.Module):
     """Turn inputs normalised for one model into those of another.
 
-    ``x' = (flip(x) * std + mean - mean') / std'``, per channel, where the flip
-    undoes a different channel order. Mixup and CutMix commute with it.
+    ``x' = (flip(x) * std + mean - mean') / std'``, per channel, where the flip undoes a
+    different channel order. Mixup and CutMix commute with it.
 
     Args:
         source: Data preprocessor that made the inputs.
-        target: Data preprocessor of the model that will see them. None, one
-            that states no mean, or one with the same settings makes this the
-            identity: a model config without its own preprocessor takes the
-            inputs of the run it is in.
+        target: Data preprocessor of the model that will see them. None, one that states
+            no mean, or one with the same settings makes this the identity: a model
+            config without its own preprocessor takes the inputs of the run it is in.
 
     Raises:
-        ValueError: If a preprocessor does something else to an image than
-            normalise it by its ``mean`` and ``std`` and swap its channels.
+        ValueError: If a preprocessor does something else to an image than normalise it
+            by its ``mean`` and ``std`` and swap its channels.
     """
 
     scale: Tensor
@@ -65,8 +64,8 @@ class _Normalization(NamedTuple):
 def _measured(preprocessor: nn.Module) -> _Normalization:
     """Read the mean and std of a preprocessor and check them on one pixel.
 
-    Whether it swaps the channels is measured: mmpretrain's and mmengine's
-    preprocessors keep that setting under different names, partly private.
+    Whether it swaps the channels is measured: mmpretrain's and mmengine's preprocessors
+    keep that setting under different names, partly private.
     """
     mean, std = (getattr(preprocessor, name, None) for name in ('mean', 'std'))
     is_stated = mean is not None and std is not None

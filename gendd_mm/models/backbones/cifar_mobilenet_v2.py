@@ -18,10 +18,9 @@ class InvertedResidual(nn.Module):
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        stride: Stride of the 3x3. With stride 1 and equal channels there is a
-            shortcut.
-        expand_ratio: How much wider the middle is. With 1 there still is a
-            first 1x1, which MMPretrain's block leaves out.
+        stride: Stride of the 3x3. With stride 1 and equal channels there is a shortcut.
+        expand_ratio: How much wider the middle is. With 1 there still is a first 1x1,
+            which MMPretrain's block leaves out.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, expand_ratio: int) -> None:
@@ -42,9 +41,9 @@ class InvertedResidual(nn.Module):
 class CIFARMobileNetV2(StagedBackbone):
     """MobileNetV2 for images of 32x32, as in the CRD benchmark.
 
-    Unlike MMPretrain's, it has fewer strides, ReLU instead of ReLU6, widths
-    that are not rounded to multiples of 8, and an expansion in the first block
-    too. The benchmark's "MobileNetV2" has half the width, the default here.
+    Unlike MMPretrain's, it has fewer strides, ReLU instead of ReLU6, widths that are
+    not rounded to multiples of 8, and an expansion in the first block too. The
+    benchmark's "MobileNetV2" has half the width, the default here.
 
     Args:
         widen_factor: Factor of the channels.

@@ -10,10 +10,10 @@ from gendd_mm.registry import MODELS
 class CIFARResNet(ResNet_CIFAR):
     """ResNet of three stages for images of 32x32 (arXiv 1512.03385, 4.2).
 
-    MMPretrain's ``ResNet_CIFAR`` is the four-stage ImageNet network with
-    another stem. This one has three stages of n blocks of two convolutions,
-    depth = 6n + 2. A shortcut between different shapes is a convolution, as in
-    the CRD benchmark, not the padding of the original.
+    MMPretrain's ``ResNet_CIFAR`` is the four-stage ImageNet network with another stem.
+    This one has three stages of n blocks of two convolutions, depth = 6n + 2. A
+    shortcut between different shapes is a convolution, as in the CRD benchmark, not the
+    padding of the original.
 
     "resnet8x4" and "resnet32x4" are depths 8 and 32 with stem_channels=32,
     base_channels=64.
@@ -21,10 +21,10 @@ class CIFARResNet(ResNet_CIFAR):
     Args:
         depth: 8, 14, 20, ... up to 110.
         stem_channels: Channels of the stem.
-        base_channels: Channels of the first stage; each later stage doubles
-            them. The last map is (B, 4 * base_channels, 8, 8).
-        zero_init_residual: As in ``ResNet``; off, as in the benchmark.
-        **kwargs: Other arguments of ``ResNet``: out_indices, init_cfg ...
+        base_channels: Channels of the first stage; each later stage doubles them. The
+            last map is (B, 4 * base_channels, 8, 8).
+        zero_init_residual: As in ``ResNet``; off, as in the benchmark. **kwargs: Other
+        arguments of ``ResNet``: out_indices, init_cfg ...
 
     Raises:
         ValueError: If ``depth`` is not one of those.

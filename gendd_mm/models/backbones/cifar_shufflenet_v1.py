@@ -17,16 +17,16 @@ BN = dict(type='BN')
 class ShuffleUnit(nn.Module):
     """A grouped 1x1, a channel shuffle, a depthwise 3x3 and a grouped 1x1.
 
-    MMPretrain's unit shuffles after the 3x3, has no activation there, and
-    derives its middle width from the concatenated channels.
+    MMPretrain's unit shuffles after the 3x3, has no activation there, and derives its
+    middle width from the concatenated channels.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         groups: Groups of the last 1x1.
         first_groups: Groups of the first 1x1.
-        stride: 1 adds the input to the result. 2 pools the input and appends
-            it, so only the remaining channels are computed.
+        stride: 1 adds the input to the result. 2 pools the input and appends it, so
+            only the remaining channels are computed.
     """
 
     def __init__(

@@ -17,8 +17,8 @@ BN = dict(type='BN')
 class CIFARShuffleNetV2(StagedBackbone):
     """ShuffleNetV2 (1x) for images of 32x32, as in the CRD benchmark.
 
-    MMPretrain's units behind a stem that is a 1x1 convolution without stride
-    or pooling.
+    MMPretrain's units behind a stem that is a 1x1 convolution without stride or
+    pooling.
 
     Args:
         out_indices: Stages to return, from 0 to 3. None returns the last,

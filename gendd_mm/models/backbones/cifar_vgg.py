@@ -14,10 +14,10 @@ from .staged_backbone import KAIMING, StagedBackbone
 class CIFARVGG(StagedBackbone):
     """VGG for images of 32x32, as in the CRD benchmark.
 
-    MMPretrain's VGG pools after each of its five stages, which leaves one
-    pixel, and has no depth 8. This one halves the size three times, so the
-    last map is (B, 512, 4, 4). Its classifier is one linear layer after global
-    pooling; the depth still counts the three layers of the original.
+    MMPretrain's VGG pools after each of its five stages, which leaves one pixel, and
+    has no depth 8. This one halves the size three times, so the last map is
+    (B, 512, 4, 4). Its classifier is one linear layer after global pooling; the depth
+    still counts the three layers of the original.
 
     Args:
         depth: 8, 11, 13, 16 or 19.

@@ -12,16 +12,16 @@ from gendd_mm.registry import MODELS
 class ConvProjector(BaseModule):
     """Bottleneck of 1x1, 3x3 and 1x1 convolutions, with batch norm and ReLU.
 
-    SimKD's projector (arXiv 2203.14001, Sec. 3). The last ReLU suits a
-    teacher whose map ends with one.
+    SimKD's projector (arXiv 2203.14001, Sec. 3). The last ReLU suits a teacher whose
+    map ends with one.
 
     Args:
         in_channels: Channels of the student's map.
         out_channels: Channels of the teacher's map, D.
-        reduction: The bottleneck has ``out_channels // reduction`` channels.
-            Defaults to 2, as in the paper.
-        map_size: Side of the teacher's map, to which a student's larger map
-            is averaged first. None leaves it. Defaults to None.
+        reduction: The bottleneck has ``out_channels // reduction`` channels. Defaults
+            to 2, as in the paper.
+        map_size: Side of the teacher's map, to which a student's larger map is averaged
+            first. None leaves it. Defaults to None.
         init_cfg: Initialisation config. Defaults to None.
 
     Raises:
@@ -59,9 +59,8 @@ class ConvProjector(BaseModule):
         """
         if feature.dim() != 4:
             raise ValueError(
-                f'a feature of shape {tuple(feature.shape)} is '
-                "no map (B, S, H, W); leave out the student's "
-                'neck, or use projection=None.'
+                f'a feature of shape {tuple(feature.shape)} is no map (B, S, H, W); leave out the '
+                "student's neck, or use projection=None."
             )
         if self.map_size is not None:
             feature = F.adaptive_avg_pool2d(feature, self.map_size)

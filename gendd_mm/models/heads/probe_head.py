@@ -13,22 +13,19 @@ from .standardizer import Standardizer
 class LinearProbeHead(LinearClsHead):
     """A linear classifier on detached features.
 
-    It measures the features and makes the student a plain classifier; it
-    never moves the backbone (arXiv 2507.14503, linear probing). Exported, it
-    is an mmpretrain ``LinearClsHead``.
+    It measures the features and makes the student a plain classifier; it never moves
+    the backbone (arXiv 2507.14503, linear probing). Exported, it is an mmpretrain
+    ``LinearClsHead``.
 
     Args:
-        trainable: False freezes it and makes it label-free: ``loss`` reads no
-            labels and returns nothing, for unsupervised training. Defaults
-            to True.
-        standardize: Give the linear layer features of zero mean and unit
-            variance, by running statistics. Still a linear classifier, and
-            exported as a single layer, but one that learns at the rate of
-            the others whatever the scale of the features. Defaults to False,
-            as in the paper.
-        kwargs: Arguments of :class:`mmpretrain.models.LinearClsHead`:
-            ``num_classes``, ``in_channels``, ``loss``, ``topk``, ``cal_acc``,
-            ``init_cfg``.
+        trainable: False freezes it and makes it label-free: ``loss`` reads no labels
+            and returns nothing, for unsupervised training. Defaults to True.
+        standardize: Give the linear layer features of zero mean and unit variance, by
+            running statistics. Still a linear classifier, and exported as a single
+            layer, but one that learns at the rate of the others whatever the scale of
+            the features. Defaults to False, as in the paper.
+        kwargs: Arguments of :class:`mmpretrain.models.LinearClsHead`: ``num_classes``,
+            ``in_channels``, ``loss``, ``topk``, ``cal_acc``, ``init_cfg``.
     """
 
     def __init__(self, *args, trainable: bool = True, standardize: bool = False, **kwargs) -> None:
@@ -46,10 +43,9 @@ class LinearProbeHead(LinearClsHead):
         feature = super().pre_logits(feats)
         if feature.size(-1) != self.in_channels:
             raise ValueError(
-                f'in_channels={self.in_channels} does not fit a student '
-                f'feature of size {feature.size(-1)}; set in_channels, '
-                "condition_dim and the condition's normalized_shape to "
-                f'{feature.size(-1)}.'
+                f'in_channels={self.in_channels} does not fit a student feature of size '
+                f"{feature.size(-1)}; set in_channels, condition_dim and the condition's "
+                f'normalized_shape to {feature.size(-1)}.'
             )
         # Detached: the probe measures the features; it must not shape them.
         return self.standardizer(feature.detach())

@@ -12,29 +12,24 @@ class ReusedClassifierHead(ClsHead):
     """Project to the teacher's feature size, classify with its classifier.
 
     The optional warm-up of GenDD (arXiv 2507.14503, stage 1): backbone,
-    ``Linear(S, D)`` (identity when S = D), frozen teacher classifier,
-    cross-entropy.
+    ``Linear(S, D)`` (identity when S = D), frozen teacher classifier, cross-entropy.
 
     Args:
         num_classes: Number of classes C.
         in_channels: Student feature size S.
         teacher_dim: Teacher feature size D.
-        teacher_ckpt: Teacher checkpoint that holds the classifier. None
-            leaves it at its initialisation, for loading a warm-up checkpoint,
-            which holds it too.
-        teacher_classifier: Name of the classifier in that checkpoint.
-            Defaults to ``'head.fc'``.
-        projection: Config of another projection; ``in_channels`` and
-            ``out_channels`` are filled in. If it gives a map, that is
-            averaged before the classifier. None means ``Linear(S, D)``, or
-            the identity when S = D. Defaults to None.
+        teacher_ckpt: Teacher checkpoint that holds the classifier. None leaves it at
+            its initialisation, for loading a warm-up checkpoint, which holds it too.
+        teacher_classifier: Name of the classifier in that checkpoint. Defaults to
+            ``'head.fc'``.
+        projection: Config of another projection; ``in_channels`` and ``out_channels``
+            are filled in. If it gives a map, that is averaged before the classifier.
+            None means ``Linear(S, D)``, or the identity when S = D. Defaults to None.
         init_cfg: Initialisation config. Defaults to None.
-        kwargs: ``loss``, ``topk``, ``cal_acc`` of
-            :class:`mmpretrain.models.ClsHead`.
+        kwargs: ``loss``, ``topk``, ``cal_acc`` of :class:`mmpretrain.models.ClsHead`.
 
     Raises:
-        ValueError: If the checkpoint lacks the classifier or its shape does
-            not fit.
+        ValueError: If the checkpoint lacks the classifier or its shape does not fit.
     """
 
     def __init__(
@@ -98,10 +93,8 @@ class ReusedClassifierHead(ClsHead):
                 )
             if weights[full].shape != parameter.shape:
                 raise ValueError(
-                    f'{full!r} in {path!r} has shape '
-                    f'{tuple(weights[full].shape)}, but num_classes='
-                    f'{self.num_classes} and teacher_dim='
-                    f'{self.classifier.in_features} ask for '
+                    f'{full!r} in {path!r} has shape {tuple(weights[full].shape)}, but num_classes='
+                    f'{self.num_classes} and teacher_dim={self.classifier.in_features} ask for '
                     f'{tuple(parameter.shape)}.'
                 )
             parameter.data.copy_(weights[full])

@@ -14,15 +14,15 @@ from .reused_head import ReusedClassifierHead
 class SimKDHead(ReusedClassifierHead):
     """Projector and frozen teacher classifier, trained by features alone.
 
-    Chen et al., arXiv 2203.14001: no cross-entropy and no labels; a squared
-    error between the projected feature and the teacher's is the only loss. In
-    MMRazor that is a ``ModuleOutputs`` recorder of ``head.projection`` and an
-    ``L2Loss`` (configs/digits/simkd_digits.py).
+    Chen et al., arXiv 2203.14001: no cross-entropy and no labels; a squared error
+    between the projected feature and the teacher's is the only loss. In MMRazor that is
+    a ``ModuleOutputs`` recorder of ``head.projection`` and an ``L2Loss``
+    (configs/digits/simkd_digits.py).
 
     Args:
-        projection: Config of the projector. None means ``Linear(S, D)`` on
-            pooled features. Defaults to ``dict(type='ConvProjector')``, the
-            paper's, on maps: the student needs no neck.
+        projection: Config of the projector. None means ``Linear(S, D)`` on pooled
+            features. Defaults to ``dict(type='ConvProjector')``, the paper's, on maps:
+            the student needs no neck.
         kwargs: Arguments of :class:`ReusedClassifierHead`.
     """
 

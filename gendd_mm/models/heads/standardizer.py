@@ -13,9 +13,8 @@ MIN_VARIANCE = 1e-12
 class Standardizer(nn.Module):
     """``(f - mean) / std`` of each channel, without gradient.
 
-    Batch normalization without parameters, except that training normalises
-    by the same running statistics as testing. They are those of all ranks,
-    and saved.
+    Batch normalization without parameters, except that training normalises by the same
+    running statistics as testing. They are those of all ranks, and saved.
 
     Args:
         num_channels: Feature size S.

@@ -11,9 +11,9 @@ from gendd_mm.registry import MODELS
 class UnlabeledClsHead(LinearClsHead):
     """``LinearClsHead`` without a loss of its own, for unlabeled images.
 
-    MMRazor's ``SingleTeacherDistill`` calls the losses of teacher and student
-    to record their scores, and these losses read labels. Here the loss only
-    computes the scores. The weights are those of a ``LinearClsHead``.
+    MMRazor's ``SingleTeacherDistill`` calls the losses of teacher and student to record
+    their scores, and these losses read labels. Here the loss only computes the scores.
+    The weights are those of a ``LinearClsHead``.
     """
 
     def loss(

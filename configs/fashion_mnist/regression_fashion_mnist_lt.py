@@ -1,8 +1,0 @@
-"""GenDD's network as a regression on a long tail of Fashion-MNIST.
-
-python tools/train.py configs/fashion_mnist/regression_fashion_mnist_lt.py
-"""
-
-_base_ = ['_base_/regression.py', '_base_/long_tailed.py']
-
-model = dict(teacher_ckpt='work_dirs/teacher_fashion_mnist_lt/epoch_8.pth')

@@ -1,0 +1,192 @@
+"""Options of tools/train.py and tools/test.py, from the command line to the config."""
+
+import os
+import runpy
+import sys
+from unittest import mock
+
+import pytest
+import small_models
+import torch
+import toy_run
+from mmengine.config import Config
+from small_models import ROOT
+
+from gendd_mm.engine import launch, options, stages
+
+
+@pytest.fixture(scope='module')
+def config(tmp_path_factory) -> str:
+    """A config of a tiny run, in a folder whose name has a space."""
+    return toy_run.write(tmp_path_factory.mktemp('a folder'))
+
+
+@pytest.fixture
+def no_cuda(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    monkeypatch.setattr(options, 'get_device', lambda: 'cpu')
+
+
+def parse(tool: str, *arguments: str):
+    """Read arguments with the parser of a tool."""
+    space = runpy.run_path(str(ROOT / 'tools' / f'{tool}.py'), run_name=tool)
+    with mock.patch.object(sys, 'argv', [f'{tool}.py', *arguments]):
+        return space['parse_args']()
+
+
+def merged(config: str, *more: str) -> Config:
+    path, run_options = parse('train', config, *more)
+    return options.merge_train(options.read_config(path), run_options)
+
+
+# What they change in the config.
+def test_command_line_wins_over_config_over_name(config):
+    assert merged(config).work_dir == os.path.join('work_dirs', 'toy')
+    asked = ('--cfg-options', 'work_dir=here')
+    assert merged(config, *asked).work_dir == 'here'
+    assert merged(config, '--work-dir', 'x y', *asked).work_dir == 'x y'
+
+
+def test_a_loader_without_workers_is_given_nothing_for_workers(config, no_cuda):
+    loader = merged(config).train_dataloader
+    assert loader.persistent_workers is False
+    assert 'prefetch_factor' not in loader
+    assert loader.pin_memory is False
+    assert loader.collate_fn == dict(type='default_collate')
+
+
+def test_a_loader_with_workers_keeps_them(config):
+    workers = ('--cfg-options', 'train_dataloader.num_workers=2')
+    loader = merged(config, *workers).train_dataloader
+    assert loader.persistent_workers is True
+    assert loader.prefetch_factor == 2
+    loader = merged(config, '--no-persistent-workers', *workers).train_dataloader
+    assert loader.persistent_workers is False
+
+
+def test_memory_is_pinned_where_there_is_cuda(config, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    assert merged(config).val_dataloader.pin_memory is True
+    assert merged(config, '--no-pin-memory').val_dataloader.pin_memory is False
+
+
+def test_no_validate_drops_validation(config):
+    cfg = merged(config, '--no-validate')
+    assert cfg.val_cfg is None
+    assert cfg.val_dataloader is None
+    assert cfg.val_evaluator is None
+
+
+def test_resume_from_a_path(config, tmp_path):
+    assert merged(config).get('resume', False) is False
+    checkpoint = tmp_path / 'a.pth'
+    checkpoint.touch()
+    cfg = merged(config, '--resume', str(checkpoint))
+    assert cfg.resume is True
+    assert cfg.load_from == str(checkpoint)
+
+
+def test_resume_from_a_path_wins_over_load_from(config, tmp_path):
+    """The run goes on from the path; the config's checkpoint is never read."""
+    first, second = tmp_path / 'first', tmp_path / 'second'
+    with small_models.quickly():
+        stages.train_stages(*parse('train', config, '--work-dir', str(first)))
+        settings = ['load_from=gone.pth', 'train_cfg.max_epochs=2']
+        asked = ['--resume', str(first / 'epoch_1.pth'), '--cfg-options', *settings]
+        stages.train_stages(*parse('train', config, '--work-dir', str(second), *asked))
+    # 4 steps an epoch; of the second run, those of its second epoch.
+    assert torch.load(second / 'epoch_2.pth')['meta']['iter'] == 8
+    assert not (second / 'epoch_1.pth').exists()
+
+
+@pytest.mark.parametrize('how', [['--resume'], ['--cfg-options', 'resume=True']])
+def test_resume_goes_on_or_begins(config, tmp_path, how):
+    """The same command from the first start to the last."""
+    asked = ['--work-dir', str(tmp_path), *how]
+    cfg = merged(config, *asked)
+    assert cfg.resume is False
+    assert cfg.get('load_from') is None
+    latest = tmp_path / 'epoch_3.pth'
+    torch.save(dict(), latest)
+    (tmp_path / 'last_checkpoint').write_text(str(latest))
+    cfg = merged(config, *asked)
+    assert cfg.resume is True
+    assert cfg.load_from == str(latest)
+
+
+def test_resume_without_a_checkpoint_keeps_load_from(config, tmp_path):
+    cfg = merged(
+        config, '--work-dir', str(tmp_path), '--resume', '--cfg-options', 'load_from=start.pth'
+    )
+    assert cfg.resume is False
+    assert cfg.load_from == 'start.pth'
+
+
+def test_the_default_changes_nothing_and_a_stage_is_a_number(config):
+    assert parse('train', config) == (config, options.RunOptions())
+    assert parse('train', config, '--stage', '2') == (config, options.RunOptions(stage=2))
+    with pytest.raises(SystemExit):
+        parse('train', config, '--stage', '3')
+
+
+def test_amp_changes_the_wrapper(config, monkeypatch):
+    monkeypatch.setattr(options, 'get_device', lambda: 'cuda')
+    wrapper = merged(config, '--amp').optim_wrapper
+    assert wrapper.type == 'AmpOptimWrapper'
+    assert wrapper.loss_scale == 'dynamic'
+
+
+def test_test_options_reach_the_config(config, tmp_path):
+    checkpoint = tmp_path / 'a.pth'
+    checkpoint.touch()
+    arguments = ['--amp', '--out', 'm.json', '--out-item', 'metrics']
+    asked = parse('test', config, str(checkpoint), *arguments)
+    assert (asked['out'], asked['out_item']) == ('m.json', 'metrics')
+    cfg = options.merge_test(
+        options.read_config(asked['config']), asked['checkpoint'], asked['options']
+    )
+    assert cfg.load_from == str(checkpoint)
+    assert cfg.resume is False
+    assert cfg.test_cfg.fp16 is True
+
+
+# Bad input: one clear error before anything is built.
+@pytest.mark.parametrize(
+    ('more', 'error', 'message'),
+    [
+        (['--resume', 'gone.pth'], FileNotFoundError, '--resume.*gone.pth'),
+        (['--auto-scale-lr'], ValueError, 'base_batch_size'),
+        (['--amp'], ValueError, 'cannot train on cpu.*Leave --amp out'),
+        (
+            ['--amp', '--cfg-options', 'optim_wrapper.type=OptimWrapperDict'],
+            ValueError,
+            'type=OptimWrapperDict is neither',
+        ),
+        (['--launcher', 'pytorch'], ValueError, 'RANK.*dist_train.sh'),
+        (['--launcher', 'slurm'], ValueError, 'SLURM_PROCID.*slurm_train.sh'),
+    ],
+)
+def test_train_names_what_is_wrong(config, no_cuda, monkeypatch, more, error, message):
+    for name in ('RANK', 'SLURM_PROCID'):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(error, match=message):
+        merged(config, *more)
+
+
+def test_a_missing_config_is_named():
+    with pytest.raises(FileNotFoundError, match='config not found: gone.py'):
+        stages.train_stages(*parse('train', 'gone.py'))
+
+
+@pytest.mark.parametrize(
+    ('checkpoint', 'more', 'error', 'message'),
+    [
+        ('gone.pth', [], FileNotFoundError, 'checkpoint not found: gone.pth'),
+        (__file__, ['--out-item', 'pred'], ValueError, 'with --out'),
+        (__file__, ['--out', 'a.json'], ValueError, 'a.json.*.pkl'),
+        (__file__, ['--cfg-options', 'test_cfg=None'], ValueError, 'no test_cfg'),
+    ],
+)
+def test_test_names_what_is_wrong(config, checkpoint, more, error, message):
+    with pytest.raises(error, match=message):
+        launch.run_test(**parse('test', config, checkpoint, *more))
