@@ -175,6 +175,35 @@ def test_stage_2_starts_from_the_best_epoch_where_stage_1_keeps_it(ran, tmp_path
     assert warm_starts(ran[-1]) == [str(tmp_path / 'stage1' / 'best_*.pth')]
 
 
+def test_a_run_starts_from_the_file_that_mmengine_leaves(tmp_path):
+    teacher = small_models.digits_teacher(tmp_path / 'teacher.pth')
+    small = {
+        'train_cfg.max_epochs': 2,
+        'train_cfg.val_interval': 1,
+        'train_dataloader.dataset.indices': 64,
+    }
+    hook = 'stage1.default_hooks.checkpoint'
+    cfg_options = {
+        **{f'stage1.{key}': value for key, value in small.items()},
+        f'{hook}.save_best': 'accuracy/top1',
+        f'{hook}.rule': 'less',  # so that it is not the last
+        'stage1.model.head.teacher_ckpt': teacher,
+        'model.teacher_ckpt': teacher,
+        'train_cfg.max_epochs': 1,
+        'train_dataloader.dataset.indices': 64,
+        'optim_wrapper.optimizer.lr': 0.0,  # it keeps what it started from
+    }
+    with small_models.quickly():
+        train(work_dir=str(tmp_path), validate=True, cfg_options=cfg_options)
+    (best,) = (tmp_path / 'stage1').glob('best_*.pth')
+    assert best.name == 'best_accuracy_top1_epoch_1.pth'
+    first, second = (
+        torch.load(path, weights_only=True)['state_dict']
+        for path in (best, tmp_path / 'epoch_1.pth')
+    )
+    assert first['backbone.conv1.weight'].equal(second['architecture.backbone.conv1.weight'])
+
+
 def test_an_unfinished_stage_1_is_resumed(ran, tmp_path):
     save(tmp_path / 'stage1', 4)
     train(work_dir=str(tmp_path), resume='auto')
