@@ -39,7 +39,7 @@ def _register_process(process: type[generative.DiffusionProcess]) -> None:
         if num_steps is not None:
             warnings.warn(
                 f'num_steps of {process.__name__} is now num_timesteps; samplers keep num_steps.',
-                DeprecationWarning,
+                FutureWarning,  # Python hides a DeprecationWarning outside of scripts
                 stacklevel=2,
             )
             kwargs['num_timesteps'] = num_steps
