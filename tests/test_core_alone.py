@@ -69,6 +69,24 @@ def test_the_rest_names_the_extra_that_brings_the_stack(touch):
         assert word in message
 
 
+def test_half_a_stack_is_told_that_nothing_is_registered():
+    """MMEngine would only say that it does not know a type of ours."""
+    code = "import sys; sys.modules['mmrazor'] = None; import gendd_mm"
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert 'registers nothing, because mmrazor is not installed' in done.stderr
+    assert "pip install 'gendd_mm[mm]'" in done.stderr
+
+
+def test_torch_alone_imports_in_silence():
+    done = subprocess.run(
+        [sys.executable, '-c', WITHOUT_STACK.replace(", 'numpy'", '') + 'import gendd_mm'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ('', '')
+
+
 def test_a_name_that_is_nowhere_is_an_attribute_error_with_the_stack():
     with pytest.raises(AttributeError):
         importlib.import_module('gendd_mm').nothing  # noqa: B018
