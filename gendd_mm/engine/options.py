@@ -1,11 +1,9 @@
 """Options of a run, and what they change in its config.
 
-They mean the same as in MMPretrain. In addition, a config works without a GPU
-and without worker processes, and a missing file is an error before anything is
-built.
+They mean the same as in MMPretrain. In addition, a config works without a GPU and
+without worker processes, and a missing file is an error before anything is built.
 """
 
-import logging
 import os
 import os.path as osp
 from collections.abc import Mapping
@@ -16,6 +14,7 @@ from unittest import mock
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.logging import MMLogger
 
 from gendd_mm.engine.latest_checkpoint import latest_checkpoint
 
@@ -37,15 +36,14 @@ class RunOptions:
         work_dir: Folder of logs and checkpoints. None takes the config's, or
             ``work_dirs/`` and the config's name.
         cfg_options: Settings of the config to override, by dotted name.
-        launcher: Who started the processes: ``'none'``, ``'pytorch'``,
-            ``'slurm'`` or ``'mpi'``.
+        launcher: Who started the processes: ``'none'``, ``'pytorch'``, ``'slurm'`` or
+            ``'mpi'``.
         local_rank: Rank on this machine, unless the environment gives it.
         amp: Whether to compute in mixed precision.
         pin_memory: False keeps the memory of batches unpinned.
         persistent_workers: False restarts the dataloader workers each epoch.
-        resume: Checkpoint to go on from; ``'auto'`` is the latest in the work
-            dir, or the beginning if there is none. This field and those below
-            are for training.
+        resume: Checkpoint to go on from; ``'auto'`` is the latest in the work dir, or the
+            beginning if there is none. This and the fields below are for training.
         stage: 1 or 2 to run that stage alone.
         validate: False trains without evaluation.
         auto_scale_lr: Whether to scale the learning rate to the batch size.
@@ -69,8 +67,8 @@ def read_config(path: str, choices: Mapping[str, str] | None = None) -> Config:
 
     Args:
         path: The file.
-        choices: Values of its variables, which it writes ``{{$NAME:default}}``.
-            A variable without a value here has that of the environment.
+        choices: Values of its variables, which it writes ``{{$NAME:default}}``. A
+            variable without a value here has that of the environment.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -78,12 +76,15 @@ def read_config(path: str, choices: Mapping[str, str] | None = None) -> Config:
     _check_file('config', path)
     if not choices:
         return Config.fromfile(path)
-    logging.disable(logging.INFO)  # a line for each variable that is found
+    # MMEngine logs a line for each variable, and ignores logging.disable().
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('WARNING')
     try:
         with mock.patch.dict(os.environ, choices):
             return Config.fromfile(path)
     finally:
-        logging.disable(logging.NOTSET)
+        logger.setLevel(level)
 
 
 def merge_train(cfg: Config, options: RunOptions) -> Config:
@@ -91,8 +92,8 @@ def merge_train(cfg: Config, options: RunOptions) -> Config:
 
     Raises:
         FileNotFoundError: If ``--resume`` names a file that does not exist.
-        ValueError: If an option contradicts the config or the machine, or the
-            run to resume has lost its checkpoints.
+        ValueError: If an option contradicts the config or the machine, or the run to
+            resume has lost its checkpoints.
     """
     _merge_common(cfg, options)
     _merge_resume(cfg, options)

@@ -5,10 +5,9 @@ A config names the config of its first stage::
     stage1 = dict(config='{{ fileDirname }}/warmup.py')
 
 The other keys of ``stage1`` override that config, as does
-``--cfg-options stage1.train_cfg.max_epochs=5``. Parts of the pair that it does
-not name are those of stage 2. Both stages run one after the other in the same
-processes: under torchrun the process group and its store belong to these, and
-new processes could not join.
+``--cfg-options stage1.train_cfg.max_epochs=5``. Parts of the pair that it does not name
+are those of stage 2. Both stages run one after the other in the same processes: under
+torchrun the process group and its store belong to these, and others could not join.
 """
 
 import copy
@@ -33,10 +32,9 @@ def train_stages(config: str, options: RunOptions) -> None:
     whose checkpoint has the weights already.
 
     Raises:
-        FileNotFoundError: If stage 2 shall run alone and stage 1 has left no
-            checkpoint.
-        ValueError: If stage 1 shall run alone and the config has none, or the
-            stages do not fit together.
+        FileNotFoundError: If stage 2 is to run alone and stage 1 has left no checkpoint.
+        ValueError: If stage 1 is to run alone and the config has none, or the stages do
+            not fit together.
     """
     second = merge_train(read_config(config), options)
     if options.stage == 1 or not second.get('resume'):
