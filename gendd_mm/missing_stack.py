@@ -33,8 +33,8 @@ def refuse_all_but(*usable: str, missing: Sequence[str]) -> None:
     """
     reason = (
         f'{", ".join(missing)} is not installed here; gendd_mm.generative works without it. '
-        'Install the extra `mm` (the tested versions) or `onedl` (the maintained forks): pip '
-        "install 'gendd_mm[mm]'"
+        'Install the extra `mm` (the tested versions) or `onedl` (the maintained forks): in a '
+        "checkout, pip install -e '.[mm]'"
     )
     sys.meta_path.insert(0, _Refusal(__package__, usable, reason))
     if 'mmengine' not in missing:  # which would only say that it does not know a type of ours

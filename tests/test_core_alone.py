@@ -65,16 +65,12 @@ def test_the_rest_names_the_extra_that_brings_the_stack(touch):
     assert result.returncode == 1
     message = result.stderr.splitlines()[-1]
     assert message.startswith('ModuleNotFoundError: gendd_mm.')
-    for word in ('mmengine, mmcv, mmpretrain, mmrazor', 'gendd_mm[mm]', 'gendd_mm.generative'):
+    for word in (
+        'mmengine, mmcv, mmpretrain, mmrazor',
+        "pip install -e '.[mm]'",
+        'gendd_mm.generative',
+    ):
         assert word in message
-
-
-def test_half_a_stack_is_told_that_nothing_is_registered():
-    """MMEngine would only say that it does not know a type of ours."""
-    code = "import sys; sys.modules['mmrazor'] = None; import gendd_mm"
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
-    assert 'registers nothing, because mmrazor is not installed' in done.stderr
-    assert "pip install 'gendd_mm[mm]'" in done.stderr
 
 
 def test_torch_alone_imports_in_silence():
