@@ -65,8 +65,22 @@ def test_the_rest_names_the_extra_that_brings_the_stack(touch):
     assert result.returncode == 1
     message = result.stderr.splitlines()[-1]
     assert message.startswith('ModuleNotFoundError: gendd_mm.')
-    for word in ('mmengine, mmcv, mmpretrain, mmrazor', 'gendd_mm[mm]', 'gendd_mm.generative'):
+    for word in (
+        'mmengine, mmcv, mmpretrain, mmrazor',
+        "pip install -e '.[mm]'",
+        'gendd_mm.generative',
+    ):
         assert word in message
+
+
+def test_torch_alone_imports_in_silence():
+    done = subprocess.run(
+        [sys.executable, '-c', WITHOUT_STACK.replace(", 'numpy'", '') + 'import gendd_mm'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ('', '')
 
 
 def test_a_name_that_is_nowhere_is_an_attribute_error_with_the_stack():

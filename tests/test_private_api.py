@@ -114,6 +114,15 @@ def test_the_list_is_complete():
     assert not known - set(used), f'{known - set(used)} are no longer used; remove them.'
 
 
+def test_the_list_says_where_each_is_used():
+    rows = re.findall(r'^\| `([\w.]+)` \| (`.*?) \|', (ROOT / PAGE).read_text(), re.M)
+    assert {name for name, _ in rows} == set(CHECKS)
+    for name, places in rows:
+        for place in re.findall(r'`([\w/]+\.py)`', places):
+            sources = [path.read_text() for path in (ROOT / 'gendd_mm').rglob(place)]
+            assert any(name.rpartition('.')[2] in source for source in sources), (name, place)
+
+
 def test_the_list_of_the_tests_is_complete():
     used = set(foreign_names('tests'))
     known = {name.rpartition('.')[2] for name in set(CHECKS) | listed('In the tests')}

@@ -7,9 +7,9 @@
     python tools/benchmark.py configs/fashion_mnist/benchmark.yml \\
         --results work_dirs/again/results.jsonl
 
-Stopped, the same command goes on from the last checkpoint. A run that has a
-line of results is not run again unless its config has changed; with a new file
-of ``--results`` all of them are. By default two processes share the grid, after
+If it was stopped, the same command goes on from the last checkpoint. A run that
+has a line of results is not run again unless its config has changed; with a new
+file of ``--results`` all are run. By default two processes share the grid, after
 the teachers have had all cores.
 """
 
@@ -41,7 +41,7 @@ def parse_args() -> argparse.Namespace:
         '--results',
         metavar='FILE',
         help='lines of JSON; checkpoints, tables and plots go beside it '
-        '(default: as the recipe says). A new file runs everything anew',
+        '(default: as the recipe says). A new file runs everything again',
     )
     parser.add_argument(
         '--report',

@@ -2,8 +2,8 @@
 
     python tools/classify_digits.py EXPORTED_DIR OUT_JSON
 
-Uses mmpretrain's own inferencer on image files, and nothing of gendd_mm: what
-someone who is handed the exported files would do.
+Uses mmpretrain's own inferencer on image files, and nothing of gendd_mm, as
+someone would who receives only the exported files.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     bash tools/quickstart.sh [--seeds 0 1 2]
 
-Runs the grid of configs/digits/quickstart.yml; stopped, the same command goes
-on. Each method has the same student, data, optimiser, epochs and seeds. All
-that is written goes to work_dirs/quickstart.
+Runs the grid of configs/digits/quickstart.yml; if it was stopped, the same
+command goes on. Each method has the same student, data, optimiser, epochs and
+seeds. All output goes to work_dirs/quickstart.
 """
 
 import argparse
@@ -64,8 +64,8 @@ def main() -> None:
     console = Console()
     console.print(Markdown(setting_table(records, 'digits', COLUMNS)))
     console.print(
-        'Top-1 in percent on 597 test images. The own output of GenDD is its generative path, '
-        "of the others their classifier. GenDD's exported student, by MMPretrain alone: "
+        'Top-1 in percent on 597 test images. The own output of GenDD is its generative path; '
+        "the others have only their classifier. GenDD's exported student, by MMPretrain alone: "
         f'{exported_top1:.2f}. Written to {summary}.'
     )
 

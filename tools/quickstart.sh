@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # GenDD on real images in minutes: teacher, student alone, KD, DKD, GenDD on
-# two processes, export, and a table of what they reached. Stopped, the same
+# two processes, export, and a table of their top-1. If it was stopped, the same
 # command goes on.
 #   bash tools/quickstart.sh                  one seed
 #   bash tools/quickstart.sh --seeds 0 1 2    several, and their means

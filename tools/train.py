@@ -1,4 +1,4 @@
-"""Train a model, in the stages that its config names.
+"""Train a model in the stages that its config names.
 
 python tools/train.py configs/gendd_digits.py
 bash tools/dist_train.sh configs/digits/gendd_digits_two_stages.py 2 --resume

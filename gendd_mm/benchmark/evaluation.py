@@ -1,4 +1,4 @@
-"""All that is measured of a trained run."""
+"""All measurements of a trained run."""
 
 import copy
 import os.path as osp
@@ -22,14 +22,14 @@ from .cost import multiply_adds
 from .noise_levels import has_generative_head, noise_levels
 from .probes import probe_study
 
-# The paths of a record and the metric's.
+# Names of the two paths in records and in metrics.
 GEN, PROBE = 'gen', 'probe'
-# Images that share what a head computes once for a batch.
+# A head computes some parts once for a whole batch: its size matters.
 COST_BATCH = 64
 
 
 def evaluate(cfg: Config, checkpoint: str, refit: Config) -> dict:
-    """Test a checkpoint in every way that it can be used.
+    """Test every use of a checkpoint.
 
     Args:
         cfg: Prepared config of the run.
@@ -99,9 +99,9 @@ def _test(runner: Runner) -> dict[str, float]:
 
 
 def _by_path(model: nn.Module, metrics: dict[str, float]) -> dict[str, float]:
-    """Metrics by whose classifier the score came from.
+    """Name metrics after the classifier that gave the score.
 
-    A model's own output without a generative path is that of the student's classifier.
+    Without a generative path, a model's own output is that of the student's classifier.
     """
     student = getattr(model, 'student', model)
     if isinstance(model, GenDD) or isinstance(student.head, ReusedClassifierHead):
@@ -112,7 +112,7 @@ def _by_path(model: nn.Module, metrics: dict[str, float]) -> dict[str, float]:
 def _refit_top1(
     train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], num_classes: int
 ) -> float:
-    """Top-1 in percent, of (features, labels) after fitting to others."""
+    """Top-1 in percent on ``test`` of a layer fitted to ``train``."""
     layer = fit_linear(*train, num_classes)
     features, labels = test
     predicted = layer(features.double()).argmax(1)
@@ -122,13 +122,13 @@ def _refit_top1(
 def _shipped(cfg: Config, checkpoint: str, probe_top1: float | None) -> float | None:
     """Top-1 of the exported student, tested as a model of its own."""
     if 'architecture' not in cfg.model:
-        return probe_top1  # a plain classifier as it is
+        return probe_top1  # already a plain classifier
     if not cfg.model.architecture.head.get('trainable', True):
         return None
     out_dir = osp.join(osp.dirname(checkpoint), 'exported')
     exported = export_student(cfg, checkpoint, out_dir)
     student_cfg = copy.deepcopy(cfg)
-    # A new dict: the algorithm's would be merged into it.
+    # Removed first: an assignment would merge into the algorithm's.
     student_cfg._cfg_dict.pop('model')
     student_cfg.model = Config.fromfile(exported.config).model
     return _test(_tester(student_cfg, exported.weights))[f'{GEN}/top1']

@@ -11,7 +11,7 @@ from .recipe import Recipe
 from .records import append_record, exclusive, key_of, latest_records, provenance, read_records
 from .training import OnEpoch, train_run
 
-# Between looks at what other processes are doing.
+# Between two checks of what other processes have finished.
 PAUSE_SECONDS = 5
 
 
@@ -21,7 +21,7 @@ def run_grid(
     seeds: Sequence[int] | None = None,
     methods: Sequence[str] | None = None,
 ) -> list[dict]:
-    """Run what has no record yet, and go on with what was stopped.
+    """Run all that has no record yet; resume what was stopped.
 
     A run whose settings have changed since its record is run again. Several processes
     may do this at once: each takes the next run that no other has taken, and all return
@@ -62,7 +62,7 @@ def run_grid(
 
 def run_one(run: PreparedRun, on_epoch: OnEpoch | None = None) -> dict:
     """Train and test a run that is claimed; returns its record."""
-    # Of the beginning: the tree may change while it trains.
+    # Recorded first: the working tree may change during training.
     origin = provenance()
     teacher_ckpt = None
     if run.teacher:

@@ -23,7 +23,7 @@ def has_generative_head(model: BaseModel) -> bool:
 
 
 def noise_levels(model: GenDD, train_dataloader: Config) -> list[dict]:
-    """What each part of the noise scale tells the student.
+    """Measure what each part of the noise scale teaches the student.
 
     The gradient is that of one image's loss by its condition, the normalised student
     feature: batch norm and augmentation as in training, all parameters as they are. Its
@@ -32,7 +32,7 @@ def noise_levels(model: GenDD, train_dataloader: Config) -> list[dict]:
 
     Args:
         model: A trained GenDD with a generative head; left in training mode.
-        train_dataloader: Of its run.
+        train_dataloader: Config of the dataloader of its run.
 
     Returns:
         For each part, and last for the run's own distribution of steps (``low`` and
@@ -82,7 +82,7 @@ def measure(
         head: Gives the mean loss of a batch.
         pairs: Conditions, shape (B, S), and targets, (B, D), of each batch.
         generator: Source of the draws.
-        timesteps: Distribution of the steps. None takes the head's own.
+        timesteps: Distribution of the timesteps. None takes the head's own.
     """
     losses, squares, products = [], [], []
     for condition, target in pairs:
@@ -97,7 +97,7 @@ def measure(
         each = torch.stack(gradients)
         square = each.square().sum(-1).mean(0)
         squares.append(square)
-        # Of two different draws: |sum|^2 has all products, the same ones too.
+        # Products of different draws: those in |sum|^2 without the squares.
         whole = each.sum(0).square().sum(-1)
         products.append((whole - DRAWS * square) / (DRAWS * (DRAWS - 1)))
     mean_square = torch.cat(squares).mean().item()

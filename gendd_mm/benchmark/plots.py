@@ -9,7 +9,7 @@ Point = tuple[float, float]
 
 
 def pareto_front(points: list[Point]) -> list[Point]:
-    """Those of (cost, accuracy) that nothing cheaper reaches, by cost."""
+    """The points (cost, accuracy) that no cheaper one matches, by cost."""
     front: list[Point] = []
     # At equal cost the best first, which then hides the others.
     for cost, accuracy in sorted(points, key=lambda p: (p[0], -p[1])):
@@ -21,7 +21,8 @@ def pareto_front(points: list[Point]) -> list[Point]:
 def plot_cost(records: list[dict], setting: str, folder: Path) -> list[Path]:
     """Top-1 against test cost of a setting's methods, and the Pareto front.
 
-    A method is there by its own output and, at the cost of the student, by what ships.
+    Each method has a point for its own output and, at the student's cost, one for the
+    student that ships.
     """
     figure, axes = _axes()
     points = []

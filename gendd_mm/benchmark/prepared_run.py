@@ -1,4 +1,4 @@
-"""A run of a grid with all that follows from its recipe, prepared once."""
+"""A run of a grid with all that its recipe implies, prepared once."""
 
 import copy
 import hashlib
@@ -17,7 +17,7 @@ from gendd_mm.engine.options import RunOptions, merge_train, read_config
 from .recipe import TEACHER, Recipe, Run
 from .records import key_of
 
-# Where a run is, and not what it is.
+# These say where a run is stored, not what it computes.
 PLACES = ('work_dir', 'teacher_ckpt', 'load_from', 'resume')
 
 
@@ -48,12 +48,12 @@ class PreparedRun:
 
     @property
     def key(self) -> tuple:
-        """What its record is known by."""
+        """Identifies its record."""
         return *key_of(self.run._asdict()), self.fingerprint
 
     @property
     def trains(self) -> 'PreparedRun':
-        """The run whose training it tests, in most cases itself."""
+        """The run that trains the checkpoint it tests, usually itself."""
         return self.base or self
 
     @property
@@ -62,22 +62,22 @@ class PreparedRun:
         return osp.join(self.work_dir, '.lock')
 
     def runner_config(self, teacher_ckpt: str | None = None) -> Config:
-        """Its config for a runner that trains, or goes on with training."""
+        """Its config for a runner that starts or resumes training."""
         cfg = copy.deepcopy(self.cfg)
         if teacher_ckpt is not None:
             _set_everywhere(cfg._cfg_dict, 'teacher_ckpt', teacher_ckpt)
         # MMEngine keeps loggers by this name, and several runs share a process.
         cfg.experiment_name = uuid.uuid4().hex
-        # The progress bars have the screen; scalars are in the work dir.
+        # The screen belongs to the progress bars; scalars are in the work dir.
         cfg.log_level = 'WARNING'
         # Tested once, at the end.
         return merge_train(cfg, RunOptions(work_dir=self.work_dir, resume='auto', validate=False))
 
 
 def prepare_runs(recipe: Recipe, runs: Sequence[Run]) -> list[PreparedRun]:
-    """Prepare runs of a recipe; what several depend on is prepared once.
+    """Prepare runs of a recipe, and once what several depend on.
 
-    Config files are read now: editing them later changes no grid under way.
+    Config files are read now: later edits do not change a running grid.
     """
 
     @cache
@@ -97,7 +97,7 @@ def prepare_runs(recipe: Recipe, runs: Sequence[Run]) -> list[PreparedRun]:
             base = prepare(run._replace(sweep=None, value=None, retrain=True))
         taught_by = None if teacher is None else teacher.fingerprint
         mark = fingerprint(cfg, method.processes, taught_by)
-        # Settings that have a teacher in common have its folder in common.
+        # Settings with the same teacher share its folder.
         name = osp.splitext(osp.basename(method.config))[0]
         name = '_'.join([name, *(value for _, value in choices)])
         work_dir = osp.join(recipe.work_dir, name, f'{mark}-seed{run.seed}')

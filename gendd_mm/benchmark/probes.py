@@ -1,7 +1,7 @@
 """Ways to get a student that ships alone, without the generative path.
 
-All are linear layers on the frozen student, fitted after training to what the run may
-use: its own training images, with labels only if it has them.
+All are linear layers on the frozen student, fitted after training on the images of the
+run, with labels only if it has them.
 """
 
 import torch
@@ -69,8 +69,8 @@ def _collect(
 ) -> dict[str, Tensor]:
     """Student features, of GenDD generated ones too; labels, if any.
 
-    With the teacher, many times as large, its scores and, of GenDD, features. Generated
-    by ``sampler``, if one is given, in place of the head's.
+    ``with_teacher``, which costs many times as much, adds the teacher's scores and, for
+    GenDD, its features. ``sampler`` generates in place of the head's, if given.
     """
     parts: dict[str, list[Tensor]] = {}
     generator = torch.Generator().manual_seed(0)

@@ -1,4 +1,4 @@
-"""A grid on the screen: what runs, how far it is, how long it will take."""
+"""The progress of a grid on the screen, with an estimate of the time left."""
 
 import time
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from .recipe import TEACHER, Run
 def estimate(runs: Sequence[Run], records: list[dict]) -> float | None:
     """Seconds that runs will take; None while nothing is known.
 
-    A run takes the mean of those of its method in its setting, else of the students of
-    its setting, else of all students, else of all.
+    A run takes the mean time of its method in its setting, else of the students in its
+    setting, else of all students, else of all runs.
     """
     if not records:
         return None
     total = 0.0
     for run in runs:
         here = [each for each in records if each['setting'] == run.setting]
-        # First what says most; a teacher says little of its students.
+        # The closest runs first; a teacher says little about its students.
         alike = (
             [each for each in here if each['method'] == run.method]
             or _students(here)
@@ -43,7 +43,7 @@ class GridProgress:
     Without a terminal the lines alone are printed.
 
     Args:
-        total: All runs of the grid, those done before too.
+        total: Number of runs of the grid, including those done before.
 
     Attributes:
         run: The run that was started last.

@@ -14,7 +14,7 @@ class Run(NamedTuple):
     """One line of the results: a method, with a seed, in a setting.
 
     A run of a sweep has one option of the method at another value; unless ``retrain``,
-    it tests the checkpoint that the method itself has left.
+    it tests the checkpoint that the method itself has trained.
     """
 
     setting: str
@@ -41,9 +41,9 @@ class Sweep(NamedTuple):
     method: str
     option: str
     values: list[Any]
-    # Whether the option matters to training, and not to prediction alone.
+    # Whether the option affects training, not only prediction.
     retrain: bool = True
-    # What else the runs of the sweep set.
+    # Other options that all runs of the sweep set.
     fixed: dict[str, Any] = {}
 
 
@@ -90,7 +90,7 @@ class Setting:
 
 @dataclass
 class Recipe:
-    """A benchmark, as its YAML file says; paths are as usable from here."""
+    """A benchmark, as in its YAML file; paths are relative to the current folder."""
 
     settings: dict[str, Setting]
     seeds: list[int]
@@ -106,8 +106,8 @@ class Recipe:
 
         Raises:
             FileNotFoundError: If it, or a config that it names, is missing.
-            ValueError: If a sweep or comparison names what is not there, or a number of
-                processes is below 1.
+            ValueError: If a sweep or comparison names an unknown setting or method, or a
+                number of processes is below 1.
         """
         content = yaml.safe_load(Path(path).read_text())
         folder = Path(path).parent
@@ -172,7 +172,7 @@ class Recipe:
         return setting.methods[run.method]
 
     def options(self, run: Run) -> dict[str, Any]:
-        """What a run sets beside its config and its seed."""
+        """The options that a run sets on top of its config and its seed."""
         if run.sweep is None:
             return {}
         (sweep,) = [each for each in self.sweeps if each.name == run.sweep]
@@ -220,5 +220,7 @@ def _method(
 def _config(folder: Path, name: str) -> str:
     path = folder / name
     if not path.is_file():
-        raise FileNotFoundError(f'{path} is not there; configs are named relative to the recipe.')
+        raise FileNotFoundError(
+            f'{path} does not exist; paths of configs are relative to the recipe.'
+        )
     return str(path)

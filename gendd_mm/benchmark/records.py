@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def key_of(record: dict) -> tuple:
-    """What a record is a result of."""
+    """Identifies the run of a record, whatever its settings."""
     return tuple(record.get(name) for name in KEY)
 
 
@@ -64,7 +64,7 @@ def latest_records(records: list[dict]) -> list[dict]:
 
 
 def append_record(path: PathLike, record: dict) -> None:
-    """Add a line to a file, also when the process or the machine dies meanwhile.
+    """Append a line to a file, even if the process or the machine dies meanwhile.
 
     The file is replaced as a whole: a reader sees the line or does not. Writers of one
     machine wait for each other.
@@ -122,7 +122,7 @@ def commit() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what computes."""
+    """Versions of the packages that compute."""
     found = dict(python=platform.python_version(), gendd_mm=__version__)
     for package in PACKAGES:
         try:

@@ -108,7 +108,7 @@ def setting_table(
 ) -> str:
     """The methods of a setting, a row each, in the order of the records."""
     methods = by_method(records, setting)
-    # A group is measured of either path.
+    # Either path may have groups.
     measured = {
         group.partition('/')[2]
         for runs in methods.values()

@@ -10,13 +10,13 @@ class Summary(NamedTuple):
     """Mean and standard deviation (n - 1) over seeds."""
 
     mean: float
-    # None of one seed.
+    # None if there is only one seed.
     std: float | None
     num_seeds: int
 
     @classmethod
     def of(cls, values: list[float]) -> 'Summary':
-        """Summarise values, one at least."""
+        """Summarise at least one value."""
         return cls(mean(values), stdev(values) if len(values) > 1 else None, len(values))
 
 

@@ -28,7 +28,7 @@ class TrainingClock(Hook):
     not count. For training by epochs.
 
     Args:
-        on_epoch: Called with the finished and with all epochs.
+        on_epoch: Called with the numbers of finished and of all epochs.
     """
 
     def __init__(self, on_epoch: OnEpoch | None = None) -> None:
@@ -36,7 +36,7 @@ class TrainingClock(Hook):
         self._started = 0.0
 
     def before_train_epoch(self, runner) -> None:
-        """Start; tell where a resumed run is."""
+        """Start the clock; report the progress of a resumed run."""
         if self.on_epoch:
             self.on_epoch(runner.epoch, runner.max_epochs)
         self._started = time.monotonic()
@@ -61,12 +61,12 @@ class Trained(NamedTuple):
 def train_run(
     run: PreparedRun, teacher_ckpt: str | None = None, on_epoch: OnEpoch | None = None
 ) -> Trained:
-    """Train a run unless that is done already.
+    """Train a run unless it is trained already.
 
     Args:
         run: The run.
         teacher_ckpt: Checkpoint of its teacher; None for a teacher.
-        on_epoch: Called with the finished and with all epochs.
+        on_epoch: Called with the numbers of finished and of all epochs.
 
     Raises:
         FileNotFoundError: If training left no checkpoint.
@@ -91,7 +91,7 @@ def train_run(
 def _train(cfg: Config, on_epoch: OnEpoch | None) -> None:
     runner = build_runner(cfg)
     runner.register_hook(TrainingClock(on_epoch))
-    # A line for each parameter of a frozen teacher.
+    # MMEngine logs a line for each parameter of a frozen teacher.
     runner.logger.addFilter(lambda line: 'requires_grad=False' not in line.getMessage())
     runner.train()
     # Runner, loops and hooks refer to each other.
@@ -103,12 +103,12 @@ def _train_together(cfg: Config, processes: int, on_epoch: OnEpoch | None) -> No
     """Train in several processes, which share the cores; wait for them."""
     if 0 < torch.cuda.device_count() < processes:
         raise ValueError(
-            f'processes={processes} need a GPU each, and here are '
+            f'processes={processes} need a GPU each, but there are '
             f'{torch.cuda.device_count()}; set CUDA_VISIBLE_DEVICES= to train on the CPU.'
         )
     epochs = multiprocessing.get_context('spawn').SimpleQueue()
     with tempfile.TemporaryDirectory() as folder:
-        # They meet by a file, so that no port can be taken.
+        # They meet through a file: a port could be in use.
         meeting = f'file://{folder}/store'
         context = multiprocessing.spawn(
             _train_as, (cfg, processes, meeting, epochs), nprocs=processes, join=False
@@ -126,7 +126,7 @@ def _train_together(cfg: Config, processes: int, on_epoch: OnEpoch | None) -> No
 
 
 def _train_as(rank: int, cfg: Config, processes: int, meeting: str, epochs) -> None:
-    """Train as one of several processes; the first tells of the epochs."""
+    """Train as one of several processes; the first reports the epochs."""
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes))
     torch.set_num_threads(max(1, torch.get_num_threads() // processes))
     dist_cfg = dict(init_method=meeting, rank=rank, world_size=processes)

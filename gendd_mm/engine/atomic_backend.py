@@ -1,4 +1,4 @@
-"""Write files whole or not at all, whenever a run is killed."""
+"""Write files whole or not at all, even if the run is killed."""
 
 import os
 from pathlib import Path
@@ -9,10 +9,10 @@ from mmengine.utils import mkdir_or_exist
 
 @register_backend('gendd_mm.atomic')
 class AtomicBackend(LocalBackend):
-    """MMEngine's local files, but a new content takes over in one step.
+    """MMEngine's local files, but new content replaces the old in one step.
 
-    MMEngine writes checkpoints in place: a run killed meanwhile leaves a file
-    that is cut short, and the earlier content is lost. For local folders::
+    MMEngine writes checkpoints in place: a run that is killed while it writes
+    leaves a truncated file, and the old content is lost. For local folders::
 
         CheckpointHook(backend_args=dict(backend='gendd_mm.atomic'))
     """

@@ -1,4 +1,4 @@
-"""Find the checkpoint that a run goes on from, however it ended."""
+"""Find the checkpoint to resume a run from, however it ended."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ _NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
 
 def latest_checkpoint(work_dir: str) -> str | None:
-    """The newest checkpoint in a work dir that was written to its end.
+    """The newest complete checkpoint in a work dir.
 
     MMEngine's ``last_checkpoint`` names it. If that file is empty, or the checkpoint it
     names is cut short, older ones ``epoch_N.pth`` or ``iter_N.pth`` take its place,
@@ -30,10 +30,10 @@ def latest_checkpoint(work_dir: str) -> str | None:
     if osp.isfile(osp.join(work_dir, 'last_checkpoint')):
         named = find_latest_checkpoint(work_dir)
     if '://' in named or osp.isdir(named):
-        # On other storage, or sharded: for MMEngine to judge.
+        # On other storage, or sharded: left to MMEngine.
         return named
     others = _numbered(osp.abspath(work_dir))
-    # The named one first: a run resumed from an older one is behind others.
+    # The named one first: a run that was resumed from an older one is behind.
     for path in dict.fromkeys([named, *others] if named else others):
         if _is_whole(path):
             return path
@@ -45,8 +45,8 @@ def latest_checkpoint(work_dir: str) -> str | None:
     if named:
         raise ValueError(
             f'{work_dir}/last_checkpoint names {named}, but neither it nor '
-            'another checkpoint there can be read to its end. Bring one back; '
-            'to train anew, remove last_checkpoint or leave --resume out.'
+            'another checkpoint there can be read to its end. Restore one, or '
+            'start over: remove last_checkpoint or leave --resume out.'
         )
     return None
 
@@ -77,7 +77,7 @@ def _numbered(work_dir: str) -> list[str]:
 
 
 def _is_whole(path: str) -> bool:
-    """Whether a file of ``torch.save``, a zip archive, has all its bytes."""
+    """Whether a file of ``torch.save``, a zip archive, is complete."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None

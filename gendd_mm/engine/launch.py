@@ -19,9 +19,9 @@ __all__ = ['build_runner', 'end_distributed', 'run_test', 'run_training']
 
 
 def run_training(cfg: Config) -> None:
-    """Train a merged config, and leave the memory free for the next one.
+    """Train a merged config, then free the memory for the next one.
 
-    The processes stay together for it; :func:`end_distributed` parts them.
+    The process group stays open for it; :func:`end_distributed` ends it.
     """
     runner = build_runner(cfg)
     runner.train()
@@ -45,15 +45,15 @@ def run_test(
         checkpoint: Checkpoint file.
         options: How to run it.
         out: File to write results to.
-        out_item: What goes there: ``'pred'``, the predictions, or ``'metrics'``. None
+        out_item: What to write: ``'pred'``, the predictions, or ``'metrics'``. None
             writes predictions.
 
     Returns:
         The metrics.
 
     Raises:
-        FileNotFoundError: If the config or the checkpoint is not there.
-        ValueError: If options do not go with each other or with the config.
+        FileNotFoundError: If the config or the checkpoint does not exist.
+        ValueError: If options contradict each other or the config.
     """
     _check_out(out, out_item)
     runner = build_runner(merge_test(read_config(config), checkpoint, options))
@@ -78,7 +78,7 @@ def _check_out(out: str | None, out_item: str | None) -> None:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Build the runner of a merged config, on whatever machine this is."""
+    """Build the runner of a merged config, with CUDA or without."""
     if cfg.launcher != 'none' and get_device() == 'cpu':
         _start_on_cpu(cfg)
     if 'runner_type' in cfg:
@@ -87,13 +87,13 @@ def build_runner(cfg: Config) -> Runner:
 
 
 def _start_on_cpu(cfg: Config) -> None:
-    """Start the processes over gloo, and let DDP place nothing."""
+    """Start the process group over gloo, and keep DDP off GPUs."""
     env_cfg = cfg.get('env_cfg') or {}
-    # Before the processes meet, as Runner.setup_env does.
+    # Before the process group starts, as in Runner.setup_env.
     set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
     dist_cfg = {**env_cfg.get('dist_cfg', {}), 'backend': 'gloo'}
-    # The runner leaves an initialised process group as it is, and so does
-    # the second stage that of the first.
+    # The runner keeps a process group that is there already, and a second stage
+    # keeps that of the first.
     if not is_distributed():
         init_gloo(cfg.launcher, dist_cfg)
     cfg.env_cfg = {**env_cfg, 'dist_cfg': dist_cfg}
@@ -109,6 +109,6 @@ def _start_on_cpu(cfg: Config) -> None:
 
 
 def end_distributed() -> None:
-    """Leave the process group, if this process is in one."""
+    """End the process group, if there is one."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

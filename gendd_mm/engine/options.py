@@ -1,11 +1,9 @@
 """Options of a run, and what they change in its config.
 
-They mean what they mean in MMPretrain. On top of that, a config works without
-a GPU and without worker processes, and a file that is missing is named before
-anything is built.
+They mean the same as in MMPretrain. In addition, a config works without a GPU and
+without worker processes, and a missing file is an error before anything is built.
 """
 
-import logging
 import os
 import os.path as osp
 from collections.abc import Mapping
@@ -16,12 +14,13 @@ from unittest import mock
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.logging import MMLogger
 
 from gendd_mm.engine.latest_checkpoint import latest_checkpoint
 
 __all__ = ['RunOptions', 'merge_test', 'merge_train', 'read_config']
 
-# What a launcher needs to find in the environment, and who puts it there.
+# The environment variable that a launcher needs, and the command that sets it.
 _LAUNCHER_VARIABLES = dict(
     pytorch=('RANK', 'torchrun (bash tools/dist_train.sh CONFIG NPROC)'),
     slurm=('SLURM_PROCID', 'srun (bash tools/slurm_train.sh)'),
@@ -37,15 +36,14 @@ class RunOptions:
         work_dir: Folder of logs and checkpoints. None takes the config's, or
             ``work_dirs/`` and the config's name.
         cfg_options: Settings of the config to override, by dotted name.
-        launcher: Who started the processes: ``'none'``, ``'pytorch'``,
-            ``'slurm'`` or ``'mpi'``.
-        local_rank: Rank on this machine, if the environment does not say.
+        launcher: Who started the processes: ``'none'``, ``'pytorch'``, ``'slurm'`` or
+            ``'mpi'``.
+        local_rank: Rank on this machine, unless the environment gives it.
         amp: Whether to compute in mixed precision.
         pin_memory: False keeps the memory of batches unpinned.
-        persistent_workers: False starts the dataloader workers each epoch.
-        resume: Checkpoint to go on from; ``'auto'`` is the latest in the work
-            dir, or the beginning if there is none. For training, as are all
-            below.
+        persistent_workers: False restarts the dataloader workers each epoch.
+        resume: Checkpoint to go on from; ``'auto'`` is the latest in the work dir, or the
+            beginning if there is none. This and the fields below are for training.
         stage: 1 or 2 to run that stage alone.
         validate: False trains without evaluation.
         auto_scale_lr: Whether to scale the learning rate to the batch size.
@@ -69,8 +67,8 @@ def read_config(path: str, choices: Mapping[str, str] | None = None) -> Config:
 
     Args:
         path: The file.
-        choices: Values of its variables, ``{{$NAME:default}}`` there. MMEngine
-            takes them, and those that are not given, from the environment.
+        choices: Values of its variables, which it writes ``{{$NAME:default}}``. A
+            variable without a value here has that of the environment.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -78,21 +76,24 @@ def read_config(path: str, choices: Mapping[str, str] | None = None) -> Config:
     _check_file('config', path)
     if not choices:
         return Config.fromfile(path)
-    logging.disable(logging.INFO)  # a line for each variable that is found
+    # MMEngine logs a line for each variable, and ignores logging.disable().
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('WARNING')
     try:
         with mock.patch.dict(os.environ, choices):
             return Config.fromfile(path)
     finally:
-        logging.disable(logging.NOTSET)
+        logger.setLevel(level)
 
 
 def merge_train(cfg: Config, options: RunOptions) -> Config:
     """Merge the options of a training into its config, in place.
 
     Raises:
-        FileNotFoundError: If ``--resume`` names a file that is not there.
-        ValueError: If an option does not go with the config or the machine,
-            or the run to resume has lost its checkpoints.
+        FileNotFoundError: If ``--resume`` names a file that does not exist.
+        ValueError: If an option contradicts the config or the machine, or the run to
+            resume has lost its checkpoints.
     """
     _merge_common(cfg, options)
     _merge_resume(cfg, options)
@@ -105,7 +106,7 @@ def merge_train(cfg: Config, options: RunOptions) -> Config:
     if options.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise ValueError(
-                '--auto-scale-lr needs the batch size that the learning rate belongs to; set '
+                '--auto-scale-lr needs the batch size that the learning rate was chosen for; set '
                 f'auto_scale_lr=dict(base_batch_size=...) in {cfg.filename}.'
             )
         cfg.auto_scale_lr.enable = True
@@ -123,8 +124,8 @@ def merge_test(cfg: Config, checkpoint: str, options: RunOptions) -> Config:
     """Merge the checkpoint and the options of a test into a config, in place.
 
     Raises:
-        FileNotFoundError: If the checkpoint is not there.
-        ValueError: If an option does not go with the config.
+        FileNotFoundError: If the checkpoint does not exist.
+        ValueError: If an option contradicts the config.
     """
     _check_file('checkpoint', checkpoint)
     _merge_common(cfg, options)
@@ -167,7 +168,7 @@ def _merge_common(cfg: Config, options: RunOptions) -> Config:
 
 
 def _complete_dataloader(loader: dict | None, options: RunOptions) -> None:
-    """Give a dataloader the defaults of MMPretrain, where they can work."""
+    """Set MMPretrain's defaults in a dataloader, where they can work."""
     if loader is None:
         return
     loader.setdefault('collate_fn', dict(type='default_collate'))
@@ -195,13 +196,13 @@ def _check_file(what: str, path: str) -> None:
 
 
 def _merge_resume(cfg: Config, options: RunOptions) -> None:
-    """Name the checkpoint to go on from in ``load_from``, if there is one."""
+    """Set ``load_from`` to the checkpoint to resume from, if there is one."""
     if options.resume not in (None, 'auto'):
         _check_file('--resume checkpoint', options.resume)
         cfg.resume, cfg.load_from = True, options.resume
     elif options.resume == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
         latest = latest_checkpoint(cfg.work_dir)
-        # Nothing there yet: a run from the beginning, by the same command.
+        # No checkpoint yet: the same command starts from the beginning.
         cfg.resume = latest is not None
         if latest is not None:
             cfg.load_from = latest

@@ -8,7 +8,7 @@ from gendd_mm.registry import PARAM_SCHEDULERS
 
 
 class Beta2Scheduler(_ParamScheduler):
-    """A base of schedulers of the beta2 of Adam-like optimizers.
+    """The base of schedulers of the beta2 of Adam-like optimizers.
 
     As mmengine does with beta1, the value is kept in the parameter groups, so
     that it is saved and resumed, and written into ``betas`` after each step.
@@ -71,8 +71,7 @@ class CosineAnnealingBeta2(Beta2Scheduler):
             raise ValueError(f'final_beta2={final_beta2} is outside [0, 1).')
         if end >= INF:
             raise ValueError(
-                'CosineAnnealingBeta2 rises over the whole run '
-                'and must know it: set end to its length.'
+                'CosineAnnealingBeta2 rises over the whole run; set end to its length.'
             )
         self.final_beta2 = final_beta2
         super().__init__(
@@ -104,7 +103,7 @@ class CosineAnnealingBeta2(Beta2Scheduler):
         )
 
     def _get_value(self) -> list:
-        """The value of every group, from the formula rather than the last."""
+        """The value of every group, by the formula, not from the last value."""
         last = max(self.end - self.begin - 1, 1)
         progress = min(self.last_step, last) / last
         share = (1 + math.cos(math.pi * progress)) / 2

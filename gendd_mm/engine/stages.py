@@ -4,11 +4,10 @@ A config names the config of its first stage::
 
     stage1 = dict(config='{{ fileDirname }}/warmup.py')
 
-Whatever else ``stage1`` holds overrides that config, so that
-``--cfg-options stage1.train_cfg.max_epochs=5`` does too. What it leaves open of
-the pair is that of stage 2. Both stages run one after the other in the same
-processes: under torchrun the process group and its store belong to these, and
-others could not meet there a second time.
+The other keys of ``stage1`` override that config, as does
+``--cfg-options stage1.train_cfg.max_epochs=5``. Parts of the pair that it does not name
+are those of stage 2. Both stages run one after the other in the same processes: under
+torchrun the process group and its store belong to these, and others could not join.
 """
 
 import copy
@@ -29,14 +28,13 @@ __all__ = ['read_stage1', 'train_stages']
 def train_stages(config: str, options: RunOptions) -> None:
     """Train a config in its stages, or in the one that ``options.stage`` names.
 
-    Stage 1 is left out where its final checkpoint is there, and where stage 2
-    is resumed, which has the weights already.
+    Stage 1 is skipped if its final checkpoint exists, or if stage 2 is resumed,
+    whose checkpoint has the weights already.
 
     Raises:
-        FileNotFoundError: If stage 2 is to run alone without the checkpoint of
-            stage 1.
-        ValueError: If stage 1 is asked of a config without one, or the stages
-            do not fit together.
+        FileNotFoundError: If stage 2 is to run alone and stage 1 has left no checkpoint.
+        ValueError: If stage 1 is to run alone and the config has none, or the stages do
+            not fit together.
     """
     second = merge_train(read_config(config), options)
     if options.stage == 1 or not second.get('resume'):
@@ -57,8 +55,8 @@ def train_stages(config: str, options: RunOptions) -> None:
 def read_stage1(cfg: Config, options: RunOptions) -> Config | None:
     """Read and merge the first stage that a merged config names.
 
-    It gets the same options, the seed of ``cfg``, its pair where it names none,
-    and the folder ``stage1`` in its work dir. ``cfg.stage1.config`` becomes
+    It gets the same options, the seed of ``cfg``, the pair of ``cfg`` where it
+    names none, and the folder ``stage1`` in the work dir. ``cfg.stage1.config`` becomes
     absolute, so that a dumped ``cfg`` still finds it.
 
     Args:
@@ -103,7 +101,7 @@ def read_stage1(cfg: Config, options: RunOptions) -> Config | None:
 
 
 def _complete_pair(first: Config, second: Config) -> None:
-    """Let stage 1 have the pair of stage 2 where it says nothing else."""
+    """Fill in the pair of stage 2 where stage 1 names none."""
     student, teacher = (second.model.get(part) or {} for part in ('architecture', 'teacher'))
     head = first.model.get('head') or {}
     if not str(head.get('type')).endswith('ReusedClassifierHead'):
@@ -119,7 +117,7 @@ def _complete_pair(first: Config, second: Config) -> None:
 
 
 def _finished(first: Config, may_train: bool) -> str:
-    """The final checkpoint of stage 1, which is trained if there is none."""
+    """The final checkpoint of stage 1; trains it first if there is none."""
     latest = latest_checkpoint(first.work_dir)
     if latest is not None and is_final(latest, first.train_cfg):
         return _best_or(latest, first)
@@ -130,7 +128,7 @@ def _finished(first: Config, may_train: bool) -> str:
             'first, or start from scratch by --cfg-options stage1=None.'
         )
     run_training(first)
-    # Rank 0 has written it, and the others wait for its word.
+    # Rank 0 has written it and tells the others.
     found = [latest_checkpoint(first.work_dir) if is_main_process() else None]
     broadcast_object_list(found)
     if found[0] is None:

@@ -1,7 +1,7 @@
 """Generative Distribution Distillation in plain torch (arXiv 2507.14503).
 
-The method alone: it needs torch and nothing of OpenMMLab. A loss with its head is a
-module of the training loop, whatever that is:
+The method alone: it needs torch and nothing of OpenMMLab. Loss and head are one module,
+for any training loop:
 
 >>> import torch
 >>> from gendd_mm.generative import DistributionContraction, GenDDLoss, GenerativeHead

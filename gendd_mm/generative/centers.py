@@ -1,23 +1,23 @@
-"""What contraction pulls to: the centre of each class."""
+"""Class centres: where contraction pulls features to."""
 
 import torch
 from torch import Tensor, nn
 
 from .running_statistics import RunningMeans
 
-# Of the mean norm of features, which is steady: about 10,000 images.
+# The mean norm of features is steady: remember about 10,000 images.
 NORM_MOMENTUM = 0.9999
 
 
 class ClassifierCenters(nn.Module):
     """Rows of the teacher's classifier, as in the paper (arXiv 2507.14503).
 
-    A row points to its class, but its length is that of a weight, not of a feature.
+    A row points to its class, but it has the length of a weight, not of a feature.
 
     Args:
-        scale: Positive factor on the rows, or ``'feature_norm'``: the factor that makes
-            their mean norm that of the teacher's features, a running mean over the
-            training images. Defaults to 1, as in the paper.
+        scale: Positive factor on the rows, or ``'feature_norm'``, which scales them to
+            the mean norm of the teacher's features, a running mean over the training
+            images. Defaults to 1, as in the paper.
 
     Raises:
         ValueError: If ``scale`` is neither.
@@ -35,7 +35,7 @@ class ClassifierCenters(nn.Module):
             self.norm = RunningMeans(1, 1, NORM_MOMENTUM)
 
     def forward(self, target: Tensor, distribution: Tensor, rows: Tensor) -> Tensor:
-        """The centres; while training, the running norm takes in the batch first.
+        """Return the centres; in training, update the running norm first.
 
         Args:
             target: Teacher features, shape (B, D).
@@ -57,18 +57,18 @@ class ClassifierCenters(nn.Module):
 class FeatureMeanCenters(nn.Module):
     """Running mean of the teacher's features of each class.
 
-    An alternative to the paper's classifier rows: the mean is on the scale of the
-    features and inside their cloud. Soft labels weigh it by their probabilities. A
-    class that was not seen yet has its classifier row.
+    An alternative to the paper's classifier rows: the mean has the scale of the features
+    and lies among them. Soft labels weight it by their probabilities. A class that has
+    not been seen yet has its classifier row.
 
-    The means are the same on all ranks and saved with the model.
+    The means are equal on all ranks and saved with the model.
 
     Args:
         num_classes: Number of classes C.
         feature_dim: Teacher feature size D.
-        momentum: Share of a class's memory that its next image leaves, in [0, 1]: a
-            memory of about ``1 / (1 - momentum)`` images of the class; 1 is the mean of
-            all. Defaults to 0.999.
+        momentum: By how much a new image of a class decays the weight of the earlier
+            ones, in [0, 1]. The mean remembers about ``1 / (1 - momentum)`` images of
+            the class; at 1, all of them. Defaults to 0.999.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -79,7 +79,7 @@ class FeatureMeanCenters(nn.Module):
         self.means = RunningMeans(num_classes, feature_dim, momentum)
 
     def forward(self, target: Tensor, distribution: Tensor, rows: Tensor) -> Tensor:
-        """The centres; while training, the means take in the batch first.
+        """Return the centres; in training, update the means first.
 
         Args:
             target: Teacher features, shape (B, D).
@@ -90,13 +90,13 @@ class FeatureMeanCenters(nn.Module):
             Class centres, shape (C, D).
 
         Raises:
-            ValueError: If ``rows`` has another shape than the means.
+            ValueError: If ``rows`` does not have the shape of the means.
         """
         means = self.means
         if rows.shape != means.mean.shape:
             raise ValueError(
                 f"num_classes, feature_dim = {tuple(means.mean.shape)} do not fit the teacher's "
-                f'classifier, {tuple(rows.shape)}; set them to its.'
+                f'classifier, {tuple(rows.shape)}; set them to these numbers.'
             )
         if self.training:
             means.update(target, distribution)

@@ -1,8 +1,8 @@
 """Sums over many rows, forward and backward a chunk at a time.
 
-Autograd would keep the activations of all rows until the backward pass. Here a chunk's
-backward follows its forward, so that the memory is that of one chunk, which also stays
-in the cache; only gradients are accumulated.
+Autograd would keep the activations of all rows until the backward pass. Here the
+backward pass of a chunk follows its forward pass, so memory holds the activations of
+one chunk, which also stay in the cache. Only the gradients accumulate.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def chunked_sum(
             argument and the parameters of ``module``, nothing else.
         num_rows: Number of rows N.
         chunk: Rows at a time, at least 1.
-        inputs: What the rows share, passed on to ``losses``.
+        inputs: A tensor that all rows share, passed on to ``losses``.
         module: The network that ``losses`` calls.
 
     Returns:
@@ -49,7 +49,7 @@ def chunked_sum(
 
 
 class _Call(nn.Module):
-    """A function that calls a module, as a module: so its parameters can be replaced."""
+    """A function and the module it calls, so that functional_call can swap parameters."""
 
     def __init__(self, module: nn.Module, function: RowLosses) -> None:
         super().__init__()
@@ -65,8 +65,8 @@ class _ChunkedSum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, call: _Call, names: list, rows: list, inputs: Tensor, *parameters: Tensor):
-        # Leaves of their own: backward() adds to their .grad in place, and
-        # leaves .grad and the hooks of the parameters alone.
+        # New leaves: backward() adds to their .grad in place, and touches neither
+        # .grad nor the hooks of the parameters.
         inputs = inputs.detach().requires_grad_()
         leaves = [parameter.detach().requires_grad_() for parameter in parameters]
         replaced = {f'module.{name}': leaf for name, leaf in zip(names, leaves, strict=True)}
@@ -81,12 +81,12 @@ class _ChunkedSum(torch.autograd.Function):
     def backward(ctx, grad_output: Tensor) -> tuple:
         if ctx.gradients is None:
             raise RuntimeError(
-                'the generative loss has no gradients to give a second time; compute it again.'
+                'backward() was called twice on one generative loss; compute the loss again.'
             )
         gradients, ctx.gradients = ctx.gradients, None
         factor = grad_output / ctx.scale
-        # In place, as they are as large as the model. What was not used has
-        # none.
+        # In place, as they are as large as the model. A parameter that was not
+        # used has none.
         scaled = (None if gradient is None else gradient.mul_(factor) for gradient in gradients)
         return None, None, None, *scaled
 
@@ -96,7 +96,7 @@ class _ChunkedSum(torch.autograd.Function):
 def _backward_by_chunks(
     call: _Call, parameters: dict[str, Tensor], rows: list[slice], inputs: Tensor, scale: float
 ) -> Tensor:
-    """The sum; its gradients, times ``scale``, go to ``.grad`` of the leaves."""
+    """Return the sum; leave its gradients, times ``scale``, in ``.grad`` of the leaves."""
     total = inputs.new_zeros((), dtype=torch.float32)
     for part in rows:
         with torch.enable_grad():

@@ -23,11 +23,11 @@ class DistributionContraction(nn.Module):
     Args:
         strength: How far to pull, in [0, 1]. 0 leaves the target alone and reads no
             labels. Defaults to 0.9.
-        teacher_label_weight: Share of the teacher's own opinion in the labels, in
+        teacher_label_weight: Share of the teacher's prediction in the labels, in
             [0, 1]. Defaults to 0.
         centers: The centres that features are pulled to: :class:`ClassifierCenters`,
             the rows of the teacher's classifier, or :class:`FeatureMeanCenters`. None
-            means the former, as in the paper.
+            means the first, as in the paper.
 
     Raises:
         ValueError: If an argument is outside [0, 1].
@@ -68,13 +68,13 @@ class DistributionContraction(nn.Module):
                 when ``needs_labels`` is false.
             class_centers: Rows of the teacher's classifier, shape (C, D).
             class_bias: Bias of the teacher's classifier, shape (C,); read only for the
-                teacher's opinion. None means zero.
+                teacher's prediction. None means zero.
 
         Returns:
             Contracted features, shape (B, D), without gradient.
 
         Raises:
-            ValueError: If something that is needed is missing, a shape does not fit, or
+            ValueError: If a needed argument is missing, a shape does not fit, or
                 a label is outside [0, C). On CUDA the last is an asynchronous device
                 assertion instead, to keep the step free of synchronisation.
         """
@@ -89,8 +89,8 @@ class DistributionContraction(nn.Module):
         if class_centers.size(1) != target.size(1):
             raise ValueError(
                 f'class_centers of size {class_centers.size(1)} do not fit '
-                f'teacher features of size {target.size(1)}; the feature must '
-                "be what enters the teacher's last linear layer."
+                f'teacher features of size {target.size(1)}; the target must be '
+                "the input of the teacher's last linear layer."
             )
         distribution = self._label_distribution(target, labels, class_centers, class_bias)
         centers = self.centers(target, distribution, class_centers)

@@ -14,9 +14,9 @@ class TokenDenoiser(nn.Module):
 
     The MLP of GenDD (arXiv 2507.14503, implementation details) after MAR's diffusion
     loss (arXiv 2406.11838): residual blocks whose layer norms are shifted, scaled and
-    gated by an embedding of everything that is given.
+    gated by an embedding of timestep, condition and position.
 
-    Multiply-adds per row, all of its parts computed for it alone:
+    Multiply-adds per row, if it shares nothing with others:
     ``(5 * depth + 3) * w^2 + (d + d_out + S + 256) * w``; 19.9 M at the defaults with d
     = 64, d_out = 128 and S = 512. With ``modulation='shared'``:
     ``(2 * depth + 4) * w^2`` instead of the first term, 11.5 M.
@@ -98,11 +98,11 @@ class TokenDenoiser(nn.Module):
         return self.denoise(noisy, self.modulation(embedding))
 
     def embed_condition(self, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """What the condition adds to the embedding, and what stays without.
+        """Embed conditions and positions apart.
 
-        A dropped condition is the zero vector, so what is left of it is the bias, which
-        every position has. Given apart, the two let a caller embed each image once and
-        drop the condition row by row.
+        A dropped condition is the zero vector, so only the bias remains of it, which
+        is added to every position. With the two apart, a caller embeds each image once
+        and drops its condition row by row.
 
         Args:
             condition: Conditions, shape (B, S).
@@ -126,16 +126,16 @@ class TokenDenoiser(nn.Module):
     def embedding_table(
         self, condition: Tensor, token: Tensor, keep: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """What is embedded once for all rows of a loss: positions and conditions.
+        """Embed positions and conditions once for all rows of a loss.
 
         Args:
             condition: Conditions, shape (B, S).
-            token: Each timestep's token among the B * L, shape (M,).
+            token: Which of the B * L tokens each timestep belongs to, shape (M,).
             keep: Whether it keeps its condition, shape (M,), bool.
 
         Returns:
-            A table, shape (L + B + 1, w), whose last row is zero, and the two rows of
-            it that add up to each timestep's embedding, (M, 2).
+            A table, shape (L + B + 1, w), whose last row is zero, and the indices of
+            the two rows whose sum is each timestep's embedding, shape (M, 2).
         """
         linear, positions = self.embed_condition(condition)
         num_tokens = len(positions)
@@ -148,12 +148,12 @@ class TokenDenoiser(nn.Module):
     ) -> Tensor:
         """Denoise with modulations that the caller computed.
 
-        They broadcast: several noisy copies can share theirs.
+        They broadcast, so that noisy copies of a token can share them.
 
         Args:
             noisy: Noisy tokens, shape (..., d).
-            modulations: What ``self.modulation`` gives for the sum of time, condition
-                and position embedding.
+            modulations: Output of ``self.modulation`` for the sum of the embeddings of
+                time, condition and position.
             num_outputs: Number of leading output channels to compute. None means all.
 
         Returns:
@@ -174,7 +174,7 @@ class TimeEmbedding(nn.Module):
 
     Args:
         width: Output width w.
-        num_frequencies: Number of frequencies; the sinusoids are twice that. Defaults
+        num_frequencies: Number of frequencies, each with a cosine and a sine. Defaults
             to 128.
     """
 

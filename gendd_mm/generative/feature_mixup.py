@@ -52,7 +52,7 @@ class FeatureMixup(nn.Module):
         """Draw m, shape (), and the permutation, shape (batch_size,)."""
         # Beta(b, b) as a ratio of two Gamma(b) draws, on the device. In
         # float64: for a small b both draws often underflow in float32, and
-        # nothing is left of their ratio.
+        # their ratio is 0 / 0.
         shape = torch.full((2,), self.beta, dtype=torch.float64, device=device)
         gamma = torch._standard_gamma(shape, generator=generator)
         weight = gamma[0] / gamma.sum()

@@ -79,7 +79,7 @@ class GaussianDiffusion(DiffusionProcess):
             self.register_buffer(name, table, persistent=False)
 
     def output_dim(self, token_dim: int) -> int:
-        """Channels that the denoiser gives for a token of ``token_dim``."""
+        """Output channels of the denoiser for a token of ``token_dim``."""
         return 2 * token_dim if self.learned_variance else token_dim
 
     def timesteps_from_quantiles(
@@ -116,8 +116,8 @@ class GaussianDiffusion(DiffusionProcess):
     def midpoint(self, t: float, after: float | None) -> int:
         """The timestep whose angle between signal and noise is halfway.
 
-        Signal and noise are its cosine and sine, so smooth in it; near clean data they
-        are not in the timestep, for the cosine schedule's offset.
+        Signal and noise are its cosine and sine, so they are smooth in it. Near clean
+        data they are not smooth in the timestep: the cosine schedule has an offset.
         """
         angles = self.schedule.alpha_bar.sqrt().acos()
         halfway = (angles[int(t)] + (0 if after is None else angles[int(after)])) / 2
@@ -249,9 +249,9 @@ def discretized_gaussian_nll(value: Tensor, deviation: Tensor, log_variance: Ten
     lower = (deviation - HALF_BIN) * inverse_std
     upper = upper.masked_fill(value > OPEN_END, math.inf)
     lower = lower.masked_fill(value < -OPEN_END, -math.inf)
-    # The mass between two points of the same tail, taken in the lower tail and
-    # by erfc: 1 - cdf would round to 0 in the upper one, and so would the
-    # 1 + erf of torch.special.ndtr in both.
+    # Both points are mirrored into the lower tail. In the upper one 1 - cdf
+    # would round to 0; torch.special.ndtr, which is 1 + erf, rounds to 0 in
+    # both, erfc does not.
     flip = (lower + upper) > 0
     low = torch.where(flip, -upper, lower)
     high = torch.where(flip, -lower, upper)

@@ -28,20 +28,20 @@ class GenerativeHead(nn.Module):
 
     GenDD's head (arXiv 2507.14503): features are split into tokens, each is noised
     ``repeats`` times with its own timestep and noise, and a small MLP estimates the
-    noise given the student's feature. Tokens never leave it.
+    noise given the student's feature. Callers never see tokens.
 
     Args:
         condition_dim: Size S of the condition, the student's feature.
         target_dim: Size D of the teacher's feature.
-        tokenizer: Called with ``feature_dim``, gives the tokenizer. Defaults to
+        tokenizer: Builds the tokenizer from ``feature_dim``. Defaults to
             :class:`SplitTokenizer`: tokens of 64.
-        denoiser: Called with ``token_dim``, ``output_dim``, ``condition_dim`` and
-            ``num_tokens``, gives the network. Defaults to :class:`TokenDenoiser`: width
-            1024, depth 3.
+        denoiser: Builds the network from ``token_dim``, ``output_dim``,
+            ``condition_dim`` and ``num_tokens``. Defaults to :class:`TokenDenoiser`:
+            width 1024, depth 3.
         process: The diffusion process. None means :class:`GaussianDiffusion`.
         sampler: The sampler. None means :class:`DPMSolverPPSampler` with 3 steps and
             guidance 2. The paper's is ``AncestralSampler(64, start_t=999)``, which is
-            fragile: see there.
+            fragile: see its docstring.
         repeats: Noisy copies of each token per step, at least 1. Defaults to 10
             (ImageNet; CIFAR uses 30).
         condition_drop: Probability that a row loses its condition, in [0, 1); guidance
@@ -134,10 +134,10 @@ class GenerativeHead(nn.Module):
         """Mean generative loss of a batch.
 
         Args:
-            condition: Conditions, shape (B, S); the loss sends them gradient.
-            target: Teacher features, shape (B, D); no gradient.
+            condition: Conditions, shape (B, S), which receive a gradient.
+            target: Teacher features, shape (B, D), which receive none.
             generator: Source of the randomness, on their device.
-            timesteps: Distribution of the timesteps. None takes that of the process.
+            timesteps: Distribution of the timesteps. None takes the process's own.
 
         Returns:
             Scalar loss, float32 at least.
@@ -147,8 +147,7 @@ class GenerativeHead(nn.Module):
         """
         if len(condition) == 0:
             raise ValueError(
-                'the batch has no images, so that its mean loss is undefined; leave out empty '
-                'batches.'
+                'the batch has no images, so its mean loss is undefined; skip empty batches.'
             )
         drawn = self.training_noise(len(condition), condition.device, generator)
         target = self.target_scale(at_least_float32(target).to(at_least_float32(condition)))
@@ -156,7 +155,7 @@ class GenerativeHead(nn.Module):
         t = self.process.timesteps_from_quantiles(drawn.uniform, timesteps)
         # Position of each timestep's token in the batch, (M,).
         token = torch.arange(len(t), device=t.device) // self.noise_sampling.timesteps_per_token
-        # Every timestep is embedded once where they are fewer than the rows.
+        # If rows outnumber timesteps, each timestep is embedded once.
         embeds_all = not t.is_floating_point() and len(t) > self.process.num_timesteps
         table, index = self.denoiser.embedding_table(condition, token, drawn.keep)
         if embeds_all:
@@ -167,8 +166,8 @@ class GenerativeHead(nn.Module):
         def losses(rows: slice, table: Tensor) -> Tensor:
             x_0, t_rows = tokens[token[rows]], t[rows]
             noise = drawn.noise[:, rows].to(x_0)
-            # Adds up rows of the table; its last one, of a dropped condition,
-            # is left out.
+            # Adds up rows of the table, but not the last one, which stands for a
+            # dropped condition.
             embedding = F.embedding_bag(index[rows], table, mode='sum', padding_idx=len(table) - 1)
             if not embeds_all:
                 embedding = embedding + self.denoiser.time_embedding(t_rows)
@@ -208,7 +207,7 @@ class GenerativeHead(nn.Module):
             condition: Conditions, shape (B, S).
             num_draws: Independent draws K per image, at least 1.
             generator: Source of the randomness, on the condition's device.
-            sampler: Takes the place of the head's own. None takes that.
+            sampler: Sampler to use. None takes the head's own.
 
         Returns:
             Sampled features, shape (K, B, D).
@@ -241,17 +240,17 @@ class GenerativeHead(nn.Module):
             generator=generator,
         )
         if guided:
-            # One more image, without a condition, for all of them.
+            # One more image, without a condition, serves the whole batch.
             embedding = torch.cat([embedding, positions[None]])
 
         def denoise(x_t: Tensor, t: float) -> Tensor:
             time = denoiser.time_embedding(torch.full((1,), t, device=x_t.device))
-            # Per image and token, for all draws.
+            # Computed per image and token, shared by all draws.
             modulations = denoiser.modulation(embedding + time)
             if guided:
                 modulations = [m.map(_with_and_without) for m in modulations]
-            # In half precision the network runs, not the sampler: guidance
-            # and steps amplify rounding errors.
+            # Only the network may run in half precision: guidance and steps
+            # amplify rounding errors.
             output = denoiser.denoise(x_t, modulations, num_outputs).to(x_t.dtype)
             if not guided:
                 return output
@@ -280,9 +279,9 @@ class GenerativeHead(nn.Module):
 
 
 def _with_and_without(part: Tensor) -> Tensor:
-    """From images and none, (B + 1, L, w), to both for each, (2, 1, B, L, w).
+    """Pair each image with the one without a condition, which is the last.
 
-    The second axis is that of the draws.
+    From (B + 1, L, w) to (2, 1, B, L, w); the second axis broadcasts over draws.
     """
     conditional, unconditional = part[:-1], part[-1:]
     return torch.stack([conditional, unconditional.expand_as(conditional)])[:, None]

@@ -1,4 +1,4 @@
-"""Linear layers whose float32 products on the CPU can be oneDNN's."""
+"""Linear layers that can leave float32 products on the CPU to oneDNN."""
 
 import torch
 import torch.nn.functional as F
@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.utils.flop_counter import register_flop_formula
 
-# From so many multiply-adds on oneDNN is ahead: measured, it loses at 0.6
-# million (64 rows of 64 x 128) and wins at 8 million (512 of 128 x 128).
+# oneDNN is faster from about here: measured, it loses at 0.6 million
+# multiply-adds (64 rows of 64 x 128) and wins at 8 million (512 of 128 x 128).
 FEWEST_MULTIPLY_ADDS = 2**21
 
 _onednn = False
@@ -16,11 +16,11 @@ _onednn = False
 def use_onednn(enabled: bool = True) -> None:
     """Switch the head's float32 products on the CPU to oneDNN, or back.
 
-    Off by default, for the whole process. torch multiplies float32 matrices by MKL,
-    which stays at the rate of AVX2 on AMD processors; oneDNN uses AVX-512 there.
-    Measure it on your machine: ``tools/benchmarks/head.py`` prints both. It calls an
-    operator of torch that is private and may go, and its layers are differentiable
-    once.
+    It is off by default; the switch is global to the process. torch multiplies float32
+    matrices by MKL, which is limited to AVX2 on AMD processors; oneDNN uses AVX-512
+    there. ``tools/benchmarks/head.py`` measures both on your machine. oneDNN is called
+    by a private operator of torch, which may disappear, and layers become
+    differentiable only once.
 
     Args:
         enabled: Whether products that are large enough go to oneDNN.
@@ -32,7 +32,7 @@ def use_onednn(enabled: bool = True) -> None:
     if enabled and not has_onednn():
         raise RuntimeError(
             f'torch {torch.__version__} has no torch.ops.mkldnn._linear_pointwise on this '
-            'machine; leave use_onednn() out.'
+            'machine; remove the call of use_onednn().'
         )
     _onednn = enabled
 
@@ -63,7 +63,7 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     """
     if _onednn and _suits_onednn(inputs, weight, bias):
         return _OneDNNLinear.apply(inputs, weight, bias)
-    # What does not fit has torch's own errors.
+    # Shapes that do not fit raise torch's own errors here.
     return F.linear(inputs, weight, bias)
 
 
@@ -99,7 +99,7 @@ _library.define('onednn_linear(Tensor inputs, Tensor weight, Tensor? bias) -> Te
 
 @torch.library.impl(_library, 'onednn_linear', 'CPU')
 def _onednn_linear(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    # torch has no public name for it. It reads strides, but not the bias's.
+    # torch has no public name for it. It respects strides, but not the bias's.
     return torch.ops.mkldnn._linear_pointwise(
         inputs, weight, None if bias is None else bias.contiguous(), 'none', [], ''
     )

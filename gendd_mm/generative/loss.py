@@ -52,7 +52,7 @@ class GenDDLoss(nn.Module):
         class_centers: Tensor | None = None,
         class_bias: Tensor | None = None,
     ) -> Tensor:
-        """The loss of a batch, from what :meth:`prepare` takes."""
+        """Compute the loss of a batch; arguments as for :meth:`prepare`."""
         pair = self.prepare(condition, target, labels, class_centers, class_bias)
         return self.loss_weight * self.head.loss(*pair)
 
@@ -64,7 +64,7 @@ class GenDDLoss(nn.Module):
         class_centers: Tensor | None = None,
         class_bias: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Conditions and targets as the head gets them.
+        """Contract and mix a batch for the head.
 
         Args:
             condition: Normalised student features, shape (B, S).

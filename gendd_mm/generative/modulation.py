@@ -11,11 +11,11 @@ from .linear import Linear
 
 
 class Modulation(NamedTuple):
-    """What one layer is modulated with, each (..., w).
+    """The modulation of one layer; each part has shape (..., w).
 
     Attributes:
         shift: Added to the normalised input.
-        scale: ``1 + scale`` multiplies it before that.
+        scale: ``1 + scale`` multiplies the normalised input before that.
         gate: Multiplies the residual branch. None in the output layer.
     """
 
@@ -32,7 +32,7 @@ class Modulation(NamedTuple):
         return _GatedSum.apply(hidden, self.gate, branch)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> 'Modulation':
-        """The modulation of which each part is what ``function`` makes of it."""
+        """Apply ``function`` to each part."""
         gate = None if self.gate is None else function(self.gate)
         return Modulation(function(self.shift), function(self.scale), gate)
 
@@ -61,7 +61,7 @@ class _Affine(torch.autograd.Function):
 
 
 class _GatedSum(torch.autograd.Function):
-    """``hidden + gate * branch``, as :class:`_Affine` for its reasons."""
+    """``hidden + gate * branch``, for the same reason as :class:`_Affine`."""
 
     @staticmethod
     def forward(ctx, hidden: Tensor, gate: Tensor, branch: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class _GatedSum(torch.autograd.Function):
 
 
 def _summed_to(gradient: Tensor, shape: torch.Size) -> Tensor:
-    """Undo broadcasting; no pass over memory where there was none."""
+    """Undo broadcasting, by a sum only where there was some."""
     if gradient.numel() == shape.numel():
         return gradient.reshape(shape)
     return gradient.sum_to_size(shape)
@@ -108,7 +108,7 @@ class BlockModulation(nn.Module):
         Args:
             embedding: Shape (..., w).
         """
-        # Every layer reads the same activation; take it once.
+        # Every layer reads the same activation; compute it once.
         activation = F.silu(embedding)
         blocks = [Modulation(*linear(activation).chunk(3, dim=-1)) for linear in self.blocks]
         return [*blocks, Modulation(*self.output(activation).chunk(2, dim=-1))]
@@ -118,7 +118,7 @@ class SharedModulation(nn.Module):
     """One linear layer for all blocks, plus offsets that each block learns.
 
     adaLN-single of PixArt-alpha (arXiv 2310.00426): ``3 * w^2`` multiply-adds per
-    embedding whatever the depth.
+    embedding at any depth.
 
     Args:
         width: Width w.

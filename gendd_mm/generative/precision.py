@@ -1,9 +1,9 @@
-"""The precision of what must not be computed in half."""
+"""Precision of computations for which half is too coarse."""
 
 import torch
 from torch import Tensor
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
-    """Half precision as float32; wider tensors as they are."""
+    """Convert half precision to float32; leave wider tensors alone."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

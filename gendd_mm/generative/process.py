@@ -1,4 +1,4 @@
-"""What the diffusion processes share: noising, predictions, their loss."""
+"""The base of the diffusion processes: noising, predictions, their loss."""
 
 from torch import Tensor, nn
 
@@ -27,7 +27,7 @@ class DiffusionProcess(nn.Module):
             or ``dict(type='uniform' | 'logit_normal' | 'shifted', ...)``.
 
     Attributes:
-        default_start: Noisiest timestep for samplers that are given none.
+        default_start: Where samplers start if they are not told.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -55,7 +55,8 @@ class DiffusionProcess(nn.Module):
 
         Args:
             quantiles: Uniform numbers draw timesteps from the distribution.
-            distribution: Of the noise fraction. None takes the process's own.
+            distribution: Distribution of the noise fraction. None takes the process's
+                own.
         """
         raise NotImplementedError
 
@@ -74,7 +75,7 @@ class DiffusionProcess(nn.Module):
     def sampling_timesteps(self, num_steps: int, start_t: float) -> list[float]:
         """``num_steps`` decreasing timesteps from ``start_t``, then clean data.
 
-        Evenly spaced; data itself, which needs no evaluation, is not listed.
+        Evenly spaced. Clean data needs no evaluation and is not listed.
 
         Raises:
             ValueError: If ``num_steps`` or ``start_t`` is out of range.
@@ -91,7 +92,7 @@ class DiffusionProcess(nn.Module):
         raise NotImplementedError
 
     def output_dim(self, token_dim: int) -> int:
-        """Channels that the denoiser gives for a token of ``token_dim``."""
+        """Output channels of the denoiser for a token of ``token_dim``."""
         return token_dim
 
     def add_noise(self, x_0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
@@ -118,7 +119,7 @@ class DiffusionProcess(nn.Module):
         return of_x_0 * x_0 + of_noise * noise
 
     def estimates(self, output: Tensor, x_t: Tensor, t: float) -> tuple[Tensor, Tensor]:
-        """The clean token and the noise that an output stands for.
+        """Recover the clean token and the noise from an output.
 
         Args:
             output: The network's estimate, shape (..., d).

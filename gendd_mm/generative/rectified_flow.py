@@ -34,8 +34,8 @@ class RectifiedFlow(DiffusionProcess):
         timesteps: dict | Timesteps = dict(type='uniform'),
     ) -> None:
         super().__init__(num_timesteps, prediction, timesteps)
-        # Pure noise is the end of this path. The noise estimate says nothing
-        # of x_0 there.
+        # Pure noise is the end of this path. There the noise says nothing
+        # about x_0.
         self.default_start = float(num_timesteps)
         if prediction == 'epsilon':
             self.default_start *= 0.95

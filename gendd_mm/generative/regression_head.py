@@ -16,23 +16,22 @@ from .tokenizer import SplitTokenizer
 class RegressionHead(nn.Module):
     """Regress the teacher's feature from the student's, token by token.
 
-    The network of :class:`GenerativeHead` and its number of parameters (but for the
-    outputs of a learned variance), without diffusion: where that has a noisy token and
-    its timestep, this has a learned constant token and timestep 0, so that a token is a
-    function of condition and position alone. The loss is the mean squared error, its
-    optimum the conditional mean; a comparison shows what learning the distribution
-    adds.
+    It has the network of :class:`GenerativeHead` and as many parameters (except for the
+    outputs of a learned variance), but no diffusion. In place of a noisy token and its
+    timestep it reads a learned constant token and timestep 0, so that a token depends
+    on condition and position alone. The loss is the mean squared error and its optimum
+    the conditional mean: a comparison shows what learning the distribution adds.
 
     It takes the generative head's place in ``GenDDLoss(head=...)``.
 
     Args:
         condition_dim: Size S of the condition, the student's feature.
         target_dim: Size D of the teacher's feature.
-        tokenizer: Called with ``feature_dim``, gives the tokenizer. Defaults to
+        tokenizer: Builds the tokenizer from ``feature_dim``. Defaults to
             :class:`SplitTokenizer`: tokens of 64.
-        denoiser: Called with ``token_dim``, ``output_dim``, ``condition_dim`` and
-            ``num_tokens``, gives the network. Defaults to :class:`TokenDenoiser`: width
-            1024, depth 3.
+        denoiser: Builds the network from ``token_dim``, ``output_dim``,
+            ``condition_dim`` and ``num_tokens``. Defaults to :class:`TokenDenoiser`:
+            width 1024, depth 3.
         target_scale: Factor on the targets, a positive number or ``'auto'`` for unit
             variance. Defaults to 1.
 
@@ -68,7 +67,7 @@ class RegressionHead(nn.Module):
             condition_dim=condition_dim,
             num_tokens=self.tokenizer.num_tokens,
         )
-        # Drawn as the noisiest token would be.
+        # Initialised like pure noise.
         self.token = nn.Parameter(torch.randn(token_dim))
 
     def loss(self, condition: Tensor, target: Tensor) -> Tensor:
@@ -110,9 +109,7 @@ class RegressionHead(nn.Module):
             ValueError: If ``num_draws`` is below 1 or a size does not fit.
         """
         if num_draws < 1:
-            raise ValueError(
-                f'num_draws={num_draws} must be at least 1; more than one are all the same.'
-            )
+            raise ValueError(f'num_draws={num_draws} must be at least 1; all draws are the same.')
         feature = self.target_scale.undo(self.tokenizer.detokenize(self._regress(condition)))
         return feature.expand(num_draws, -1, -1)
 

@@ -1,4 +1,4 @@
-"""Statistics of the training data that every rank keeps alike."""
+"""Running statistics of the training data, equal on all ranks."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from .precision import at_least_float32
 
 
 def sum_over_ranks(tensor: Tensor) -> Tensor:
-    """Sum a tensor over all ranks, in place; one process leaves it alone."""
+    """Sum a tensor over all ranks, in place; a single process changes nothing."""
     if _is_distributed():
         distributed.all_reduce(tensor)
     return tensor
@@ -23,15 +23,15 @@ def update_moments(
     dim: int | None,
     min_share: float,
 ) -> None:
-    """Let a batch take its share of a running mean and mean square.
+    """Update a running mean and mean square by a batch.
 
-    The share is ``1 / num_batches``, so that early batches weigh alike, but never below
-    ``min_share``. One call on every rank; all ranks weigh alike.
+    The batch gets the share ``1 / num_batches``, so that early batches count equally,
+    but at least ``min_share``. Every rank must call it; all ranks count equally.
 
     Args:
         moments: Running mean and running mean square, changed in place.
         num_batches: Batches so far, shape (), changed in place.
-        values: What this rank has seen.
+        values: The values of this rank.
         dim: Dimension of ``values`` to average over. None means all.
         min_share: Least share of a batch, in (0, 1].
     """
@@ -51,19 +51,19 @@ def _is_distributed() -> bool:
 class RunningMeans(nn.Module):
     """Exponentially weighted mean of each class's vectors.
 
-    It forgets by images of the class, not by steps: the latest one of a class weighs 1,
-    the one before ``momentum``, and so on, while all of one step weigh the same. So the
-    memory, about ``1 / (1 - momentum)`` images, is that of rare and of frequent
-    classes, whatever the batch size. An image may belong to a class in part.
+    It forgets by images of the class, not by steps: the latest image of a class weighs
+    1, the one before ``momentum``, and so on; images of one step weigh the same. So rare
+    and frequent classes remember the same number of images, about
+    ``1 / (1 - momentum)``, at any batch size. An image may belong to a class in part.
 
     Args:
         num_classes: Number of classes C.
         dim: Size D of the vectors.
-        momentum: In [0, 1]; 0 keeps the latest step, 1 is the mean of all.
+        momentum: In [0, 1]; 0 keeps the latest step, 1 averages all images.
 
     Attributes:
         mean: The means, shape (C, D), float32; zero where nothing was seen.
-        weight: Weight of what each remembers, shape (C,), float32.
+        weight: Total weight of the images in each mean, shape (C,), float32.
 
     Raises:
         ValueError: If ``momentum`` is outside [0, 1], or a size is below 1.
@@ -90,11 +90,11 @@ class RunningMeans(nn.Module):
 
     @torch.no_grad()
     def update(self, vectors: Tensor, shares: Tensor) -> None:
-        """Take in a batch; one call on every rank.
+        """Update the means by a batch; every rank must call it.
 
         Args:
             vectors: Shape (B, D).
-            shares: What each weighs in each class, shape (B, C), at least 0.
+            shares: Weight of each vector in each class, shape (B, C), at least 0.
         """
         # Autocast would sum in half precision.
         with torch.autocast(vectors.device.type, enabled=False):
@@ -103,6 +103,6 @@ class RunningMeans(nn.Module):
         totals = sum_over_ranks(torch.cat([sums, shares.sum(0)[:, None]], dim=1))
         sums, count = totals[:, :-1], totals[:, -1]
         self.weight.mul_(self.momentum**count).add_(count)
-        # Where nothing came, 0 / weight; the bound keeps it from 0 / 0.
+        # A class without images adds 0 / weight; the bound prevents 0 / 0.
         tiny = torch.finfo(self.weight.dtype).tiny
         self.mean += (sums - count[:, None] * self.mean) / self.weight.clamp(min=tiny)[:, None]

@@ -12,14 +12,14 @@ MIN_SHARE = 0.01
 class TargetScale(nn.Module):
     """Multiply targets by a number, or by their inverse standard deviation.
 
-    Noise has unit variance; the contracted features of a teacher often have a hundredth
-    of it, and drown. This factor on both sides of the process lets the noise schedule
-    mean what it says.
+    Noise has unit variance. The contracted features of a teacher often have a hundredth
+    of that and drown in it. With targets scaled before the process and samples after
+    it, the levels of the noise schedule mean what they say.
 
     Args:
         scale: Positive factor, or ``'auto'``: the inverse of the running standard
-            deviation over all entries of the training targets. It is the same on all
-            ranks, and saved.
+            deviation over all entries of the training targets, equal on all ranks and
+            saved.
 
     Raises:
         ValueError: If ``scale`` is neither.
@@ -42,7 +42,7 @@ class TargetScale(nn.Module):
 
     @property
     def factor(self) -> float | Tensor:
-        """What targets are multiplied by."""
+        """The factor on targets."""
         if not isinstance(self.scale, str):
             return self.scale
         mean, square = self.moments
@@ -52,7 +52,7 @@ class TargetScale(nn.Module):
     def forward(self, target: Tensor) -> Tensor:
         """Scale targets, shape (B, D), without gradient.
 
-        While training, the statistics take in the targets first.
+        In training, the targets update the statistics first.
         """
         if self.scale == 'auto' and self.training:
             update_moments(self.moments, self.num_batches, target, None, MIN_SHARE)

@@ -1,4 +1,4 @@
-"""Where on the noise scale training happens: distributions of the step.
+"""Distributions of the training timestep: where on the noise scale training happens.
 
 Each is a quantile function on [0, 1), 0 clean and 1 pure noise. Given by quantiles, a
 distribution can be drawn from any uniform numbers: independent, stratified or

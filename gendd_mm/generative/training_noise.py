@@ -1,8 +1,8 @@
 """The randomness of one loss: timesteps, noise and dropped conditions.
 
-A drawn timestep comes with one noise vector or, antithetic, with two. These rows of the
-denoiser share their modulations, which depend on timestep and condition and not on the
-noise.
+A timestep is drawn with one noise vector or, if antithetic, with two. The two rows of
+the denoiser share their modulations, which depend on timestep and condition but not on
+the noise.
 """
 
 from collections.abc import Callable
@@ -74,9 +74,9 @@ class AntitheticNoise:
     Every row has the distribution that :class:`IndependentNoise` gives it, so the loss
     has the same expectation; rows of one image are negatively correlated, so its
     gradient varies less once the network has learned a little. A pair (noise, -noise)
-    shares timestep and drop, hence its modulations, and the odd part of what it gives
+    shares timestep and drop, hence its modulations, and the odd part of its gradient
     cancels. The timesteps of an image form a lattice with a random offset, in which
-    every token has evenly spaced ones; the share of dropped conditions is as even.
+    every token has evenly spaced ones; dropped conditions are spread as evenly.
 
     Args:
         repeats: Noisy copies of each token, an even number.
@@ -109,7 +109,7 @@ class AntitheticNoise:
         # are 1 / P apart.
         place = order % per_token * num_tokens + order // per_token
         uniform = ((place / per_image + offset) % 1).flatten()
-        # In random order, so that a drop says nothing of the timestep.
+        # In random order, so that drops do not depend on timesteps.
         rank = torch.rand(batch_size, per_image, device=device, generator=generator).argsort(dim=1)
         drop = ((rank + drop_offset) / per_image).flatten()
         noise = torch.randn(batch_size * per_image, token_dim, device=device, generator=generator)

@@ -1,4 +1,4 @@
-"""Between a record and a loss: what MMRazor's connectors lack."""
+"""Connectors that MMRazor lacks."""
 
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -8,7 +8,7 @@ from gendd_mm.registry import MODELS
 
 @MODELS.register_module()
 class DominantClass(BaseModule):
-    """Labels as class indices, also where mixup has made them distributions.
+    """Turn labels into class indices, even after mixup made them distributions.
 
     For losses that take hard labels alone, such as ``mmrazor.DKDLoss``, in recipes with
     mixup or CutMix.

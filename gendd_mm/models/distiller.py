@@ -1,4 +1,4 @@
-"""The distiller: MMRazor's configurable one, which can also generate."""
+"""MMRazor's configurable distiller, which can also generate."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ class GenDDDistiller(ConfigurableDistiller):
         if len(names) != 1:
             raise ValueError(
                 f'distill_losses holds {len(names)} GenDDLoss ({names}); the GenDD distiller needs '
-                'exactly one. For none use mmrazor.ConfigurableDistiller.'
+                'exactly one. Without any, use mmrazor.ConfigurableDistiller.'
             )
         self.gendd_name = names[0]
         self._complete_mappings()
@@ -59,7 +59,7 @@ class GenDDDistiller(ConfigurableDistiller):
         Args:
             num_draws: Draws K per image, at least 1.
             generator: Source of the randomness.
-            sampler: Takes the place of the head's own. None takes that.
+            sampler: Sampler to use. None takes the head's own.
 
         Returns:
             Mean of the K draws, shape (B, D).
@@ -69,7 +69,7 @@ class GenDDDistiller(ConfigurableDistiller):
         return self.gendd_loss.head.sample(condition, num_draws, generator, sampler).mean(0)
 
     def _complete_mappings(self) -> None:
-        """Check what the loss reads; drop what it does not.
+        """Check the inputs that the loss reads; drop the others.
 
         Dropping lets a supervised config run without labels: with strength 0 or teacher
         labels alone, none are looked up.

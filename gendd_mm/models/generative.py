@@ -1,7 +1,7 @@
 """The method under its registry names: built from configs, piece by piece.
 
-``gendd_mm.generative`` is plain torch. What takes no other piece is registered as it
-is; what does is built here from the configs of its pieces.
+``gendd_mm.generative`` is plain torch. A component without parts is registered as it
+is; one with parts has an adapter here, which builds them from their configs.
 """
 
 import functools
@@ -39,7 +39,7 @@ def _register_process(process: type[generative.DiffusionProcess]) -> None:
         if num_steps is not None:
             warnings.warn(
                 f'num_steps of {process.__name__} is now num_timesteps; samplers keep num_steps.',
-                DeprecationWarning,
+                FutureWarning,  # a DeprecationWarning would be hidden
                 stacklevel=2,
             )
             kwargs['num_timesteps'] = num_steps
@@ -53,7 +53,7 @@ _register_process(generative.RectifiedFlow)
 
 
 def _build(config: dict, **sizes: int) -> Any:
-    """A piece from its config, with the sizes that follow from the others."""
+    """Build a part from its config and the sizes that follow from the others."""
     return MODELS.build(dict(config, **sizes, _scope_='gendd_mm'))
 
 
@@ -66,7 +66,7 @@ class GenerativeHead(generative.GenerativeHead, BaseModule):
     """:class:`gendd_mm.generative.GenerativeHead` from the configs of its pieces.
 
     Args:
-        condition_dim, target_dim, options: As there.
+        condition_dim, target_dim, options: As in that class.
         tokenizer: Config of the tokenizer; ``feature_dim`` is filled in.
         denoiser: Config of the denoiser; its sizes are filled in.
         process: Config of the diffusion process.
@@ -103,7 +103,7 @@ class RegressionHead(generative.RegressionHead, BaseModule):
     """:class:`gendd_mm.generative.RegressionHead` from the configs of its pieces.
 
     Args:
-        condition_dim, target_dim, target_scale: As there.
+        condition_dim, target_dim, target_scale: As in that class.
         tokenizer: Config of the tokenizer; ``feature_dim`` is filled in.
         denoiser: Config of the network; its sizes are filled in.
         init_cfg: Initialisation config. Defaults to None.
@@ -133,7 +133,7 @@ class DistributionContraction(generative.DistributionContraction):
     """:class:`gendd_mm.generative.DistributionContraction` from configs.
 
     Args:
-        strength, teacher_label_weight: As there.
+        strength, teacher_label_weight: As in that class.
         centers: Config of ``ClassifierCenters`` or ``FeatureMeanCenters``.
     """
 
@@ -155,7 +155,7 @@ class GenDDLoss(generative.GenDDLoss, BaseModule):
 
     Args:
         head, contraction, feature_mixup: Configs; None leaves one out.
-        loss_weight: As there.
+        loss_weight: As in that class.
         init_cfg: Initialisation config. Defaults to None.
     """
 

@@ -1,12 +1,12 @@
-"""Logit standardisation: distillation blind to shift and scale of logits."""
+"""Logit standardisation: distillation that ignores shift and scale of logits."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gendd_mm.registry import MODELS
 
-# Below any variance of logits that means something; for those that are all
-# equal, as of a classifier that starts at zero.
+# Far below the variance of real logits; only for logits that are all equal,
+# such as those of a classifier that starts at zero.
 MIN_VARIANCE = 1e-7
 
 

@@ -10,6 +10,7 @@ import small_models
 import torch
 import toy_run
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from small_models import ROOT
 
 from gendd_mm.engine import launch, options, stages
@@ -37,6 +38,19 @@ def parse(tool: str, *arguments: str):
 def merged(config: str, *more: str) -> Config:
     path, run_options = parse('train', config, *more)
     return options.merge_train(options.read_config(path), run_options)
+
+
+def test_choices_are_read_in_silence_and_leave_no_trace(tmp_path, monkeypatch):
+    path = tmp_path / 'chosen.py'
+    path.write_text("value = '{{$CHOSEN:one}}'\n")
+    logger, seen = MMLogger.get_current_instance(), []
+    monkeypatch.setattr(logger, 'callHandlers', lambda line: seen.append(line.getMessage()))
+    logger.info('before')
+    assert options.read_config(str(path), dict(CHOSEN='two')).value == 'two'
+    logger.info('after')
+    assert seen == ['before', 'after']
+    assert 'CHOSEN' not in os.environ
+    assert options.read_config(str(path)).value == 'one'
 
 
 # What they change in the config.

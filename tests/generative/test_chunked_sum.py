@@ -146,7 +146,7 @@ def test_a_second_derivative_is_an_error(problem):
 def test_a_second_backward_of_one_sum_is_an_error(problem):
     total = problem.sum(3)
     total.backward(retain_graph=True)
-    with pytest.raises(RuntimeError, match='second time; compute it again'):
+    with pytest.raises(RuntimeError, match='twice on one generative loss'):
         total.backward()
 
 

@@ -73,7 +73,7 @@ def training(case: Case, name: str, rounds: int, device: torch.device) -> dict:
 
 
 def products(rounds: int, device: torch.device) -> dict:
-    """Rates of matrix products, and the share of it that training reaches."""
+    """Rates of matrix products, and the share of torch's that training reaches."""
     step = train_step(SMALL)
     runs: dict[str, Run] = dict(step=step, torch=MatrixProduct())
     if has_onednn():

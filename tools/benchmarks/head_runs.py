@@ -39,7 +39,7 @@ class Case(NamedTuple):
         return GenerativeHead(self.condition_dim, self.target_dim, **settings)
 
     def busy_head(self, **changes) -> GenerativeHead:
-        """One whose layers all take part: at its initialisation none does."""
+        """A head with random weights in every layer: at first many are zero."""
         return randomize(self.head(**changes), std=0.03)
 
     def features(self, batch_size: int = 0):
@@ -77,7 +77,7 @@ def train_step(case: Case, **changes) -> Run:
 
 
 def plain_train_step(case: Case) -> Run:
-    """The same of the plain one, randomness drawn in the step."""
+    """The same for the plain head, which draws its randomness in the step."""
     head = ReferenceHead.like(case.busy_head()).float()
     condition, target = case.features()
     rows = case.batch_size * head.num_tokens * REPEATS
@@ -92,14 +92,14 @@ def plain_train_step(case: Case) -> Run:
 
 
 def sample(case: Case, num_draws: int, **changes) -> Run:
-    """Samples of our head."""
+    """Sampling with our head."""
     head = case.busy_head(**changes)
     condition, _ = case.features()
     return lambda: head.sample(condition, num_draws)
 
 
 def plain_sample(case: Case, num_draws: int, num_steps: int) -> Run:
-    """Samples of the plain one."""
+    """Sampling with the plain head."""
     head = ReferenceHead.like(case.busy_head()).float()
     condition, _ = case.features()
     rows = num_draws * case.batch_size * head.num_tokens
@@ -112,7 +112,7 @@ def plain_sample(case: Case, num_draws: int, num_steps: int) -> Run:
 
 
 def by_onednn(run: Run) -> Run:
-    """The run with oneDNN's products."""
+    """The same run with oneDNN's products."""
 
     def run_so() -> None:
         use_onednn()

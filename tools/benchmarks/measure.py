@@ -57,7 +57,7 @@ class MatrixProduct:
 
 
 def peak_bytes(make: Callable[[], Callable[[], None]], device: torch.device) -> float:
-    """What a run needs at its peak beyond what was there before it.
+    """Memory of a run at its peak, beyond what was allocated before.
 
     Args:
         make: Builds the model and its inputs and gives the run. It must be

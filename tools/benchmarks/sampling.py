@@ -52,7 +52,7 @@ SAMPLERS = {
 
 
 class Trained(NamedTuple):
-    """A trained model and what its student says of the test images."""
+    """A trained model, with its student's conditions for the test images."""
 
     model: GenDD
     condition: Tensor
@@ -81,7 +81,7 @@ def load(cfg: Config, checkpoint: str) -> Trained:
 
 
 def correct(trained: Trained, sampler: Sampler, num_draws: int) -> Tensor:
-    """Whether each image is classified rightly, as 0 or 1."""
+    """Whether each image is classified correctly, as 0 or 1."""
     head = trained.model.distiller.gendd_loss.head
     generator = torch.Generator(trained.condition.device).manual_seed(0)
     features = head.sample(trained.condition, num_draws, generator, sampler).mean(0)

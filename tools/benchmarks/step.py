@@ -86,7 +86,7 @@ def measure(
     watch.watch('data preprocessor', model.data_preprocessor, 'forward')
     watch.watch('teacher', model.teacher, 'extract_feat')
     watch.watch('student', model.student, 'forward')
-    # The backward pass of all of its chunks but a last one included.
+    # Includes the backward passes of its chunks where there are several.
     watch.watch('generative head', model.distiller.gendd_loss.head, 'loss')
     watch.watch('backward pass', optimizer, 'backward')
     watch.watch('optimizer', optimizer, 'step')

@@ -1,4 +1,4 @@
-"""Look at every label before the first step."""
+"""Check every label before the first step."""
 
 import numpy as np
 from mmengine.hooks import Hook
@@ -12,7 +12,7 @@ class LabelCheckHook(Hook):
     """Refuse a dataset with labels outside the classes of the model.
 
     Reads ``get_gt_labels()`` of mmpretrain's datasets, which needs no image, also
-    inside of wrappers such as ``RepeatDataset`` and ``ConcatDataset``. Datasets without
+    inside wrappers such as ``RepeatDataset`` and ``ConcatDataset``. Datasets without
     labels pass, and so does a training set whose labels the model does not read: they
     may be placeholders. It runs before training, validation and testing.
 

@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 
 from gendd_mm.registry import HOOKS
 
-# Which of the draws of an iteration a seed is for.
+# The two purposes for which an iteration is seeded.
 AUGMENTATION, STEP = 0, 1
 
 
@@ -71,10 +71,10 @@ class StepSeedHook(Hook):
 
 
 class SeededBatches:
-    """Seed the loading of each batch, those that a resumed run skips too.
+    """Seed the loading of each batch, even if a resumed run skips it.
 
-    The loop skips them between the hook's calls, so that their draws would move those
-    of the first batch it trains on.
+    The loop skips batches between two calls of the hook. Without a seed of their own,
+    their draws would change those of the first batch that it trains on.
 
     Args:
         batches: The iterator of an iteration-based loop.

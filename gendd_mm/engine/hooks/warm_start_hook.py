@@ -1,4 +1,4 @@
-"""Start a part of the model from a part of another run's checkpoint."""
+"""Initialise a module from the checkpoint of another run."""
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -12,8 +12,8 @@ class WarmStartHook(Hook):
     """Load a module strictly before the first step of training.
 
     Stage 2 of GenDD starts from the backbone of stage 1 (arXiv 2507.14503). Unlike
-    ``init_cfg=dict(type='Pretrained')``, whatever does not fit is an error, and a
-    resumed run neither needs the file nor loads it over what it has learned.
+    ``init_cfg=dict(type='Pretrained')``, a weight that does not fit is an error, and a
+    resumed run neither needs the file nor lets it overwrite what it has learned.
 
     Args:
         checkpoint: The checkpoint to start from.

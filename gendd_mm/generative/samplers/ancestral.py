@@ -14,12 +14,12 @@ class AncestralSampler(Sampler):
 
     The reference sampler of GenDD (arXiv 2507.14503): the reverse step of DDPM with the
     learned variance, on the respaced schedule of improved DDPM (arXiv 2102.09672,
-    section 4). A process that learns no variance takes the posterior's.
+    section 4). Without a learned variance it takes the posterior's.
 
     ``start_t`` is where it starts from pure noise. The paper's setting is the last
     timestep, 999. It is fragile: the cosine schedule keeps ``sqrt(abar) = 5e-5`` of the
     signal there, so the first step multiplies every error of the noise estimate by
-    about 20,000 and the sample never returns from where that throws it. At 950 less
+    about 20,000 and the sample never recovers. At 950 less
     than 0.6 % of the variance is signal, so pure noise is as good a start, and the
     factor is 13.
 
@@ -64,7 +64,7 @@ class AncestralSampler(Sampler):
         log_beta = schedule.betas.log()
 
         def number(value: Tensor) -> Tensor:
-            # Filled in on the device: a copy to it would wait for it.
+            # Made on the device: a copy from the CPU would synchronise.
             return torch.full((), float(value), dtype=x.dtype, device=x.device)
 
         x = noise

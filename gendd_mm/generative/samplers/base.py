@@ -1,4 +1,4 @@
-"""What the samplers share: their arguments and how they ask the network."""
+"""The base of the samplers: their arguments and how they call the network."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,15 +8,15 @@ from torch import Tensor
 from ..process import DiffusionProcess
 
 # (noisy tokens (..., d), timestep) -> denoiser output (..., c) in which the
-# estimate comes first; what lies behind it is there only for a sampler that
-# uses it.
+# estimate comes first; the variance follows only for a sampler that uses
+# it.
 Denoise = Callable[[Tensor, float], Tensor]
 
 
 def guide(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
     """Classifier-free guidance (Ho & Salimans, arXiv 2207.12598).
 
-    ``null + scale * (conditional - null)`` on the estimate; the channels behind it
+    ``null + scale * (conditional - null)`` on the estimate; the channels after it
     (the variance) are the conditional ones. Noise, clean token and velocity are affine
     in each other, so guiding one guides all.
 
@@ -50,7 +50,7 @@ class Sampler:
     Attributes:
         uses_variance: Whether it needs the variance channels.
         evaluations_per_step: Denoiser evaluations in a step.
-        default_num_steps: Number of steps for a config that gives none.
+        default_num_steps: Number of steps if none is given.
 
     Raises:
         ValueError: If an argument is out of range.

@@ -1,4 +1,4 @@
-"""Deterministic samplers: the noise at the start decides the sample.
+"""Deterministic samplers: the initial noise determines the sample.
 
 They integrate the probability-flow equation of either process,
 ``dx = x_0(x) d signal + eps(x) d noise``, from the estimates of the clean token and of
@@ -60,11 +60,11 @@ class DDIMSampler(DeterministicSampler):
 class OneStepSampler(DDIMSampler):
     """The posterior mean: what the network expects from pure noise.
 
-    One evaluation per token, so the cheapest; its samples are not spread.
+    One evaluation per token, so the cheapest; its samples do not vary.
 
     Args:
-        num_steps: 1; there so that a config of another sampler can be overridden.
-        start_t: The step. None takes that of the process.
+        num_steps: Must be 1; accepted so that a config can switch to this sampler.
+        start_t: The timestep. None takes the default of the process.
         guidance_scale: Classifier-free guidance scale, at least 0; 1 switches guidance
             off. Defaults to 2.
 
@@ -109,7 +109,7 @@ class DPMSolverPPSampler(DeterministicSampler):
             shrink = (scale * signal_t) / (scale_t * signal)
             gain = -math.log(shrink) if shrink else math.inf
             direction = x_0
-            # Not at the end of a flow, whose first gain is infinite.
+            # The first gain of a flow is infinite, and so is the last one.
             if before is not None and math.isfinite(gain) and math.isfinite(past):
                 direction = x_0 + gain / (2 * past) * (x_0 - before)
             x = (scale / scale_t) * x + signal * (1 - shrink) * direction

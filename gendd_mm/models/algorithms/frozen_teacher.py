@@ -20,7 +20,7 @@ DTYPES = {
 class FrozenTeacher:
     """A trained classifier that is only read.
 
-    Deliberately no ``nn.Module``: as the attribute of a model it stays out of
+    Deliberately not an ``nn.Module``: as the attribute of a model it stays out of
     checkpoints, EMA copies, optimizers and DistributedDataParallel. It is in eval mode
     as a whole (batch norm, dropout, drop path).
 

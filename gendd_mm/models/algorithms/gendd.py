@@ -40,14 +40,14 @@ class GenDD(FpnTeacherDistill):
             channels last, which tensor cores and most CPUs prefer. Defaults to False.
         compile: Whether torch.compile turns both backbones and the layers of the
             denoiser into kernels, or a dict of its options. MMEngine's ``compile=True``
-            would take in the optimizer, which torch 2.14 refuses. Defaults to False.
+            would include the optimizer, which torch 2.14 refuses. Defaults to False.
         val_num_draws: Draws per image in validation. Defaults to 1.
         test_num_draws: Draws per image in testing. Defaults to 2; the paper takes 5,
             with its sampler.
         sample_seed: Seed of the sampling noise; every evaluation starts from it, so
             that it is repeatable and does not disturb training. Defaults to 0.
         kwargs: ``architecture`` (the student), ``data_preprocessor``, ``init_cfg`` and
-            what else :class:`mmrazor.models.algorithms.FpnTeacherDistill` takes.
+            others of :class:`mmrazor.models.algorithms.FpnTeacherDistill`.
 
     Raises:
         ValueError: If sizes, draws or preprocessors do not fit, or the teacher has no
@@ -183,7 +183,7 @@ class GenDD(FpnTeacherDistill):
         return self
 
     def _compile(self, options: dict) -> None:
-        """Compile what takes the time, module by module.
+        """Compile the expensive modules one by one.
 
         In place, so that state dicts and MMRazor's recorders see no change.
         """

@@ -16,10 +16,10 @@ class Renormalize(nn.Module):
         source: Data preprocessor that made the inputs.
         target: Data preprocessor of the model that will see them. None, one that states
             no mean, or one with the same settings makes this the identity: a model
-            config without its own preprocessor takes the inputs of the run it is in.
+            config without its own preprocessor takes the inputs of the run.
 
     Raises:
-        ValueError: If a preprocessor does something else to an image than normalise it
+        ValueError: If a preprocessor does anything to an image but normalise it
             by its ``mean`` and ``std`` and swap its channels.
     """
 

@@ -1,4 +1,4 @@
-"""From the student's feature map to one like the teacher's."""
+"""Project the student's feature map to the size of the teacher's."""
 
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule

@@ -21,9 +21,9 @@ class LinearProbeHead(LinearClsHead):
         trainable: False freezes it and makes it label-free: ``loss`` reads no labels
             and returns nothing, for unsupervised training. Defaults to True.
         standardize: Give the linear layer features of zero mean and unit variance, by
-            running statistics. Still a linear classifier, and exported as a single
-            layer, but one that learns at the rate of the others whatever the scale of
-            the features. Defaults to False, as in the paper.
+            running statistics. It is still a linear classifier and is exported as one
+            layer, but the scale of the features no longer slows its training. Defaults
+            to False, as in the paper.
         kwargs: Arguments of :class:`mmpretrain.models.LinearClsHead`: ``num_classes``,
             ``in_channels``, ``loss``, ``topk``, ``cal_acc``, ``init_cfg``.
     """

@@ -14,7 +14,7 @@ class Standardizer(nn.Module):
     """``(f - mean) / std`` of each channel, without gradient.
 
     Batch normalization without parameters, except that training normalises by the same
-    running statistics as testing. They are those of all ranks, and saved.
+    running statistics as testing. They cover all ranks and are saved.
 
     Args:
         num_channels: Feature size S.
@@ -34,7 +34,7 @@ class Standardizer(nn.Module):
     def forward(self, feature: Tensor) -> Tensor:
         """Standardise features, shape (B, S).
 
-        While training, the statistics take them in first.
+        In training, the features update the statistics first.
         """
         if self.training:
             moments = (self.mean, self.square)
@@ -45,7 +45,7 @@ class Standardizer(nn.Module):
 def fold_standardizer(
     weights: dict[str, Tensor], standardizer: str, linear: str
 ) -> dict[str, Tensor]:
-    """Weights of a linear layer that does what both did, without the first.
+    """Fold a standardizer into the linear layer behind it.
 
     Args:
         weights: State dict of a model that may have a standardizer.

@@ -1,4 +1,4 @@
-"""A classifier that is distilled and nothing else."""
+"""A classifier that learns by distillation alone."""
 
 from mmpretrain.models import LinearClsHead
 from mmpretrain.structures import DataSample
