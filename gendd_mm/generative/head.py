@@ -178,7 +178,7 @@ class GenerativeHead(nn.Module):
 
         num_rows = drawn.noise.shape[:2].numel()
         chunk = math.ceil(len(t) / self._num_chunks(num_rows, t.device))
-        return chunked_sum(losses, len(t), chunk, table, self.denoiser) / num_rows
+        return chunked_sum(losses, len(t), chunk, table, self) / num_rows
 
     def training_noise(
         self, batch_size: int, device: torch.device, generator: torch.Generator | None = None

@@ -42,7 +42,7 @@ def _register_process(process: type[generative.DiffusionProcess]) -> None:
                 FutureWarning,  # a DeprecationWarning would be hidden
                 stacklevel=2,
             )
-            kwargs['num_timesteps'] = num_steps
+            kwargs = dict(num_timesteps=num_steps, **kwargs)
         return process(*args, **kwargs)
 
     MODELS.register_module(name=process.__name__, module=build)

@@ -183,3 +183,6 @@ def test_the_old_name_of_the_number_of_timesteps_still_counts(kind):
     with pytest.warns(FutureWarning, match='num_steps .* is now num_timesteps'):
         process = MODELS.build(dict(type=f'gendd_mm.{kind}', num_steps=100))
     assert process.num_timesteps == 100
+    both = dict(type=f'gendd_mm.{kind}', num_steps=100, num_timesteps=50)
+    with pytest.warns(FutureWarning), pytest.raises(TypeError, match='multiple values'):
+        MODELS.build(both)

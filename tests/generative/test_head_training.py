@@ -6,6 +6,8 @@ from small_head import fix_draws, rows_into, small_head
 from torch import Tensor
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
+from gendd_mm.generative import GaussianDiffusion
+
 
 @pytest.mark.parametrize('noise_sampling', ['independent', 'antithetic'])
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
@@ -164,3 +166,26 @@ def test_a_loss_never_waits_for_the_gpu(process, noise_sampling):
         head.loss(condition, target).backward()
     finally:
         torch.cuda.set_sync_debug_mode('default')
+
+
+def test_what_a_process_learns_gets_its_gradient_however_the_rows_are_chunked():
+    class ScaledLoss(GaussianDiffusion):
+        """A process with a parameter of its own."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(()))
+
+        def loss(self, *arguments) -> Tensor:
+            return self.weight * super().loss(*arguments)
+
+    gradients = []
+    condition, target = torch.randn(4, 6), torch.randn(4, 12)
+    head = small_head()
+    head.process = ScaledLoss()
+    fix_draws(head, 4)
+    for head.row_chunk in (None, 7):
+        head.zero_grad()
+        head.loss(condition, target).backward()
+        gradients.append(head.process.weight.grad)
+    torch.testing.assert_close(*gradients)
