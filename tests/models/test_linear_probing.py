@@ -31,7 +31,7 @@ def built(teacher=None, **settings):
 
 
 def expected_gradient(model, data: dict, labels: torch.Tensor) -> torch.Tensor:
-    """Of CE(half label + half teacher) at the layer, by its closed form."""
+    """Of the cross-entropy to the mixed target at the layer, by its closed form."""
     inputs = data['inputs']
     with torch.no_grad():
         student = model.student
@@ -39,17 +39,22 @@ def expected_gradient(model, data: dict, labels: torch.Tensor) -> torch.Tensor:
         feature = student.backbone(inputs)[0].mean((2, 3))
         scores = student.head.fc(feature).softmax(1)
         teacher = model.teacher.model(inputs, mode='tensor').softmax(1)
-    error = scores - (labels + teacher) / 2
+    error = scores - torch.lerp(labels, teacher, model.teacher_weight)
     return error.T @ feature / len(feature)
 
 
+def test_the_published_target_is_half_label_half_teacher():
+    assert built().teacher_weight == 0.5
+
+
+@pytest.mark.parametrize('share', [0.0, 0.25, 0.5])
 @pytest.mark.parametrize('mixed', [False, True])
-def test_the_gradient_is_that_of_half_label_half_teacher(mixed):
+def test_the_gradient_is_that_of_the_mixed_target(mixed, share):
     augments = dict(
         train_cfg=dict(augments=dict(type='mmpretrain.Mixup', alpha=1.0)),
         data_preprocessor=dict(num_classes=NUM_CLASSES),
     )
-    model = built(student=augments if mixed else {})
+    model = built(student=augments if mixed else {}, teacher_weight=share)
     model.train()
     data = model.data_preprocessor(small_models.batch(), True)
     samples = data['data_samples']
