@@ -75,7 +75,12 @@ def the_one_file(path: str) -> str:
     Raises:
         ValueError: If several files fit.
     """
-    found = sorted(glob.glob(osp.expanduser(path))) if '*' in path else []
+    folder, name = osp.split(osp.expanduser(path))
+    if '*' not in name or osp.isfile(osp.join(folder, name)):
+        return path
+    # Brackets of a folder are a part of its name, and so are those of the file.
+    pattern = '*'.join(glob.escape(part) for part in name.split('*'))
+    found = sorted(glob.glob(osp.join(glob.escape(folder), pattern)))
     if len(found) > 1:
         raise ValueError(
             f'{path!r} fits {len(found)} files, {found}; name the one, or remove the others.'

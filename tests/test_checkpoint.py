@@ -74,7 +74,10 @@ def test_a_missing_file_is_named(tmp_path):
         read_state_dict(str(tmp_path))  # a folder
 
 
-def test_a_star_stands_for_the_one_file_that_fits(tmp_path):
+@pytest.mark.parametrize('folder', ['run', 'run [v2]', 'run*'])
+def test_a_star_stands_for_the_one_file_that_fits(tmp_path, folder):
+    tmp_path = tmp_path / folder
+    tmp_path.mkdir()
     pattern = str(tmp_path / 'best_*.pth')
     with pytest.raises(FileNotFoundError, match='best_.*does not exist'):
         read_state_dict(pattern)
