@@ -3,7 +3,7 @@
 import glob
 import os.path as osp
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -115,6 +115,11 @@ def load_all(module: nn.Module, weights: dict[str, Tensor]) -> str:
         f'missing keys {_some(missing)}, unexpected keys '
         f'{_some(unexpected)}, shapes {_some(differing)}'
     )
+
+
+def nonfinite(state: Mapping[str, Tensor]) -> list[str]:
+    """The names of the tensors with NaN or infinity."""
+    return [name for name, value in state.items() if not value.isfinite().all()]
 
 
 def _shape(value: object) -> tuple | str:

@@ -21,6 +21,10 @@ custom_hooks = [
     # Every rank its own noise, and a resumed run the same as an unbroken one.
     dict(type='gendd_mm.StepSeedHook'),
     dict(type='gendd_mm.LabelCheckHook'),
+    # The same teacher, data and settings on every rank, and when it is resumed.
+    dict(type='gendd_mm.RunConditionsHook'),
+    # No NaN is trained on or saved.
+    dict(type='gendd_mm.FiniteHook'),
 ]
 
 env_cfg = dict(
