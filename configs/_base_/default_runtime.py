@@ -21,6 +21,8 @@ custom_hooks = [
     # Every rank its own noise, and a resumed run the same as an unbroken one.
     dict(type='gendd_mm.StepSeedHook'),
     dict(type='gendd_mm.LabelCheckHook'),
+    # SIGTERM, SIGUSR1 and Ctrl-C save a checkpoint first.
+    dict(type='gendd_mm.PreemptionHook'),
 ]
 
 env_cfg = dict(
