@@ -3,6 +3,7 @@
 import copy
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from mmengine.dataset import InfiniteSampler
@@ -41,18 +42,19 @@ def endless_batches(loader: DataLoader, first: int) -> Iterator:
     With ``InfiniteSampler`` they are one endless epoch. Otherwise each epoch has its
     number told to the sampler.
     """
-    sampler = loader.sampler
+    # Of any kind; torch declares no more than that they can be iterated over.
+    sampler: Any = loader.sampler
+    batch_sampler: Any = copy.copy(loader.batch_sampler)
     if type(sampler) is InfiniteSampler:
         # Its indices are drawn from a generator that workers may have begun to read.
         fresh = InfiniteSampler(sampler.dataset, sampler.shuffle, sampler.seed)
-        batch_sampler = copy.copy(loader.batch_sampler)
         batch_sampler.sampler = fresh
         endless = copy.copy(loader)
         vars(endless).update(batch_sampler=batch_sampler, sampler=fresh)
         yield from rest_of_epoch(endless, first)
     epoch, first = divmod(first, len(loader))
     while True:
-        for part in (sampler, getattr(loader.batch_sampler, 'sampler', None)):
+        for part in (sampler, getattr(batch_sampler, 'sampler', None)):
             if hasattr(part, 'set_epoch'):
                 part.set_epoch(epoch)
                 break

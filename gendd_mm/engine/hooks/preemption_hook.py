@@ -2,6 +2,7 @@
 
 import functools
 import os.path as osp
+from typing import Any
 
 import torch
 import torch.distributed as torch_dist
@@ -32,8 +33,8 @@ class PreemptionHook(Hook):
     def __init__(self) -> None:
         self.first = 0
         self.interim: str | None = None
-        self._group = None
-        self._vote = None
+        self._group: Any = None
+        self._vote: Any = None
 
     def before_run(self, runner) -> None:
         """Listen, and let workers of dataloaders outlive signals to their group."""
@@ -50,7 +51,7 @@ class PreemptionHook(Hook):
         if is_distributed():
             self._group = torch_dist.new_group(backend='gloo')
         for loop in (runner.train_loop, runner.val_loop):
-            loader = getattr(loop, 'dataloader', None)
+            loader: Any = getattr(loop, 'dataloader', None)
             if getattr(loader, 'num_workers', 0) > 0:
                 loader.worker_init_fn = functools.partial(
                     protect_loader_worker, loader.worker_init_fn
