@@ -54,6 +54,7 @@ def endless_batches(loader: DataLoader, first: int) -> Iterator:
         yield from rest_of_epoch(endless, first)
     epoch, first = divmod(first, len(loader))
     while True:
+        part: Any
         for part in (sampler, getattr(batch_sampler, 'sampler', None)):
             if hasattr(part, 'set_epoch'):
                 part.set_epoch(epoch)
