@@ -20,7 +20,7 @@ from gendd_mm import compat
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = 'docs/private_api.md'
 # Documented, in spite of the underscore.
-PUBLIC = {'_asdict', '_fields', '_make', '_replace'}
+PUBLIC = {'_asdict', '_exit', '_fields', '_make', '_replace'}
 
 
 def listed(heading: str) -> set[str]:

@@ -25,6 +25,8 @@ custom_hooks = [
     dict(type='gendd_mm.RunConditionsHook'),
     # No NaN is trained on or saved.
     dict(type='gendd_mm.FiniteHook'),
+    # SIGTERM, SIGUSR1 and Ctrl-C save a checkpoint first.
+    dict(type='gendd_mm.PreemptionHook'),
 ]
 
 env_cfg = dict(

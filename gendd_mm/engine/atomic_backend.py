@@ -1,6 +1,8 @@
 """Write files whole or not at all, even if the run is killed."""
 
+import contextlib
 import os
+import shutil
 from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
@@ -23,12 +25,26 @@ class AtomicBackend(LocalBackend):
         Args:
             obj: The whole content.
             filepath: Where it goes; missing folders are made.
+
+        Raises:
+            OSError: If it cannot be written, as on a full disk. Nothing of it is left.
         """
         mkdir_or_exist(os.path.dirname(filepath))
         partial = f'{filepath}.part'
-        with open(partial, 'wb') as file:
-            file.write(obj)
-            file.flush()
-            # On the disk before the name: a power cut counts as well.
-            os.fsync(file.fileno())
-        os.replace(partial, filepath)
+        try:
+            with open(partial, 'wb') as file:
+                file.write(obj)
+                file.flush()
+                # On the disk before the name: a power cut counts as well.
+                os.fsync(file.fileno())
+            os.replace(partial, filepath)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.remove(partial)
+            free = shutil.disk_usage(os.path.dirname(filepath) or '.').free
+            raise OSError(
+                error.errno,
+                f'{filepath} was not written: {error.strerror}. It needs {len(obj) / 1e6:.1f} MB, '
+                f'{free / 1e6:.1f} MB are free on its disk. Older checkpoints are whole: make '
+                'room and go on with --resume',
+            ) from error

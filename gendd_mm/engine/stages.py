@@ -48,8 +48,17 @@ def train_stages(config: str, options: RunOptions) -> None:
                 '--stage out, or set stage1=dict(config=...).'
             )
     if options.stage != 1:
-        run_training(second)
+        _run(second)
     end_distributed()
+
+
+def _run(cfg: Config) -> None:
+    """Train; if a signal stops the run, which has saved, leave the group in order."""
+    try:
+        run_training(cfg)
+    except SystemExit:
+        end_distributed()
+        raise
 
 
 def read_stage1(cfg: Config, options: RunOptions) -> Config | None:
@@ -127,7 +136,7 @@ def _finished(first: Config, may_train: bool) -> str:
             'checkpoint of its last epoch. Leave --stage out to train it '
             'first, or start from scratch by --cfg-options stage1=None.'
         )
-    run_training(first)
+    _run(first)
     # Rank 0 has written it and tells the others.
     found = [latest_checkpoint(first.work_dir) if is_main_process() else None]
     broadcast_object_list(found)

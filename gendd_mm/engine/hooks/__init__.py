@@ -1,7 +1,15 @@
 from .finite_hook import FiniteHook
 from .label_check_hook import LabelCheckHook
+from .preemption_hook import PreemptionHook
 from .run_conditions_hook import RunConditionsHook
 from .step_seed_hook import StepSeedHook
 from .warm_start_hook import WarmStartHook
 
-__all__ = ['FiniteHook', 'LabelCheckHook', 'RunConditionsHook', 'StepSeedHook', 'WarmStartHook']
+__all__ = [
+    'FiniteHook',
+    'LabelCheckHook',
+    'PreemptionHook',
+    'RunConditionsHook',
+    'StepSeedHook',
+    'WarmStartHook',
+]

@@ -9,6 +9,7 @@ import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 
+from gendd_mm.engine.batches import endless_batches
 from gendd_mm.registry import HOOKS
 
 # The two purposes for which an iteration is seeded.
@@ -24,9 +25,8 @@ class StepSeedHook(Hook):
     drew in between, and every rank draws its own noise (under MMEngine's default all
     ranks share one seed).
 
-    Resuming is bit for bit for epoch-based training from epoch checkpoints, and for
-    iteration-based training from any: MMEngine's loop then reads the batches before it
-    again, which takes the time of loading them. With ``num_workers=0`` augmentation
+    Resuming is bit for bit. An iteration-based loop begins at its batch without loading
+    those before; ``PreemptionHook`` begins inside an epoch. With ``num_workers=0`` augmentation
     draws from these generators too; worker processes are seeded by MMEngine.
 
     Args:
@@ -49,8 +49,11 @@ class StepSeedHook(Hook):
         self._reseed(runner.iter, AUGMENTATION)
         loop = getattr(runner, 'train_loop', None)
         if loop is not None and hasattr(loop, 'dataloader_iterator'):  # iteration-based
+            batches = loop.dataloader_iterator
+            if runner.iter > 0:
+                batches = endless_batches(loop.dataloader, runner.iter)
             loop.dataloader_iterator = SeededBatches(
-                loop.dataloader_iterator, lambda iteration: self._reseed(iteration, AUGMENTATION)
+                batches, lambda iteration: self._reseed(iteration, AUGMENTATION), runner.iter
             )
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
@@ -71,30 +74,30 @@ class StepSeedHook(Hook):
 
 
 class SeededBatches:
-    """Seed the loading of each batch, even if a resumed run skips it.
-
-    The loop skips batches between two calls of the hook. Without a seed of their own,
-    their draws would change those of the first batch that it trains on.
+    """Seed the loading of each batch; those before a resumed iteration are not loaded.
 
     Args:
-        batches: The iterator of an iteration-based loop.
+        batches: The batches of an iteration-based loop from iteration ``first`` on.
         reseed: Seeds the loading of the batch of an iteration.
+        first: The loop asks for so many batches only to drop them: it gets None.
     """
 
-    def __init__(self, batches: Any, reseed: Callable[[int], None]) -> None:
+    def __init__(self, batches: Any, reseed: Callable[[int], None], first: int = 0) -> None:
         self.batches = batches
         self.reseed = reseed
+        self.first = first
         self.iteration = 0
 
     def __iter__(self) -> 'SeededBatches':
         return self
 
-    def __next__(self) -> dict:
-        self.reseed(self.iteration)
+    def __next__(self) -> Any:
         self.iteration += 1
+        if self.iteration <= self.first:
+            return None
+        self.reseed(self.iteration - 1)
         return next(self.batches)
 
     def skip_iter(self, num_iters: int) -> None:
-        """Skip batches without loading them, as the OneDL fork does."""
-        self.batches.skip_iter(num_iters)
+        """What the OneDL fork calls instead of asking for batches."""
         self.iteration += num_iters
