@@ -4,6 +4,7 @@
 installed, importing ``gendd_mm`` also registers what its configs name.
 """
 
+import os
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -17,6 +18,11 @@ _STACK = ('mmengine', 'mmcv', 'mmpretrain', 'mmrazor', 'joblib')
 _missing = [name for name in _STACK if find_spec(name) is None]
 
 if not _missing:
+    # Most pixels of an image, by its header. OpenCV, which mmcv imports, reads it when it
+    # is loaded and would otherwise fill 3 GB of memory from a file of some kilobytes.
+    # It is the limit that Pillow has anyway.
+    os.environ.setdefault('OPENCV_IO_MAX_IMAGE_PIXELS', '89478485')
+
     # The shims first: they must be in place before anything imports mmrazor.
     from . import compat
 

@@ -1,9 +1,9 @@
 """Where the images of a tar shard are, and which of them can be read."""
 
 import hashlib
+import itertools
 import json
 import os
-import tarfile
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +12,14 @@ from pathlib import Path
 
 from mmengine.dist import get_dist_info
 
-from .image_check import image_fault
+from .image_check import MAX_PIXELS, image_fault
+from .tar_members import Member, list_members
 
 IMAGE_EXTENSIONS = ('jpg', 'jpeg', 'png', 'webp')
 # Raise it when the format of the file or the check of an image changes.
-FORMAT = 1
+FORMAT = 2
+# Between the stamp and the index in the file.
+INDEX_KEY = b', "index": '
 
 
 @dataclass
@@ -24,68 +27,96 @@ class ShardIndex:
     """The samples of a shard, in the order of the shard.
 
     Attributes:
-        images: Name, offset and size in bytes of every good image.
-        skipped: The reasons, by key, for every sample without a good image, and for the
-            shard itself (key ``''``) if its end is missing.
+        images: Name, offset and size in bytes of every good image that is read.
+        skipped: The reasons for what is not read: by the sample's key, if it has no good
+            image; by name, for the other images of a sample; and by ``''`` for the
+            shard itself, if it is damaged.
     """
 
     images: list[tuple[str, int, int]] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
 
 
-def scan_shard(shard: str, verify: str | None = 'decode') -> ShardIndex:
+def scan_shard(
+    shard: str, verify: str | None = 'decode', max_pixels: int = MAX_PIXELS
+) -> ShardIndex:
     """Read a shard once and index its samples.
 
-    Args:
-        shard: A tar file as img2dataset writes it: the names of a sample's members are
-            equal up to the first dot.
-        verify: See :func:`~gendd_mm.datasets.image_check.image_fault`.
-    """
-    members, damage = _list_members(shard)
-    samples: dict[str, tarfile.TarInfo | None] = {}
-    for member in members:
-        folder, slash, name = member.name.rpartition('/')
-        stem, _, extension = name.partition('.')
-        is_image = extension.lower() in IMAGE_EXTENSIONS
-        key = folder + slash + stem
-        samples[key] = member if is_image else samples.get(key)
+    As webdataset reads it, a sample is the members one after the other whose names are
+    equal up to the first dot, and an image has one of ``IMAGE_EXTENSIONS`` behind the
+    last dot. Of several images in a sample, ``KEY.jpg`` goes before ``KEY.input.jpg``;
+    among equals, the first good one is read.
 
+    Args:
+        shard: A tar file.
+        verify: See :func:`~gendd_mm.datasets.image_check.image_fault`.
+        max_pixels: See the same.
+
+    Raises:
+        ValueError: If the file is compressed.
+    """
+    members, damage = list_members(shard)
     index = ShardIndex()
+    # Keys of members without an image beside them.
+    alone: dict[str, Member] = {}
+    with_image = set()
     with open(shard, 'rb') as file:
-        for key, image in samples.items():
-            if image is None:
-                index.skipped[key] = 'no image'
+        for key, sample in itertools.groupby(members, lambda member: _split(member.name)[0]):
+            group = list(sample)
+            images = [member for member in group if _is_image(member.name)]
+            if not key.rpartition('/')[2]:
+                # As webdataset does: they are files of the system, such as ._0.jpg.
+                for member in images:
+                    _note(index, member.name, 'hidden file', member)
                 continue
-            file.seek(image.offset_data)
-            data = file.read(image.size)
-            # A tar file may be cut off anywhere; its headers still state the sizes.
-            fault = 'cut off' if len(data) < image.size else image_fault(data, verify)
-            if fault:
-                index.skipped[key] = fault
-            else:
-                index.images.append((image.name, image.offset_data, image.size))
+            if not images:
+                alone.setdefault(key, group[0])
+                continue
+            with_image.add(key)
+            # The sort is stable: among equals, the order of the shard.
+            images.sort(key=lambda member: '.' in _split(member.name)[1])
+            chosen = None
+            faults = []
+            for member in images:
+                if chosen is not None:
+                    faults.append((member, f'another image of its sample: {chosen.name} is read'))
+                    continue
+                fault = member.fault
+                if fault is None:
+                    file.seek(member.offset)
+                    fault = image_fault(file.read(member.size), verify, max_pixels)
+                if fault is None:
+                    chosen = member
+                    index.images.append((member.name, member.offset, member.size))
+                else:
+                    faults.append((member, fault))
+            if chosen is None:
+                _note(index, key, faults[0][1], faults.pop(0)[0])
+            for member, fault in faults:
+                _note(index, member.name, fault, member)
+    for key, member in alone.items():
+        if key not in with_image:
+            _note(index, key, 'no image', member)
     if damage:
         index.skipped[''] = damage
     return index
 
 
-def _list_members(shard: str) -> tuple[list[tarfile.TarInfo], str | None]:
-    """The files of a tar, and what is wrong with its end, if anything."""
-    members: list[tarfile.TarInfo] = []
-    with open(shard, 'rb') as file:
-        try:
-            with tarfile.open(fileobj=file, mode='r:') as tar:
-                for member in tar:
-                    if member.isfile():
-                        members.append(member)
-                end = tar.offset
-        except tarfile.TarError as error:
-            return members, f'damaged shard: {error}'
-        # tarfile takes a broken header for the end; the true end is zeros.
-        file.seek(end)
-        if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-            return members, f'damaged shard: no end mark at byte {end}'
-    return members, None
+def _split(name: str) -> tuple[str, str]:
+    """The key of a member and the rest: ``a.b/0.input.jpg`` gives a.b/0, input.jpg."""
+    folder, slash, base = name.rpartition('/')
+    stem, _, rest = base.partition('.')
+    return folder + slash + stem, rest
+
+
+def _is_image(name: str) -> bool:
+    return _split(name)[1].rpartition('.')[2].lower() in IMAGE_EXTENSIONS
+
+
+def _note(index: ShardIndex, place: str, reason: str, member: Member) -> None:
+    if place in index.skipped:  # a shard may hold a name twice
+        place = f'{place} (byte {member.offset})'
+    index.skipped[place] = reason
 
 
 def index_path(shard: str, verify: str | None, folder: str | None) -> Path:
@@ -95,36 +126,40 @@ def index_path(shard: str, verify: str | None, folder: str | None) -> Path:
     if folder is None:
         return path.with_name(name)
     # Shards of different folders may have the same name.
-    place = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-    return Path(folder) / f'{place}-{name}'
+    place = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+    return Path(folder).expanduser() / f'{place}-{name}'
 
 
-def load_index(shard: str, verify: str | None, folder: str | None) -> ShardIndex:
+def load_index(
+    shard: str, verify: str | None, folder: str | None, max_pixels: int = MAX_PIXELS
+) -> ShardIndex:
     """Read the index of a shard from its file, and write the file if needed.
 
-    A shard whose size or modification time has changed is indexed again. Several
-    processes may do so at once: each replaces the file as a whole, by the same content.
+    A shard is indexed again if its size, its modification time or ``max_pixels`` has
+    changed, or the file is not as it was written. Several processes may do so at once:
+    each replaces the file as a whole, by the same content.
 
     Raises:
         OSError: If the index cannot be written.
+        ValueError: If the shard is compressed.
     """
     path = index_path(shard, verify, folder)
     stat = os.stat(shard)
-    stamp = [FORMAT, stat.st_size, stat.st_mtime_ns]
+    stamp = [FORMAT, stat.st_size, stat.st_mtime_ns, max_pixels]
     try:
-        saved = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):  # no file, or not one of ours
-        saved = {}
-    if saved.get('stamp') == stamp:
-        return ShardIndex(**saved['index'])
+        saved = _unpacked(path.read_bytes(), stamp)
+    except FileNotFoundError:
+        saved = None
+    if saved is not None:
+        return saved
 
     draft = path.with_name(f'{path.name}.{uuid.uuid4().hex}')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Opened first, so that a read-only folder fails before the work is done.
         with draft.open('w') as file:
-            index = scan_shard(shard, verify)
-            json.dump(dict(stamp=stamp, index=asdict(index)), file)
+            index = scan_shard(shard, verify, max_pixels)
+            file.write(_packed(index, stamp))
         draft.replace(path)
     except PermissionError as error:
         raise PermissionError(
@@ -136,11 +171,34 @@ def load_index(shard: str, verify: str | None, folder: str | None) -> ShardIndex
     return index
 
 
+def _packed(index: ShardIndex, stamp: list[int]) -> str:
+    """A JSON file whose index is known by its digest, as it is spelled."""
+    text = json.dumps(asdict(index))
+    head = json.dumps(dict(stamp=stamp, sha256=hashlib.sha256(text.encode()).hexdigest()))
+    return f'{head[:-1]}{INDEX_KEY.decode()}{text}}}'
+
+
+def _unpacked(data: bytes, stamp: list[int]) -> ShardIndex | None:
+    """The index in a file, or None if the file is not just what this shard needs."""
+    head, _, body = data.partition(INDEX_KEY)
+    text = body[:-1]
+    expected = dict(stamp=stamp, sha256=hashlib.sha256(text).hexdigest())
+    if head != json.dumps(expected)[:-1].encode() or body[-1:] != b'}':
+        return None
+    saved = json.loads(text)
+    images = [tuple(image) for image in saved['images']]
+    # The digest keeps out accidents; offsets that someone made up end here.
+    if not all(offset >= 0 and 0 <= size <= stamp[1] - offset for _, offset, size in images):
+        return None
+    return ShardIndex(images, saved['skipped'])
+
+
 def index_shards(
     shards: Sequence[str],
     verify: str | None = 'decode',
     folder: str | None = None,
     num_threads: int = 4,
+    max_pixels: int = MAX_PIXELS,
 ) -> list[ShardIndex]:
     """The indices of shards, in the order of the shards.
 
@@ -152,6 +210,6 @@ def index_shards(
     order = [*shards[first:], *shards[:first]]
     # Decoding releases Python's global lock, so threads help.
     with ThreadPoolExecutor(num_threads) as pool:
-        found = pool.map(lambda shard: load_index(shard, verify, folder), order)
+        found = pool.map(lambda shard: load_index(shard, verify, folder, max_pixels), order)
         by_shard = dict(zip(order, found, strict=True))
     return [by_shard[shard] for shard in shards]

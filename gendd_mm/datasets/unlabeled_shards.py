@@ -1,7 +1,5 @@
 """Images without labels in tar shards, as img2dataset writes CC3M."""
 
-import glob
-import os
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,8 +8,9 @@ from mmpretrain.datasets import BaseDataset
 
 from gendd_mm.registry import DATASETS
 
-from .image_check import VERIFY
+from .image_check import MAX_PIXELS, VERIFY
 from .shard_index import index_shards
+from .shard_patterns import find_shards
 from .tar_backend import member_uri
 
 
@@ -25,12 +24,14 @@ class UnlabeledShards(BaseDataset):
 
     Each shard is indexed once, which decodes its images; the index is kept in a JSON
     file. It leaves broken samples out before any sampling: samples without an image,
-    samples whose image does not decode, and those beyond the end of a shard that is cut
-    off. One line of the log counts them; the index files and ``skipped`` list them with
-    the reasons.
+    samples whose image does not decode, is too large or is a link, and those beyond the
+    end of a shard that is cut off. One line of the log counts them; the index files and
+    ``skipped`` list them with the reasons. :func:`~gendd_mm.datasets.shard_index.scan_shard`
+    says which image of a sample is read.
 
     Args:
-        shards: Pattern of the tar files, or a list of files or patterns.
+        shards: Pattern of the tar files, or a list of files or patterns: ``'*.tar'``,
+            ``'{00000..00331}.tar'``. A file that has just that name goes first.
         data_root: Folder that ``shards`` is relative to. Defaults to ''.
         verify: How images are checked. ``'decode'`` finds every broken image,
             ``'header'`` only files that are no image, None nothing. Defaults to
@@ -38,11 +39,13 @@ class UnlabeledShards(BaseDataset):
         index_dir: Folder of the index files. None puts them beside the shards. Defaults
             to None.
         index_threads: Threads that index, in each process. Defaults to 4.
+        max_pixels: Most pixels of an image, by its header; larger ones are left out
+            before they are decoded. Defaults to 89,478,485, Pillow's limit.
         kwargs: ``pipeline``, ``indices``, ``lazy_init`` and the other arguments of
             :class:`mmpretrain.datasets.BaseDataset`.
 
     Raises:
-        ValueError: If ``verify`` is unknown or no image is good.
+        ValueError: If ``verify`` is unknown, a shard is compressed or no image is good.
         FileNotFoundError: If no file matches a pattern.
     """
 
@@ -53,6 +56,7 @@ class UnlabeledShards(BaseDataset):
         verify: str | None = 'decode',
         index_dir: str | None = None,
         index_threads: int = 4,
+        max_pixels: int = MAX_PIXELS,
         **kwargs,
     ) -> None:
         if verify not in VERIFY:
@@ -61,13 +65,15 @@ class UnlabeledShards(BaseDataset):
         self.verify = verify
         self.index_dir = index_dir
         self.index_threads = index_threads
+        self.max_pixels = max_pixels
         # 'SHARD: KEY' -> reason.
         self.skipped: dict[str, str] = {}
         super().__init__(ann_file='', data_root=data_root, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """The addresses of the good images, in the order of the shards."""
-        shards = self._find_shards()
+        shards, others = find_shards(self.shards, self.data_root or '')
+        self.skipped.update(dict.fromkeys(others, 'not a file'))
         print_log(
             f'Reading the index of {len(shards)} shards; those without one '
             f'are indexed now (verify={self.verify!r}).',
@@ -76,7 +82,7 @@ class UnlabeledShards(BaseDataset):
         data_list = []
         for shard, index in zip(
             shards,
-            index_shards(shards, self.verify, self.index_dir, self.index_threads),
+            index_shards(shards, self.verify, self.index_dir, self.index_threads, self.max_pixels),
             strict=True,
         ):
             data_list += [dict(img_path=member_uri(shard, *image)) for image in index.images]
@@ -96,15 +102,3 @@ class UnlabeledShards(BaseDataset):
             )
         print_log(f'{counted}.', logger='current')
         return data_list
-
-    def _find_shards(self) -> list[str]:
-        found = set()
-        for pattern in self.shards:
-            paths = glob.glob(os.path.join(self.data_root, pattern))
-            if not paths:
-                raise FileNotFoundError(
-                    f'no file matches shards={pattern!r} in data_root={self.data_root!r} '
-                    f'(from {os.getcwd()}); check both.'
-                )
-            found.update(paths)
-        return sorted(found)

@@ -53,6 +53,19 @@ class LabelCheckHook(Hook):
             labels = np.asarray(dataset.get_gt_labels())
         except KeyError:  # no gt_label: an unlabeled dataset
             return
+        except ValueError:  # lists of different lengths
+            labels = np.zeros((0, 0))
+        if labels.ndim > 1 and labels.shape[1:] != (1,):
+            raise ValueError(
+                f'{type(dataset).__name__} gives several labels for an image; the model reads one '
+                'for each. Choose a dataset with single labels.'
+            )
+        labels = labels.reshape(-1)
+        if len(labels) and not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(
+                f'labels of {type(dataset).__name__} are {labels.dtype}, not integers that fit '
+                f'int64; the first is {labels[0]!r}. Check the annotations.'
+            )
         wrong = np.flatnonzero((labels < 0) | (labels >= num_classes))
         if len(wrong):
             raise ValueError(

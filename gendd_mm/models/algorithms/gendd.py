@@ -112,7 +112,12 @@ class GenDD(FpnTeacherDistill):
 
     def loss(self, batch_inputs: Tensor, data_samples: list[DataSample] | None = None) -> dict:
         """Losses of a batch of preprocessed images, shape (B, 3, H, W)."""
-        return super().loss(batch_inputs.to(memory_format=self.memory_format), data_samples)
+        try:
+            return super().loss(batch_inputs.to(memory_format=self.memory_format), data_samples)
+        except (AttributeError, TypeError) as error:
+            # Asked only now: the check costs a step nothing.
+            _explain_missing_labels(data_samples)
+            raise error
 
     def val_step(self, data: dict) -> list[DataSample]:
         """Predict with ``val_num_draws`` draws."""
@@ -247,4 +252,16 @@ class GenDD(FpnTeacherDistill):
                 'the student has batch augmentations (train_cfg), but the data_preprocessor of the '
                 'algorithm, which is the one that runs, has none; put data_preprocessor into the '
                 'student (architecture) instead of the top level of the config.'
+            )
+
+
+def _explain_missing_labels(data_samples: list[DataSample] | None) -> None:
+    """Raise an error that says so if a sample has no label."""
+    for index, sample in enumerate(data_samples or [DataSample()]):
+        if 'gt_label' not in sample and 'gt_score' not in sample:
+            raise ValueError(
+                f'sample {index} of the batch ({sample.get("img_path", "no img_path")}) has no '
+                'gt_label, but the probe or the contraction reads labels; take a labelled '
+                'dataset, or for unlabeled images contraction=None and trainable=False of the '
+                'probe.'
             )
