@@ -9,6 +9,10 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
+from gendd_mm.checkpoint_faults import nonfinite, some
+
+__all__ = ['load_all', 'nonfinite', 'read_state_dict', 'the_one_file']
+
 
 def read_state_dict(path: str, names: Sequence[str] = ('state_dict',)) -> dict[str, Tensor]:
     """The weights of a checkpoint, on the CPU.
@@ -112,15 +116,10 @@ def load_all(module: nn.Module, weights: dict[str, Tensor]) -> str:
     if not (missing or unexpected or differing):
         return ''
     return (
-        f'missing keys {_some(missing)}, unexpected keys '
-        f'{_some(unexpected)}, shapes {_some(differing)}'
+        f'missing keys {some(missing)}, unexpected keys '
+        f'{some(unexpected)}, shapes {some(differing)}'
     )
 
 
 def _shape(value: object) -> tuple | str:
     return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-
-
-def _some(names: list, most: int = 20) -> str:
-    more = f' and {len(names) - most} more' if len(names) > most else ''
-    return f'{names[:most]}{more}'
