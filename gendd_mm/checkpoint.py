@@ -2,14 +2,13 @@
 
 import glob
 import os.path as osp
-import pickle
 from collections.abc import Sequence
 
-import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
 from gendd_mm.checkpoint_faults import nonfinite, some
+from gendd_mm.protected_load import protected_load
 
 __all__ = ['load_all', 'nonfinite', 'read_state_dict', 'the_one_file']
 
@@ -40,23 +39,10 @@ def read_state_dict(path: str, names: Sequence[str] = ('state_dict',)) -> dict[s
             f'checkpoint {path!r} does not exist; give the path of a weights '
             'file or train it first.'
         )
-    try:
-        if local:
-            checkpoint = torch.load(osp.expanduser(path), map_location='cpu', weights_only=True)
-        else:
-            checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
-    except pickle.UnpicklingError as error:
-        # torch raises the same error for a web page and for a dangerous object.
-        raise ValueError(
-            f'torch refuses the checkpoint {path!r} (weights_only): it is not a torch file, or '
-            'is damaged, or contains objects other than weights, which could run code while '
-            'they are loaded. Get it again, or convert it to a plain state dict if you trust it.'
-        ) from error
-    except (RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError) as error:
-        # The unpickler fails in many ways on a file of other bytes.
-        raise ValueError(
-            f'checkpoint {path!r} is not a torch file or is damaged: {error!r}'
-        ) from error
+    if local:
+        checkpoint = protected_load(osp.expanduser(path), 'cpu')
+    else:
+        checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
     weights = checkpoint
     if isinstance(checkpoint, dict):
         weights = next((checkpoint[name] for name in names if name in checkpoint), checkpoint)

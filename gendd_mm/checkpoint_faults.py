@@ -27,9 +27,10 @@ def nonfinite(state: Mapping[str, Tensor]) -> list[str]:
     """
     finite: dict[torch.device, dict[str, Tensor]] = {}
     for name, tensor in state.items():
-        if isinstance(tensor, Tensor) and tensor.device.type != 'meta' and tensor.numel() > 0:
-            if tensor.is_floating_point() or tensor.is_complex():
-                finite.setdefault(tensor.device, {})[name] = _all_finite(tensor.detach())
+        if not isinstance(tensor, Tensor) or tensor.device.type == 'meta' or not tensor.numel():
+            continue
+        if tensor.is_floating_point() or tensor.is_complex():
+            finite.setdefault(tensor.device, {})[name] = _all_finite(tensor.detach())
     bad = {
         name
         for flags in finite.values()
