@@ -2,6 +2,7 @@
 
 import os
 import os.path as osp
+import re
 import zipfile
 from pickle import UnpicklingError
 from typing import Any
@@ -81,13 +82,11 @@ def _rewind(file: Any) -> None:
 
 
 def _culprit(error: UnpicklingError) -> str:
-    """The object that torch names, such as ``GLOBAL posix.system``."""
-    for line in str(error).splitlines():
-        _, found, rest = line.partition('Unsupported ')
-        if found and rest.startswith(('global', 'class', 'operand')):
-            return f' ({rest.split(" was not")[0]})'
-        if 'only the statistics' in line:
-            return f' ({line})'
+    """The object that torch names, or our reason from ``checkpoint_shims``."""
+    if found := re.search(r'GLOBAL ([\w.]+)', str(error)):
+        return f' ({found[1]})'
+    if found := re.search(r'The checkpoint asks for .*', str(error)):
+        return f' ({found[0]})'
     return ''
 
 
