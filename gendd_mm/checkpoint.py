@@ -1,13 +1,26 @@
 """Read weights with torch's protection on, and load all of them."""
 
 import glob
+import os
 import os.path as osp
-import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
-import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
+
+from gendd_mm.checkpoint_faults import nonfinite, resume_faults, some, weight_faults
+from gendd_mm.protected_load import protected_load
+
+__all__ = [
+    'check_checkpoint',
+    'load_all',
+    'local_file',
+    'nonfinite',
+    'read_checkpoint',
+    'read_state_dict',
+    'the_one_file',
+]
 
 
 def read_state_dict(path: str, names: Sequence[str] = ('state_dict',)) -> dict[str, Tensor]:
@@ -25,45 +38,82 @@ def read_state_dict(path: str, names: Sequence[str] = ('state_dict',)) -> dict[s
 
     Raises:
         FileNotFoundError: If a local file does not exist.
-        ValueError: If a ``*`` fits several files, or the file has no weights, or has
-            objects that ``weights_only`` refuses.
+        ValueError: If a ``*`` fits several files, or the file has no weights, or some that
+            are not finite, or is damaged, or has objects that ``weights_only`` refuses.
     """
-    local = '://' not in path
-    if local:
-        path = the_one_file(path)
-    if local and not osp.isfile(osp.expanduser(path)):
-        raise FileNotFoundError(
-            f'checkpoint {path!r} does not exist; give the path of a weights '
-            'file or train it first.'
-        )
-    try:
-        if local:
-            checkpoint = torch.load(osp.expanduser(path), map_location='cpu', weights_only=True)
-        else:
-            checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
-    except pickle.UnpicklingError as error:
-        # torch raises the same error for a web page and for a dangerous object.
-        raise ValueError(
-            f'torch refuses the checkpoint {path!r} (weights_only): it is not a torch file, or '
-            'is damaged, or contains objects other than weights, which could run code while '
-            'they are loaded. Get it again, or convert it to a plain state dict if you trust it.'
-        ) from error
-    except (RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError) as error:
-        # The unpickler fails in many ways on a file of other bytes.
-        raise ValueError(
-            f'checkpoint {path!r} is not a torch file or is damaged: {error!r}'
-        ) from error
-    weights = checkpoint
-    if isinstance(checkpoint, dict):
-        weights = next((checkpoint[name] for name in names if name in checkpoint), checkpoint)
-    if not isinstance(weights, dict) or not any(
-        isinstance(value, Tensor) for value in weights.values()
-    ):
+    checkpoint = read_checkpoint(path)
+    weights = _weights_in(checkpoint, names)
+    faults = ['holds no weights'] if weights is None else weight_faults(weights)
+    if weights is None or 'holds no weights' in faults:
         raise ValueError(
             f'checkpoint {path!r} holds no weights, neither at its top level nor under '
             f'{" or ".join(names)}; give the file of a trained network.'
         )
+    if faults:
+        raise ValueError(f'checkpoint {path!r} {"; ".join(faults)}. Give a good one.')
     return weights
+
+
+def read_checkpoint(path: str, mmap: bool = False) -> Any:
+    """The whole object in a checkpoint, on the CPU.
+
+    Args:
+        path: As in :func:`read_state_dict`.
+        mmap: Whether the tensors of a local file stay in it until they are used.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged or ``weights_only`` refuses it.
+    """
+    if '://' in path:
+        return CheckpointLoader.load_checkpoint(path, map_location='cpu')
+    return protected_load(local_file(path), 'cpu', mmap=mmap)
+
+
+def check_checkpoint(path: str, resumable: bool) -> None:
+    """Refuse a local checkpoint that is no good, before anything is built.
+
+    Args:
+        path: As in :func:`read_state_dict`.
+        resumable: Whether a run must be able to go on from it; otherwise weights do.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged, or something in it is missing or not finite; it
+            lists all of that.
+    """
+    checkpoint = read_checkpoint(path, mmap=True)
+    if resumable:
+        faults, remedy = resume_faults(checkpoint), 'To start from its weights use load_from.'
+    else:
+        weights = _weights_in(checkpoint, ('state_dict',))
+        faults = ['holds no weights'] if weights is None else weight_faults(weights)
+        remedy = 'Give the file of a trained network.'
+    if faults:
+        raise ValueError(f'checkpoint {path!r} {"; ".join(faults)}. {remedy}')
+
+
+def _weights_in(checkpoint: Any, names: Sequence[str]) -> dict | None:
+    weights = checkpoint
+    if isinstance(checkpoint, dict):
+        weights = next((checkpoint[name] for name in names if name in checkpoint), checkpoint)
+    return weights if isinstance(weights, dict) else None
+
+
+def local_file(path: str) -> str:
+    """The path of a local checkpoint, with its ``~`` and its ``*`` resolved.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a ``*`` fits several files.
+    """
+    found = osp.expanduser(the_one_file(path)) if '\0' not in path else path
+    if '\0' in path or not osp.isfile(found):
+        raise FileNotFoundError(
+            f'checkpoint {path!r} does not exist (from {os.getcwd()}); give the path of a '
+            'weights file or train it first.'
+        )
+    return found
 
 
 def the_one_file(path: str) -> str:
@@ -112,20 +162,10 @@ def load_all(module: nn.Module, weights: dict[str, Tensor]) -> str:
     if not (missing or unexpected or differing):
         return ''
     return (
-        f'missing keys {_some(missing)}, unexpected keys '
-        f'{_some(unexpected)}, shapes {_some(differing)}'
+        f'missing keys {some(missing)}, unexpected keys '
+        f'{some(unexpected)}, shapes {some(differing)}'
     )
-
-
-def nonfinite(state: Mapping[str, Tensor]) -> list[str]:
-    """The names of the tensors with NaN or infinity."""
-    return [name for name, value in state.items() if not value.isfinite().all()]
 
 
 def _shape(value: object) -> tuple | str:
     return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-
-
-def _some(names: list, most: int = 20) -> str:
-    more = f' and {len(names) - most} more' if len(names) > most else ''
-    return f'{names[:most]}{more}'

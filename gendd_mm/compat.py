@@ -3,7 +3,7 @@
 Each shim has a number and states its symptom, its cause and when it can go.
 A shim does nothing where upstream already works, may be applied twice, and
 restores what it changes for a moment: after ``apply()``, torch and mmcv report
-their true versions.
+their true versions. Those of checkpoints, 2, 3, 8 and 9, are in ``checkpoint_shims.py``.
 """
 
 import importlib
@@ -13,19 +13,17 @@ import importlib.util
 import re
 import sys
 import warnings
-from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any
 from unittest import mock
 
 import mmcv
 import mmengine.utils.package_utils as package_utils
-import numpy as np
 import torch
 from mmengine.dist import init_dist
-from mmengine.logging import HistoryBuffer
-from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.utils import digit_version
+
+from gendd_mm import checkpoint_shims
 
 __all__ = ['apply', 'init_gloo']
 
@@ -37,8 +35,7 @@ def apply() -> None:
     """Put every shim in place. The warnings are silenced before they can come."""
     silence_harmless_warnings()  # 7
     supply_pkg_resources()  # 1
-    allow_mmengine_checkpoints()  # 2
-    keep_weights_only_on()  # 3
+    checkpoint_shims.apply()  # 2, 3, 8 and 9
     import_mmrazor()  # 4
     import_mmrazor_packages()  # 5
 
@@ -90,86 +87,6 @@ class _Distribution:
 
     def get_metadata(self, name: str) -> str:
         return self._dist.read_text(name) or ''
-
-
-# 2 -------------------------------------------------------------------------
-def allow_mmengine_checkpoints() -> None:
-    """Shim 2: let ``torch.load`` read what MMEngine writes, and nothing else.
-
-    Symptom: ``Weights only load failed`` when a run is resumed
-    (mmengine#1655).
-    Cause: since torch 2.6, ``torch.load`` builds allow-listed types only, and
-    MMEngine's message hub stores ``HistoryBuffer``s, which hold numpy arrays.
-    Can go: when MMEngine allow-lists its own types.
-
-    A ``HistoryBuffer`` is pickled with calls such as
-    ``getattr(HistoryBuffer, 'mean')``. An allow-listed ``getattr`` would let a
-    file run anything (by way of ``HistoryBuffer.__init__.__globals__``), so
-    the file gets :func:`_history_statistic` under that name.
-    """
-    if digit_version(torch.__version__) < digit_version('2.6.0'):
-        warnings.warn(
-            f'torch {torch.__version__} loads checkpoints without weights_only protection: a '
-            'checkpoint can run any code. Load only files that you trust, or install torch>=2.6.',
-            stacklevel=2,
-        )
-        return
-    torch.serialization.add_safe_globals(_checkpoint_globals())
-
-
-def _checkpoint_globals() -> list:
-    """List what MMEngine stores: an object, or an object and its name in a file."""
-    # What numpy pickles an array and a number with. numpy 2 moved `numpy.core`
-    # to `numpy._core`: both names are allowed, so that one reads the other's files.
-    rebuild: list[Any] = [value.__reduce__()[0] for value in (np.zeros(0), np.float64(0))]
-    arrays = [
-        (function, f'numpy.{core}.multiarray.{function.__name__}')
-        for core in ('core', '_core')
-        for function in rebuild
-    ]
-    # Histories hold float64 values and int64 counts; the best score of a run
-    # is any number that a metric returned.
-    dtypes = [type(np.dtype(name)) for name in ('float64', 'float32', 'int64')]
-    return [
-        HistoryBuffer,
-        (_history_statistic, 'builtins.getattr'),
-        np.ndarray,
-        np.dtype,
-        *dtypes,
-        *arrays,
-    ]
-
-
-def _history_statistic(owner: type, name: str):
-    """Replace ``getattr`` while a checkpoint is read."""
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
-        raise UnpicklingError(
-            f'The checkpoint asks for getattr({owner!r}, {name!r}); only the '
-            'statistics min, max, current and mean of HistoryBuffer are '
-            'allowed. Get the checkpoint from a source that you trust.'
-        )
-    return getattr(HistoryBuffer, name)
-
-
-# 3 -------------------------------------------------------------------------
-def keep_weights_only_on() -> None:
-    """Shim 3: no second, unprotected attempt at a file that was refused.
-
-    Symptom: a checkpoint that ``weights_only`` refuses runs its code anyway,
-    after the warning "Falling back to weights_only=False".
-    Cause: ``_safe_torch_load`` of onedl-mmengine 0.10 catches the refusal and
-    loads the file again with the protection off.
-    Can go: when the fork drops the fallback.
-    """
-    if hasattr(mmengine_checkpoint, '_safe_torch_load'):
-        mmengine_checkpoint._safe_torch_load = _protected_load
-
-
-def _protected_load(file, map_location=None, weights_only=None):
-    """Replace onedl-mmengine's ``_safe_torch_load``."""
-    return torch.load(
-        file, map_location=map_location, weights_only=True if weights_only is None else weights_only
-    )
 
 
 # 4 -------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from mmengine.config import Config
 from torch import nn
 
 import gendd_mm
-from gendd_mm import compat
+from gendd_mm import checkpoint_shims
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = 'docs/private_api.md'
@@ -175,7 +175,7 @@ def get_value_is_called_for_every_step():
 
 def no_fallback_without_protection():
     if hasattr(mmengine_checkpoint, '_safe_torch_load'):
-        assert mmengine_checkpoint._safe_torch_load is compat._protected_load
+        assert mmengine_checkpoint._safe_torch_load is checkpoint_shims._load_for_mmengine
     else:
         source = inspect.getsource(mmengine_checkpoint)
         assert not re.search(r'weights_only\s*=\s*False', source)

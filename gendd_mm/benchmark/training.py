@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from torch import multiprocessing
 
+from gendd_mm.checkpoint import read_checkpoint
 from gendd_mm.engine.latest_checkpoint import is_final, latest_checkpoint
 from gendd_mm.engine.launch import build_runner, end_distributed
 
@@ -84,7 +85,7 @@ def train_run(
             f'training left no checkpoint in {run.work_dir}; its CheckpointHook must save the '
             'last epoch there (save_last=True, no out_dir).'
         )
-    content = torch.load(checkpoint, map_location='cpu', mmap=True, weights_only=True)
+    content = read_checkpoint(checkpoint, mmap=True)
     return Trained(checkpoint, content['message_hub']['runtime_info'][SECONDS])
 
 

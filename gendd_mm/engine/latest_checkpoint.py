@@ -4,49 +4,58 @@ import logging
 import os
 import os.path as osp
 import re
-import zipfile
 
-import torch
 from mmengine.logging import print_log
-from mmengine.runner import find_latest_checkpoint
+
+from gendd_mm.checkpoint import check_checkpoint, read_checkpoint
 
 _NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
 
-def latest_checkpoint(work_dir: str) -> str | None:
-    """The newest complete checkpoint in a work dir.
+def latest_checkpoint(work_dir: str, resumable: bool = False) -> str | None:
+    """The newest good checkpoint in a work dir.
 
-    MMEngine's ``last_checkpoint`` names it. If that file is empty, or the checkpoint it
-    names is cut short, older ones ``epoch_N.pth`` or ``iter_N.pth`` take its place,
+    MMEngine's ``last_checkpoint`` names it. If that file is damaged, or the checkpoint
+    it names is not good, older ones ``epoch_N.pth`` or ``iter_N.pth`` take its place,
     with a warning.
+
+    Args:
+        work_dir: Folder of the run.
+        resumable: Whether a run must be able to go on from it, which takes more than
+            weights.
 
     Returns:
         Its path, or None if no checkpoint was ever completed there.
 
     Raises:
-        ValueError: If one was completed and none can be read any more.
+        ValueError: If one was completed and none is good any more.
     """
-    named = ''
-    if osp.isfile(osp.join(work_dir, 'last_checkpoint')):
-        named = find_latest_checkpoint(work_dir)
-    if '://' in named or osp.isdir(named):
-        # On other storage, or sharded: left to MMEngine.
+    pointer = osp.join(work_dir, 'last_checkpoint')
+    named = _named(pointer, work_dir)
+    if re.match(r'\w+://', named) or _is_sharded(named):
+        # On other storage, or in parts: left to MMEngine.
         return named
     others = _numbered(osp.abspath(work_dir))
+    faults = []
     # The named one first: a run that was resumed from an older one is behind.
     for path in dict.fromkeys([named, *others] if named else others):
-        if _is_whole(path):
+        try:
+            check_checkpoint(path, resumable)
+        except (OSError, ValueError) as error:
+            faults.append(str(error))
+            print_log(
+                f'{path} is passed over, looking for an older checkpoint: {error}',
+                logger='current',
+                level=logging.WARNING,
+            )
+        else:
             return path
-        print_log(
-            f'{path} is missing, cut short or damaged: looking for an older checkpoint.',
-            logger='current',
-            level=logging.WARNING,
-        )
-    if named:
+    # A first checkpoint alone may be what a killed run was writing.
+    if osp.lexists(pointer) or len(faults) > 1:
         raise ValueError(
-            f'{work_dir}/last_checkpoint names {named}, but neither it nor '
-            'another checkpoint there can be read to its end. Restore one, or '
-            'start over: remove last_checkpoint or leave --resume out.'
+            f'{work_dir} has lost its checkpoints: last_checkpoint names {named!r}, but neither '
+            f'it nor another checkpoint there is good: {faults}. Restore one, or start over: '
+            'remove last_checkpoint and the damaged files, or leave --resume out.'
         )
     return None
 
@@ -58,10 +67,31 @@ def is_final(checkpoint: str, train_cfg: dict) -> bool:
         checkpoint: Path of a checkpoint that MMEngine wrote.
         train_cfg: ``train_cfg`` of the run, with ``max_epochs`` or ``max_iters``.
     """
-    meta = torch.load(checkpoint, map_location='cpu', mmap=True, weights_only=True)['meta']
+    meta = read_checkpoint(checkpoint, mmap=True)['meta']
     if 'max_epochs' in train_cfg:
         return meta['epoch'] >= train_cfg['max_epochs']
     return meta['iter'] >= train_cfg['max_iters']
+
+
+def _named(pointer: str, work_dir: str) -> str:
+    """The checkpoint that ``last_checkpoint`` names; empty if that file is damaged."""
+    try:
+        with open(pointer, encoding='utf-8') as file:
+            name = file.read().strip()
+    except (OSError, UnicodeDecodeError):
+        return ''
+    if not name.isprintable() or not name:  # NUL bytes of a power failure
+        return ''
+    # It may be relative, to here or to the work dir, and the work dir may have moved.
+    moved = osp.join(osp.abspath(work_dir), osp.basename(name))
+    return moved if not osp.exists(name) and osp.isfile(moved) else name
+
+
+def _is_sharded(path: str) -> bool:
+    """Whether a folder is a checkpoint in parts, of torch or of DeepSpeed."""
+    return osp.isdir(path) and any(
+        name == '.metadata' or name.endswith('_states.pt') for name in os.listdir(path)
+    )
 
 
 def _numbered(work_dir: str) -> list[str]:
@@ -74,12 +104,3 @@ def _numbered(work_dir: str) -> list[str]:
         if (match := _NUMBERED.fullmatch(name))
     }
     return sorted(numbers, key=numbers.__getitem__, reverse=True)
-
-
-def _is_whole(path: str) -> bool:
-    """Whether a file of ``torch.save``, a zip archive, is complete."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile):
-        return False

@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
 
+from gendd_mm.checkpoint import check_checkpoint, local_file
 from gendd_mm.engine.latest_checkpoint import latest_checkpoint
 
 __all__ = ['RunOptions', 'merge_test', 'merge_train', 'read_config']
@@ -92,8 +93,8 @@ def merge_train(cfg: Config, options: RunOptions) -> Config:
 
     Raises:
         FileNotFoundError: If ``--resume`` names a file that does not exist.
-        ValueError: If an option contradicts the config or the machine, or the run to
-            resume has lost its checkpoints.
+        ValueError: If the checkpoint is damaged or lacks something, an option contradicts
+            the config or the machine, or the run to resume has lost its checkpoints.
     """
     _merge_common(cfg, options)
     _merge_resume(cfg, options)
@@ -125,9 +126,9 @@ def merge_test(cfg: Config, checkpoint: str, options: RunOptions) -> Config:
 
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
-        ValueError: If an option contradicts the config.
+        ValueError: If the checkpoint has no good weights, or an option contradicts the
+            config.
     """
-    _check_file('checkpoint', checkpoint)
     _merge_common(cfg, options)
     for name in ('test_cfg', 'test_dataloader', 'test_evaluator'):
         if cfg.get(name) is None:
@@ -135,7 +136,7 @@ def merge_test(cfg: Config, checkpoint: str, options: RunOptions) -> Config:
                 f'{cfg.filename} has no {name}; a test needs '
                 'test_cfg, test_dataloader, test_evaluator.'
             )
-    cfg.load_from = checkpoint
+    cfg.load_from = _checked(checkpoint, resumable=False)
     cfg.resume = False
     if options.amp:
         cfg.test_cfg.fp16 = True
@@ -198,14 +199,21 @@ def _check_file(what: str, path: str) -> None:
 def _merge_resume(cfg: Config, options: RunOptions) -> None:
     """Set ``load_from`` to the checkpoint to resume from, if there is one."""
     if options.resume not in (None, 'auto'):
-        _check_file('--resume checkpoint', options.resume)
-        cfg.resume, cfg.load_from = True, options.resume
+        cfg.resume, cfg.load_from = True, _checked(options.resume, resumable=True)
     elif options.resume == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
-        latest = latest_checkpoint(cfg.work_dir)
+        latest = latest_checkpoint(cfg.work_dir, resumable=True)
         # No checkpoint yet: the same command starts from the beginning.
         cfg.resume = latest is not None
         if latest is not None:
             cfg.load_from = latest
+
+
+def _checked(path: str, resumable: bool) -> str:
+    """A checkpoint that was found good; those of other storage are read later."""
+    if '://' in path:
+        return path
+    check_checkpoint(path, resumable)
+    return local_file(path)
 
 
 def _use_amp(cfg: Config) -> None:

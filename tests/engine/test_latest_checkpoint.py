@@ -14,9 +14,13 @@ ATOMIC = dict(backend='gendd_mm.atomic')
 
 
 def save(folder: Path, name: str, **meta) -> Path:
-    torch.save(dict(meta=meta, weight=torch.ones(100)), folder / name)
+    torch.save(dict(meta=meta, state_dict=dict(weight=torch.ones(100))), folder / name)
     (folder / 'last_checkpoint').write_text(str(folder / name))
     return folder / name
+
+
+def content(epoch: int) -> dict:
+    return dict(epoch=epoch, state_dict=dict(weight=torch.ones(1)))
 
 
 def cut_short(path: Path) -> None:
@@ -109,21 +113,21 @@ def test_whether_it_is_the_last_of_its_run(tmp_path, reached, train_cfg, final):
 # Saving.
 def test_a_checkpoint_is_saved(tmp_path):
     path = tmp_path / 'new' / 'epoch_1.pth'
-    save_checkpoint(dict(epoch=1), str(path), backend_args=ATOMIC)
-    save_checkpoint(dict(epoch=2), str(path), backend_args=ATOMIC)
-    assert torch.load(path) == dict(epoch=2)
+    save_checkpoint(content(1), str(path), backend_args=ATOMIC)
+    save_checkpoint(content(2), str(path), backend_args=ATOMIC)
+    assert torch.load(path) == content(2)
     assert os.listdir(path.parent) == ['epoch_1.pth']
 
 
 def test_killed_while_saving_over_one(tmp_path, monkeypatch):
     path = tmp_path / 'epoch_1.pth'
-    save_checkpoint(dict(epoch=1), str(path), backend_args=ATOMIC)
+    save_checkpoint(content(1), str(path), backend_args=ATOMIC)
 
     def killed(*args) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, 'fsync', killed)
     with pytest.raises(KeyboardInterrupt):
-        save_checkpoint(dict(epoch=2), str(path), backend_args=ATOMIC)
-    assert torch.load(path) == dict(epoch=1)
+        save_checkpoint(content(2), str(path), backend_args=ATOMIC)
+    assert torch.load(path) == content(1)
     assert latest_checkpoint(str(tmp_path)) == str(path)

@@ -53,6 +53,19 @@ def test_choices_are_read_in_silence_and_leave_no_trace(tmp_path, monkeypatch):
     assert options.read_config(str(path)).value == 'one'
 
 
+def save_whole(path) -> None:
+    group = dict(lr=1.0, params=[0])
+    torch.save(
+        dict(
+            meta=dict(epoch=3, iter=12),
+            state_dict=dict(weight=torch.ones(1)),
+            message_hub={},
+            optimizer=dict(state={}, param_groups=[group]),
+        ),
+        path,
+    )
+
+
 # What they change in the config.
 def test_command_line_wins_over_config_over_name(config):
     assert merged(config).work_dir == os.path.join('work_dirs', 'toy')
@@ -94,7 +107,7 @@ def test_no_validate_drops_validation(config):
 def test_resume_from_a_path(config, tmp_path):
     assert merged(config).get('resume', False) is False
     checkpoint = tmp_path / 'a.pth'
-    checkpoint.touch()
+    save_whole(checkpoint)
     cfg = merged(config, '--resume', str(checkpoint))
     assert cfg.resume is True
     assert cfg.load_from == str(checkpoint)
@@ -121,7 +134,7 @@ def test_resume_goes_on_or_begins(config, tmp_path, how):
     assert cfg.resume is False
     assert cfg.get('load_from') is None
     latest = tmp_path / 'epoch_3.pth'
-    torch.save(dict(), latest)
+    save_whole(latest)
     (tmp_path / 'last_checkpoint').write_text(str(latest))
     cfg = merged(config, *asked)
     assert cfg.resume is True
@@ -152,7 +165,7 @@ def test_amp_changes_the_wrapper(config, monkeypatch):
 
 def test_test_options_reach_the_config(config, tmp_path):
     checkpoint = tmp_path / 'a.pth'
-    checkpoint.touch()
+    save_whole(checkpoint)
     arguments = ['--amp', '--out', 'm.json', '--out-item', 'metrics']
     asked = parse('test', config, str(checkpoint), *arguments)
     assert (asked['out'], asked['out_item']) == ('m.json', 'metrics')
@@ -168,7 +181,7 @@ def test_test_options_reach_the_config(config, tmp_path):
 @pytest.mark.parametrize(
     ('more', 'error', 'message'),
     [
-        (['--resume', 'gone.pth'], FileNotFoundError, '--resume.*gone.pth'),
+        (['--resume', 'gone.pth'], FileNotFoundError, 'gone.pth.*does not exist'),
         (['--auto-scale-lr'], ValueError, 'base_batch_size'),
         (['--amp'], ValueError, 'cannot train on cpu.*Leave --amp out'),
         (
@@ -195,7 +208,7 @@ def test_a_missing_config_is_named():
 @pytest.mark.parametrize(
     ('checkpoint', 'more', 'error', 'message'),
     [
-        ('gone.pth', [], FileNotFoundError, 'checkpoint not found: gone.pth'),
+        ('gone.pth', [], FileNotFoundError, 'gone.pth.*does not exist'),
         (__file__, ['--out-item', 'pred'], ValueError, 'with --out'),
         (__file__, ['--out', 'a.json'], ValueError, 'a.json.*.pkl'),
         (__file__, ['--cfg-options', 'test_cfg=None'], ValueError, 'no test_cfg'),

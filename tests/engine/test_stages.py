@@ -141,7 +141,15 @@ def ran(monkeypatch) -> list:
 def save(work_dir, epoch: int) -> str:
     path = Path(work_dir) / f'epoch_{epoch}.pth'
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(dict(meta=dict(epoch=epoch, iter=epoch), state_dict={}), path)
+    torch.save(
+        dict(
+            meta=dict(epoch=epoch, iter=epoch),
+            state_dict=dict(weight=torch.ones(1)),
+            message_hub={},
+            optimizer=dict(state={}, param_groups=[dict(params=[0])]),
+        ),
+        path,
+    )
     (path.parent / 'last_checkpoint').write_text(str(path))
     return str(path)
 

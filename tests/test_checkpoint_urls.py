@@ -1,0 +1,102 @@
+"""A checkpoint given by URL never runs its pickle, and its config is only text."""
+
+import http.server
+import os
+import threading
+from functools import partial
+
+import mmengine.runner.checkpoint as mmengine_checkpoint
+import pytest
+import torch
+from mmengine.model import BaseModule
+from torch import nn
+
+from gendd_mm.checkpoint import read_state_dict
+
+
+class Trap:
+    def __init__(self, folder) -> None:
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args) -> None:
+        pass
+
+
+@pytest.fixture
+def trap(tmp_path, monkeypatch):
+    """Address of a checkpoint that would make a folder, and that folder."""
+    served, sprung = tmp_path / 'served', tmp_path / 'sprung'
+    served.mkdir()
+    torch.save(dict(state_dict=dict(weight=torch.ones(1)), meta=Trap(sprung)), served / 'a.pth')
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+    server = http.server.ThreadingHTTPServer(
+        ('127.0.0.1', 0), partial(Quiet, directory=str(served))
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f'http://127.0.0.1:{server.server_port}/a.pth', sprung
+    server.shutdown()
+    server.server_close()
+
+
+def pretrained(url: str) -> None:
+    class Layer(BaseModule):
+        def __init__(self) -> None:
+            super().__init__(init_cfg=dict(type='Pretrained', checkpoint=url))
+            self.weight = nn.Parameter(torch.zeros(1))
+
+    Layer().init_weights()
+
+
+def hub(scheme: str, table: str):
+    def read(url: str) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(mmengine_checkpoint, table, lambda: dict(net=url))
+            read_state_dict(f'{scheme}://net')
+
+    return read
+
+
+@pytest.mark.fault('Checkpoints', 'a URL whose pickle runs code', 'refused; nothing runs')
+@pytest.mark.parametrize(
+    'read',
+    [
+        read_state_dict,
+        pretrained,
+        lambda url: mmengine_checkpoint.load_checkpoint(nn.Linear(1, 1), url),
+        hub('torchvision', 'get_torchvision_models'),
+        hub('openmmlab', 'get_external_models'),
+        hub('mmcls', 'get_mmcls_models'),
+    ],
+)
+def test_the_pickle_of_a_url_is_refused(trap, read):
+    url, sprung = trap
+    with pytest.raises(ValueError, match='refuses the checkpoint.*mkdir') as raised:
+        read(url)
+    assert 'weights_only=False' not in str(raised.value).replace(' ', '')
+    assert not sprung.exists()
+    # It works where nothing protects.
+    torch.hub.load_state_dict_from_url(url, weights_only=False)
+    assert sprung.exists()
+
+
+@pytest.mark.fault('Checkpoints', 'Python in meta.config', 'never evaluated')
+def test_a_saved_config_does_not_reach_mmengine(tmp_path):
+    path = tmp_path / 'a.pth'
+    code = f'import os; os.mkdir({str(tmp_path / "sprung")!r})'
+    torch.save(dict(state_dict={}, meta=dict(config=code, iter=3)), path)
+    loaded = mmengine_checkpoint.CheckpointLoader.load_checkpoint(str(path))
+    assert loaded['meta'] == dict(iter=3)
+
+
+@pytest.mark.fault('Checkpoints', 'a teacher with NaN in its weights', 'refused, the weight named')
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    path = str(tmp_path / 'a.pth')
+    torch.save(dict(a=torch.ones(2), b=torch.tensor([1.0, float('nan')])), path)
+    with pytest.raises(ValueError, match="a.pth.*NaN or infinity in 1 weights, the first 'b'"):
+        read_state_dict(path)
