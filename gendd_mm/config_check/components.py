@@ -19,8 +19,24 @@ from .values import check_scalar, check_type
 SCOPES = ('gendd_mm', 'mmpretrain', 'mmrazor')
 # Where a dict says its type, unless it names a config of a model.
 TYPED = frozenset(
-    'backbone neck head loss dataset sampler optimizer distiller contraction feature_mixup '
-    'tokenizer denoiser process sampling centers projection'.split()
+    [
+        'backbone',
+        'neck',
+        'head',
+        'loss',
+        'dataset',
+        'sampler',
+        'optimizer',
+        'distiller',
+        'contraction',
+        'feature_mixup',
+        'tokenizer',
+        'denoiser',
+        'process',
+        'sampling',
+        'centers',
+        'projection',
+    ]
 )
 # A `type` that is no name of a registry: the parts of these are built by others.
 FOREIGN_PARTS = ('Albumentations', 'Albu')
@@ -92,7 +108,7 @@ def check_components(node: Any, path: str, place: Place) -> None:
             return
     elif name in TYPED and node and 'cfg_path' not in node:
         raise ConfigError(
-            f'{path} has no type; write type=... beside {sorted(map(str, node))}, or set {path}=None.'
+            f'{path} has no type; write it beside {sorted(map(str, node))}, or set it to None.'
         )
     for key, value in node.items():
         if not isinstance(key, str):

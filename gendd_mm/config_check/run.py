@@ -40,12 +40,9 @@ SECTIONS = {
         *DATA,
     ),
     'data_preprocessor': (roots.MODELS, BATCH_AUGMENTS),
-    **{
-        f'{split}_dataloader': DATA for split in ('train', 'val', 'test')
-    },
+    **{f'{split}_dataloader': DATA for split in ('train', 'val', 'test')},
     **{f'{split}_cfg': (roots.LOOPS,) for split in ('train', 'val', 'test')},
-    **{f'{split}_evaluator': (roots.METRICS, roots.EVALUATOR, *DATA)
-        for split in ('val', 'test')},
+    **{f'{split}_evaluator': (roots.METRICS, roots.EVALUATOR, *DATA) for split in ('val', 'test')},
     'optim_wrapper': (roots.OPTIM_WRAPPERS, roots.OPTIMIZERS),
     'param_scheduler': (roots.PARAM_SCHEDULERS,),
     'default_hooks': (roots.HOOKS, roots.TRANSFORMS, roots.MODELS),
@@ -65,10 +62,18 @@ GIVEN = dict(
 # Keys of a config that no argument of the runner is named by.
 OTHERS = ('stage1', 'runner_type', 'model_wrapper_cfg', 'find_unused_parameters', 'custom_imports')
 DATALOADER = ('dataset', 'sampler', 'batch_sampler', 'collate_fn', 'num_batch_per_epoch')
-PARAMWISE = (
-    'custom_keys bias_lr_mult bias_decay_mult norm_decay_mult dwconv_decay_mult flat_decay_mult '
-    'dcn_offset_lr_mult bypass_duplicate layer_decay_rate num_layers'
-).split()
+PARAMWISE = [
+    'custom_keys',
+    'bias_lr_mult',
+    'bias_decay_mult',
+    'norm_decay_mult',
+    'dwconv_decay_mult',
+    'flat_decay_mult',
+    'dcn_offset_lr_mult',
+    'bypass_duplicate',
+    'layer_decay_rate',
+    'num_layers',
+]
 
 
 def check_config(cfg: Config) -> None:
