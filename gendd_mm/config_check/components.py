@@ -12,8 +12,8 @@ from mmengine.registry import Registry
 from .errors import ConfigError, nearest, refuse
 from .errors import refuse_key as _refuse_key
 from .ranges import check_range
-from .signatures import MISSING, arguments_of
-from .values import check_scalar, check_type
+from .signatures import MISSING, arguments_of, names_of_all_bases
+from .values import check_scalar, check_type, is_number
 
 # Packages that build their parts in their own scope, whatever the default scope is.
 SCOPES = ('gendd_mm', 'mmpretrain', 'mmrazor')
@@ -94,6 +94,7 @@ def check_components(node: Any, path: str, place: Place) -> None:
     if not isinstance(node, Mapping):
         return
     name = path.rpartition('.')[2]
+    builds = False
     if isinstance(node.get('_scope_'), str):
         place = place._replace(scope=node['_scope_'])
     if 'type' in node and not {*path.split('.')[-2:]} & {*OWN_TYPES}:
@@ -101,8 +102,6 @@ def check_components(node: Any, path: str, place: Place) -> None:
         check_settings(built, node, path, place)
         owner = getattr(built, '__module__', '').partition('.')[0]
         builds = place.builds and built.__module__.startswith(BUILT_TO_CHECK)
-        if builds:
-            _build_to_check(node, path, registry)
         place = place._replace(owner=owner, given=(), builds=place.builds and not builds)
         if getattr(built, '__name__', '') in FOREIGN_PARTS:
             return
@@ -115,6 +114,8 @@ def check_components(node: Any, path: str, place: Place) -> None:
             continue
         check_range(f'{path}.{key}', value)
         check_components(value, f'{path}.{key}', place)
+    if builds:  # after its parts, whose errors name them
+        _build_to_check(node, path, registry)
 
 
 def resolve(kind: Any, path: str, place: Place) -> tuple[Callable, Registry]:
@@ -176,13 +177,26 @@ def check_settings(built: Callable, node: Mapping, path: str, place: Place) -> N
             if package in EXACT_PACKAGES:
                 check_type(f'{path}.{key}', value, hint)
             # Other hints are not exact, above all about what is built from a dict.
-            elif not isinstance(value, (Mapping, list, tuple)):
+            elif isinstance(value, (bool, Mapping)):
+                _check_like_default(f'{path}.{key}', value, known[key].default)
+            elif not isinstance(value, (list, tuple)):
                 check_scalar(f'{path}.{key}', value, hint)
         elif key in READ_BEFORE:
             check_type(f'{path}.{key}', value, READ_BEFORE[key])
         elif not is_open:
             settings = known.keys() - set(place.given)
             _refuse_key(f'{path}.{key}', built.__name__, settings)
+        elif (near := nearest(key, names_of_all_bases(built), cutoff=0.85)) not in (None, key):
+            raise ConfigError(
+                f'{path}.{key} is not a setting of {built.__name__}; did you mean {near}?'
+            )
+
+
+def _check_like_default(path: str, value: Any, default: Any) -> None:
+    """A switch or a dict stands for no number; without hints, the default says so."""
+    wrong = is_number(default) or (isinstance(default, bool) and isinstance(value, Mapping))
+    if wrong:
+        refuse(path, value, f'must be of the kind of its default, {default!r}', 'change it')
 
 
 def require(node: Mapping, path: str, *names: str) -> None:

@@ -36,5 +36,7 @@ def _check_pair(node: Mapping, path: str) -> None:
         refuse(
             f'{path}.std', std, f'must be as long as mean={mean!r}, 1 or 3', 'one for each channel'
         )
+    if min(mean) < 0:
+        refuse(f'{path}.mean', mean, 'must not be negative', 'pixels are not')
     if min(std) <= 0:
         refuse(f'{path}.std', std, 'must be positive', 'images are divided by it')

@@ -34,7 +34,7 @@ SHARE = Range(0, 1)
 SHARE_BELOW_ONE = Range(0, 1, has_high=False)
 
 RANGES = {
-    'lr': POSITIVE,
+    'lr': NOT_NEGATIVE,
     'weight_decay': NOT_NEGATIVE,
     'betas': SHARE_BELOW_ONE,
     'eps': POSITIVE,
@@ -69,6 +69,9 @@ RANGES = {
     'crop_size': FROM_ONE,
     'padding': NOT_NEGATIVE,
     'imbalance': FROM_ONE,
+    'dilations': FROM_ONE,
+    'strides': FROM_ONE,
+    'num_stages': FROM_ONE,
 }
 # Of layers: a size of 0 makes a layer without weights, in silence.
 SIZES = re.compile(r'(_channels|_dims?|_size|_shape|^width|^depth)$')
@@ -84,6 +87,8 @@ def check_range(path: str, value: Any) -> None:
     name = path.rpartition('.')[2]
     allowed = RANGES.get(name) or (FROM_ONE if SIZES.search(name) else None)
     counts = COUNTS.search(name)
+    if name in ('interval', 'max_keep_ckpts') and is_number(value) and value < 1 and value != -1:
+        refuse(path, value, 'must be at least 1, or -1 for no limit', 'change it')
     if isinstance(value, Mapping):
         return
     for each in value if isinstance(value, (list, tuple)) else [value]:

@@ -27,7 +27,7 @@ from .normalization import check_normalization
 from .ranges import check_range
 from .recording import check_recording
 from .signatures import arguments_of
-from .values import check_finite, check_type, leaves
+from .values import check_finite, check_type, is_number, leaves
 
 DATA = (roots.DATASETS, roots.TRANSFORMS, roots.DATA_SAMPLERS, roots.FUNCTIONS)
 # The registries whose names can stand in a section, the likeliest first.
@@ -96,11 +96,12 @@ def check_config(cfg: Config) -> None:
     for name in known.keys() & config.keys():
         check_type(name, config[name], known[name].hint)
     scope = config.get('default_scope') or 'mmengine'
+    lr = ((config.get('optim_wrapper') or {}).get('optimizer') or {}).get('lr')
     with DefaultScope.overwrite_default_scope(scope):
         for name, registries in SECTIONS.items():
             if config.get(name) is not None:
                 place = Place(registries, scope, given=GIVEN.get(name, ()))
-                _check_section(name, config[name], place)
+                _check_section(name, config[name], place, lr)
     _check_surroundings(config)
     check_normalization(config)
     check_recording(config.get('model'))
@@ -115,7 +116,7 @@ def _check_names(config: Mapping[str, Any], known: Mapping[str, Any]) -> None:
             raise ConfigError(f'{name} is read by nothing; did you mean {near}?')
 
 
-def _check_section(name: str, section: Any, place: Place) -> None:
+def _check_section(name: str, section: Any, place: Place, lr: Any) -> None:
     if name.endswith('_dataloader'):
         _check_dataloader(name, section)
     elif name.endswith('_cfg') and name != 'model_wrapper_cfg':
@@ -125,7 +126,7 @@ def _check_section(name: str, section: Any, place: Place) -> None:
         section = _checked_optim_wrapper(section, place)
     elif name == 'param_scheduler':
         section = section if isinstance(section, Sequence) else [section]
-        _check_schedulers(section, place)
+        _check_schedulers(section, place, lr)
     elif name == 'data_preprocessor' and isinstance(section, Mapping):
         section = dict(dict(type='mmpretrain.ClsDataPreprocessor'), **section)
     elif name == 'model':
@@ -224,7 +225,7 @@ def _check_clipping(clip: Any) -> None:
     require(clip, path, *missing_settings(function, clip, ('parameters',)))
 
 
-def _check_schedulers(schedulers: Sequence, place: Place) -> None:
+def _check_schedulers(schedulers: Sequence, place: Place, lr: Any) -> None:
     for index, each in enumerate(schedulers):
         if not isinstance(each, Mapping) or 'type' not in each:
             continue
@@ -234,6 +235,14 @@ def _check_schedulers(schedulers: Sequence, place: Place) -> None:
         check_type(f'{path}.begin', begin, int)
         if 'end' in each:
             check_type(f'{path}.end', end, int)
+        lowest = each.get('eta_min')
+        if (
+            is_number(lowest)
+            and is_number(lr)
+            and lowest > lr > 0
+            and str(each['type']).endswith('LR')
+        ):
+            refuse(f'{path}.eta_min', lowest, f'must not be above lr={lr}', 'change one of them')
         if not begin < end:
             refuse(f'{path}.end', end, f'must be above begin={begin}', 'change one of them')
 

@@ -46,6 +46,16 @@ def arguments_of(built: Callable) -> Arguments:
     return Arguments(known, True)
 
 
+@cache
+def names_of_all_bases(built: Callable) -> frozenset[str]:
+    """Names of the arguments of a class and of all its bases."""
+    return frozenset(
+        name
+        for function in _constructors(built)
+        for name in inspect.signature(function, follow_wrapped=False).parameters
+    )
+
+
 def _is_network_of_others(built: Callable) -> bool:
     is_network = inspect.isclass(built) and issubclass(built, nn.Module)
     return is_network and not built.__module__.startswith('gendd_mm')
@@ -80,6 +90,4 @@ def _argument(hint: Any, default: Any) -> Argument:
 
 def _hint_of_default(default: Any) -> Any:
     """A default says something: a switch stays a switch, a number no text."""
-    if isinstance(default, bool):
-        return bool
-    return Any
+    return bool if isinstance(default, bool) else Any

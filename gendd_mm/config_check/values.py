@@ -88,7 +88,9 @@ def fits(value: Any, hint: Any) -> bool:
     if kind in (dict, collections.abc.Mapping, collections.abc.MutableMapping):
         *_, of_values = typing.get_args(hint) or (Any,)
         return isinstance(value, Mapping) and all(fits(v, of_values) for v in value.values())
-    return isinstance(value, kind) or not isinstance(value, (bool, int, float))
+    # In quotes, a number is no name of an object either.
+    value = _without_quotes(value)
+    return isinstance(value, kind) or not isinstance(value, (bool, int, float, type(None)))
 
 
 def _fits_sequence(value: Any, kind: type, arguments: tuple) -> bool:

@@ -64,8 +64,8 @@ def is_user_error(error: Exception) -> bool:
     if not module.startswith(_PACKAGES):
         return False
     if frame.f_code.co_code[traceback.tb_lasti] != _RAISE:
-        # A class of the config was called without an argument that it needs.
-        return isinstance(error, TypeError) and module.startswith('mmengine.registry.')
+        # A class of the config, or its base, was called with other arguments than it takes.
+        return isinstance(error, TypeError) and '__init__() ' in str(error)
     if isinstance(error, AssertionError):
         return bool(str(error)) and module.startswith('mm')
     if isinstance(error, RuntimeError) and not isinstance(error, NotImplementedError):
