@@ -11,9 +11,9 @@ from mmengine.registry import Registry
 
 from .errors import ConfigError, nearest, refuse
 from .errors import refuse_key as _refuse_key
-from .ranges import check_range
-from .signatures import MISSING, arguments_of, names_of_all_bases
-from .values import check_scalar, check_type, is_number
+from .ranges import check_range, check_stages
+from .signatures import MISSING, arguments_of
+from .values import check_scalar, check_type, is_number, is_quoted_number
 
 # Packages that build their parts in their own scope, whatever the default scope is.
 SCOPES = ('gendd_mm', 'mmpretrain', 'mmrazor')
@@ -113,7 +113,10 @@ def check_components(node: Any, path: str, place: Place) -> None:
         if not isinstance(key, str):
             continue
         check_range(f'{path}.{key}', value)
+        if key == 'backend':
+            check_type(f'{path}.{key}', value, str | None)
         check_components(value, f'{path}.{key}', place)
+    check_stages(node, path)
     if builds:  # after its parts, whose errors name them
         _build_to_check(node, path, registry)
 
@@ -177,7 +180,7 @@ def check_settings(built: Callable, node: Mapping, path: str, place: Place) -> N
             if package in EXACT_PACKAGES:
                 check_type(f'{path}.{key}', value, hint)
             # Other hints are not exact, above all about what is built from a dict.
-            elif isinstance(value, (bool, Mapping)):
+            elif isinstance(value, (bool, Mapping)) or is_quoted_number(value):
                 _check_like_default(f'{path}.{key}', value, known[key].default)
             elif not isinstance(value, (list, tuple)):
                 check_scalar(f'{path}.{key}', value, hint)
@@ -186,7 +189,7 @@ def check_settings(built: Callable, node: Mapping, path: str, place: Place) -> N
         elif not is_open:
             settings = known.keys() - set(place.given)
             _refuse_key(f'{path}.{key}', built.__name__, settings)
-        elif (near := nearest(key, names_of_all_bases(built), cutoff=0.85)) not in (None, key):
+        elif (near := nearest(key, known, cutoff=0.85)) not in (None, key):
             raise ConfigError(
                 f'{path}.{key} is not a setting of {built.__name__}; did you mean {near}?'
             )

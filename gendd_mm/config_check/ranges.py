@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from .errors import refuse
 from .values import is_number
 
 
-class Range(NamedTuple):
+@dataclass(frozen=True)
+class Range:
     """An interval, with or without its ends."""
 
     low: float
@@ -74,8 +76,8 @@ RANGES = {
     'num_stages': FROM_ONE,
 }
 # Of layers: a size of 0 makes a layer without weights, in silence.
-SIZES = re.compile(r'(_channels|_dims?|_size|_shape|^width|^depth)$')
-COUNTS = re.compile(rf'{SIZES.pattern}|^num_(?!policies)|^seed$|^topk$')
+SIZES = re.compile(r'((?<!keep)_channels|_dims?|_size|_shape|^width|^depth)$')
+COUNTS = re.compile(rf'{SIZES.pattern}|^num_(?!policies)|^(seed|topk|padding)$')
 
 
 def check_range(path: str, value: Any) -> None:
@@ -90,9 +92,26 @@ def check_range(path: str, value: Any) -> None:
     if name in ('interval', 'max_keep_ckpts') and is_number(value) and value < 1 and value != -1:
         refuse(path, value, 'must be at least 1, or -1 for no limit', 'change it')
     if isinstance(value, Mapping):
+        if COUNTS.search(name):
+            refuse(path, value, 'must be a whole number', 'it is a dict now')
         return
+    if SIZES.search(name) and isinstance(value, bool):
+        refuse(path, value, 'must be a whole number', 'True and False are no numbers')
     for each in value if isinstance(value, (list, tuple)) else [value]:
         if allowed is not None and is_number(each) and each not in allowed:
             refuse(path, value, f'must be {allowed}', 'change it')
         if counts and isinstance(each, float):
             refuse(path, value, 'must be a whole number', f'write {round(each)}')
+
+
+def check_stages(node: Mapping[str, Any], path: str) -> None:
+    """Refuse a list of another length than a network has stages.
+
+    Raises:
+        ConfigError: With the path of the list.
+    """
+    stages = node.get('num_stages')
+    for name in ('strides', 'dilations'):
+        values = node.get(name)
+        if is_number(stages) and isinstance(values, (list, tuple)) and len(values) != stages:
+            refuse(f'{path}.{name}', values, f'must have num_stages={stages} items', 'change one')

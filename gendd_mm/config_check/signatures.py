@@ -33,6 +33,7 @@ def arguments_of(built: Callable) -> Arguments:
     another package may use them for anything, so that any name may be meant.
     """
     known: dict[str, Argument] = {}
+    ever_open = False
     for function in _constructors(built):
         is_open = False
         for name, parameter in inspect.signature(function, follow_wrapped=False).parameters.items():
@@ -41,19 +42,10 @@ def arguments_of(built: Callable) -> Arguments:
             elif parameter.kind is not parameter.VAR_POSITIONAL and name != 'self':
                 hints = _hints(function)
                 known.setdefault(name, _argument(hints.get(name, Any), parameter.default))
-        if not is_open or _is_network_of_others(built):
-            return Arguments(known, is_open)
+        ever_open = ever_open or is_open
+        if not is_open:
+            return Arguments(known, ever_open and _is_network_of_others(built))
     return Arguments(known, True)
-
-
-@cache
-def names_of_all_bases(built: Callable) -> frozenset[str]:
-    """Names of the arguments of a class and of all its bases."""
-    return frozenset(
-        name
-        for function in _constructors(built)
-        for name in inspect.signature(function, follow_wrapped=False).parameters
-    )
 
 
 def _is_network_of_others(built: Callable) -> bool:

@@ -54,6 +54,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
+def is_quoted_number(value: Any) -> bool:
+    """Whether it is a text that reads as a number."""
+    return isinstance(value, str) and is_number(_without_quotes(value))
+
+
 def fits(value: Any, hint: Any) -> bool:
     """Whether a value of a config is what a type hint asks for.
 
