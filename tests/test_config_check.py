@@ -160,7 +160,7 @@ class TwoStepsHook(Hook):
     """Stop after two steps with finite losses."""
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        assert all(math.isfinite(float(loss)) for loss in outputs.values())
+        assert all(math.isfinite(float(loss.detach())) for loss in outputs.values())
         if batch_idx >= 1:
             raise SecondStep
 
