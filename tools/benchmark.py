@@ -23,6 +23,7 @@ from pathlib import Path
 import torch
 
 from gendd_mm.benchmark import TEACHER, Recipe, read_records, run_grid, write_report
+from gendd_mm.engine.command_line import add_traceback, user_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -51,6 +52,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--no-report', action='store_true', help='run, and write no tables and plots'
     )
+    add_traceback(parser)
     args = parser.parse_args()
     if args.jobs < 1:
         parser.error(f'--jobs {args.jobs} must be at least 1; 1 runs the grid in this process.')
@@ -95,4 +97,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with user_errors():
+        main()

@@ -12,8 +12,8 @@ import sys
 
 from gendd_mm.datasets.check import SPLITS, check_config
 from gendd_mm.datasets.check_report import save, show
-from gendd_mm.engine.command_line import add_cfg_options
-from gendd_mm.engine.options import read_config
+from gendd_mm.engine.command_line import add_cfg_options, add_traceback, user_errors
+from gendd_mm.engine.options import read_run
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,13 +26,13 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--json', metavar='FILE', help='write all that was found there')
     add_cfg_options(parser)
+    add_traceback(parser)
     return parser.parse_args()
 
 
 def main() -> int:
     args = parse_args()
-    cfg = read_config(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = read_run(args.config, args.cfg_options)
     reports = check_config(cfg, (args.only,) if args.only else SPLITS, args.num_workers, args.limit)
     show(reports)
     if args.json:
@@ -41,4 +41,5 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    with user_errors():
+        sys.exit(main())

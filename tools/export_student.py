@@ -15,8 +15,8 @@ gives it a classifier fitted to the teacher's scores of the training images, and
 import argparse
 
 from gendd_mm.deploy import PROBES, export_student
-from gendd_mm.engine.command_line import add_cfg_options
-from gendd_mm.engine.options import read_config
+from gendd_mm.engine.command_line import add_cfg_options, add_traceback, user_errors
+from gendd_mm.engine.options import read_run
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,13 +33,13 @@ def parse_args() -> argparse.Namespace:
         'the checkpoint of a probe that was trained anew',
     )
     add_cfg_options(parser)
+    add_traceback(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    cfg = read_config(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = read_run(args.config, args.cfg_options)
     exported = export_student(cfg, args.checkpoint, args.out_dir, args.probe)
     print(f'wrote {exported.config}')
     print(f'wrote {exported.weights}')
@@ -47,4 +47,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with user_errors():
+        main()

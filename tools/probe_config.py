@@ -13,11 +13,10 @@ on the frozen student for 100 epochs, half label, half teacher. MobileNetV1 has
 import argparse
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from gendd_mm.deploy import probe_config
 from gendd_mm.deploy.student_weights import student_weights
-from gendd_mm.engine.options import read_config
+from gendd_mm.engine.command_line import add_cfg_options, add_traceback, user_errors
+from gendd_mm.engine.options import read_config, read_run
 
 SCHEDULES = Path(__file__).resolve().parent.parent / 'configs' / '_base_' / 'schedules'
 
@@ -34,20 +33,14 @@ def parse_args() -> argparse.Namespace:
         default=str(SCHEDULES / 'probe.py'),
         help='config file of the optimiser and the epochs (default: the published one)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        help="override settings of the run's config, as key=value",
-    )
+    add_cfg_options(parser)
+    add_traceback(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    cfg = read_config(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = read_run(args.config, args.cfg_options)
     student_weights(args.checkpoint)  # now, not after the data has been read
     derived = probe_config(cfg, args.checkpoint, read_config(args.schedule))
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
@@ -57,4 +50,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with user_errors():
+        main()

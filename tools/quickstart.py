@@ -26,6 +26,7 @@ from gendd_mm.benchmark import (
     setting_table,
 )
 from gendd_mm.deploy import export_student
+from gendd_mm.engine.command_line import add_traceback, user_errors
 from gendd_mm.engine.latest_checkpoint import latest_checkpoint
 
 FIELDS = ('method', 'seed', 'gen_top1', 'probe_top1', 'seconds')
@@ -47,6 +48,7 @@ def classify(run: Run, recipe: Recipe) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description='Try GenDD on the digits')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='default: 0')
+    add_traceback(parser)
     seeds = parser.parse_args().seeds
 
     recipe = Recipe.read('configs/digits/quickstart.yml')
@@ -71,4 +73,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with user_errors():
+        main()

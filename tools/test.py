@@ -6,7 +6,7 @@ bash tools/dist_test.sh configs/gendd_digits.py CHECKPOINT 2
 
 import argparse
 
-from gendd_mm.engine.command_line import add_common_arguments
+from gendd_mm.engine.command_line import add_common_arguments, user_errors
 from gendd_mm.engine.launch import run_test
 from gendd_mm.engine.options import RunOptions
 
@@ -29,4 +29,5 @@ def parse_args() -> dict:
 
 
 if __name__ == '__main__':
-    run_test(**parse_args())
+    with user_errors():
+        run_test(**parse_args())

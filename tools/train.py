@@ -6,7 +6,7 @@ bash tools/dist_train.sh configs/digits/gendd_digits_two_stages.py 2 --resume
 
 import argparse
 
-from gendd_mm.engine.command_line import add_common_arguments
+from gendd_mm.engine.command_line import add_common_arguments, user_errors
 from gendd_mm.engine.options import RunOptions
 from gendd_mm.engine.stages import train_stages
 
@@ -51,4 +51,5 @@ def parse_args() -> tuple[str, RunOptions]:
 
 
 if __name__ == '__main__':
-    train_stages(*parse_args())
+    with user_errors():
+        train_stages(*parse_args())

@@ -12,6 +12,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from gendd_mm.config_check import check_config
 from gendd_mm.engine.options import RunOptions, merge_train, read_config
 
 from .recipe import TEACHER, Recipe, Run
@@ -90,6 +91,7 @@ def prepare_runs(recipe: Recipe, runs: Sequence[Run]) -> list[PreparedRun]:
         choices = tuple(sorted(method.choices.items()))
         cfg = copy.deepcopy(read(method.config, choices))
         cfg.merge_from_dict({**recipe.options(run), 'randomness.seed': run.seed})
+        check_config(cfg)
         teacher = base = None
         if run.method != TEACHER:
             teacher = prepare(Run(run.setting, TEACHER, recipe.teacher_seed))

@@ -3,6 +3,8 @@
 import argparse
 from collections.abc import Mapping, Sequence
 
+from gendd_mm.engine.command_line import add_traceback, user_errors
+
 from .architecture import Architecture
 from .convert import convert_checkpoint
 
@@ -23,6 +25,8 @@ def run(
     parser.add_argument('arch', choices=architectures, help='network of the checkpoint')
     parser.add_argument('source', help='checkpoint to read')
     parser.add_argument('target', help='checkpoint to write')
+    add_traceback(parser)
     parsed = parser.parse_args(args)
-    num_classes = convert_checkpoint(parsed.source, parsed.target, architectures[parsed.arch])
+    with user_errors():
+        num_classes = convert_checkpoint(parsed.source, parsed.target, architectures[parsed.arch])
     print(f'wrote {parsed.target}: {parsed.arch}, {num_classes} classes')

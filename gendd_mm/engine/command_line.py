@@ -1,8 +1,93 @@
-"""Arguments that several tools share."""
+"""What several tools share: arguments, and how they say what the user got wrong."""
 
 import argparse
+import dis
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mmengine.config import DictAction
+
+# Who raises an error to tell a user something.
+_PACKAGES = (
+    'gendd_mm.',
+    'mmengine.',
+    'mmcv.',
+    'mmpretrain.',
+    'mmrazor.',
+    'torch.optim.',
+    'torch.utils.data.',
+    'yaml.',
+    '__main__.',
+)
+_RAISE = dis.opmap['RAISE_VARARGS']
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Print an error of the user as one line, and exit with status 1.
+
+    Whatever else is raised keeps its traceback, as it may be a bug; ``--traceback`` on
+    the command line shows all. Every process of a distributed run says its own.
+    """
+    try:
+        yield
+    except Exception as error:
+        asked = any(len(arg) > 3 and '--traceback'.startswith(arg) for arg in sys.argv[1:])
+        if asked or not is_user_error(error):
+            raise
+        rank = os.environ.get('RANK')
+        where = '' if rank is None else f' (rank {rank})'
+        # str() of a KeyError quotes it.
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        print(f'error{where}: {" ".join(str(text).split())}', file=sys.stderr)
+        sys.exit(1)
+
+
+def is_user_error(error: Exception) -> bool:
+    """Whether an error was raised to tell the user something, and is no bug.
+
+    That is: a file that cannot be read or written; a config that is no Python; and what a
+    ``raise`` or an ``assert`` with a message in this package or in OpenMMLab's says of a
+    value, a type or a name. An operation that fails by itself is none of these.
+    """
+    if isinstance(error, (OSError, SyntaxError)):
+        return True
+    traceback = error.__traceback__
+    if traceback is None:
+        return False
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    frame = traceback.tb_frame
+    module = f'{frame.f_globals.get("__name__", "")}.'
+    if not module.startswith(_PACKAGES):
+        return False
+    if frame.f_code.co_code[traceback.tb_lasti] != _RAISE:
+        # A class of the config, or its base, was called with other arguments than it takes.
+        return isinstance(error, TypeError) and '__init__() ' in str(error)
+    if isinstance(error, AssertionError):
+        return bool(str(error)) and module.startswith('mm')
+    if isinstance(error, RuntimeError) and not isinstance(error, NotImplementedError):
+        return module.startswith(('gendd_mm.', 'mmengine.'))
+    return not isinstance(error, (AttributeError, IndexError))
+
+
+class _ForUserErrors(argparse.Action):
+    """An option that :func:`user_errors` reads."""
+
+    def __init__(self, option_strings: list[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, *args, **kwargs) -> None:
+        pass
+
+
+def add_traceback(parser: argparse.ArgumentParser) -> None:
+    """Add ``--traceback``, which shows where an error comes from."""
+    parser.add_argument(
+        '--traceback', action=_ForUserErrors, help='show the whole traceback of an error'
+    )
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +101,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         help='do not pin the memory of batches (pinned if there is CUDA)',
     )
     add_cfg_options(parser)
+    add_traceback(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],

@@ -17,9 +17,10 @@ from mmengine.device import get_device
 from mmengine.logging import MMLogger
 
 from gendd_mm.checkpoint import check_checkpoint, local_file
+from gendd_mm.config_check import check_config
 from gendd_mm.engine.latest_checkpoint import latest_checkpoint
 
-__all__ = ['RunOptions', 'merge_test', 'merge_train', 'read_config']
+__all__ = ['RunOptions', 'merge_test', 'merge_train', 'read_config', 'read_run']
 
 # The environment variable that a launcher needs, and the command that sets it.
 _LAUNCHER_VARIABLES = dict(
@@ -88,6 +89,19 @@ def read_config(path: str, choices: Mapping[str, str] | None = None) -> Config:
         logger.setLevel(level)
 
 
+def read_run(path: str, cfg_options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config file, override settings of it by dotted name, and check it.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ConfigError: If a setting cannot be meant so.
+    """
+    cfg = read_config(path)
+    cfg.merge_from_dict(dict(cfg_options or {}))
+    check_config(cfg)
+    return cfg
+
+
 def merge_train(cfg: Config, options: RunOptions) -> Config:
     """Merge the options of a training into its config, in place.
 
@@ -149,6 +163,7 @@ def _merge_common(cfg: Config, options: RunOptions) -> Config:
     # First, so that what follows sees the settings that will be used.
     if options.cfg_options is not None:
         cfg.merge_from_dict(options.cfg_options)
+    check_config(cfg)
 
     if options.launcher != 'none':
         variable, starter = _LAUNCHER_VARIABLES[options.launcher]

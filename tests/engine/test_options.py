@@ -185,9 +185,9 @@ def test_test_options_reach_the_config(config, tmp_path):
         (['--auto-scale-lr'], ValueError, 'base_batch_size'),
         (['--amp'], ValueError, 'cannot train on cpu.*Leave --amp out'),
         (
-            ['--amp', '--cfg-options', 'optim_wrapper.type=OptimWrapperDict'],
+            ['--amp', '--cfg-options', 'optim_wrapper.type=ApexOptimWrapper'],
             ValueError,
-            'type=OptimWrapperDict is neither',
+            'type=ApexOptimWrapper is neither',
         ),
         (['--launcher', 'pytorch'], ValueError, 'RANK.*dist_train.sh'),
         (['--launcher', 'slurm'], ValueError, 'SLURM_PROCID.*slurm_train.sh'),

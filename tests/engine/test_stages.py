@@ -63,7 +63,7 @@ def write(folder: Path, text: str, name: str = 'two.py') -> Path:
 
 def test_its_config_is_relative_to_the_one_that_names_it(tmp_path):
     write(tmp_path, "_base_ = ['toy_base.py']\n", 'one.py')
-    write(tmp_path, "model = dict(type='A')\noptim_wrapper = dict()\nseen = True\n", 'toy_base.py')
+    write(tmp_path, "model = dict(type='mmpretrain.ImageClassifier')\nseen = True\n", 'toy_base.py')
     two = write(tmp_path, "_base_ = ['one.py']\nstage1 = dict(config='one.py')\n")
     first, second = read_both(two)
     assert first.seen
@@ -119,7 +119,7 @@ def test_a_stage_1_without_the_teachers_classifier_gets_nothing_of_the_pair(tmp_
     ],
 )
 def test_a_wrong_stage1_is_named(tmp_path, text, error, message):
-    two = write(tmp_path, f'{text}\noptim_wrapper = dict()\n')
+    two = write(tmp_path, f'{text}\n')
     with pytest.raises(error, match=message):
         read_both(two)
 

@@ -39,6 +39,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gendd_mm.benchmark.cost import multiply_adds
+from gendd_mm.engine.command_line import add_traceback, user_errors
 from gendd_mm.generative import AncestralSampler, DDIMSampler, TokenDenoiser
 from gendd_mm.generative.linear import has_onednn, linear
 
@@ -204,6 +205,7 @@ def parse_args() -> argparse.Namespace:
         type=torch.device,
         default=torch.device('cuda' if torch.cuda.is_available() else 'cpu'),
     )
+    add_traceback(parser)
     return parser.parse_args()
 
 
@@ -220,4 +222,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with user_errors():
+        main()

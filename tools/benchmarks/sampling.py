@@ -16,14 +16,16 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 import gendd_mm  # noqa: F401  the shims come first
 from gendd_mm.benchmark.cost import multiply_adds
+from gendd_mm.engine.command_line import add_cfg_options, add_traceback, user_errors
 from gendd_mm.engine.launch import build_runner
+from gendd_mm.engine.options import read_run
 from gendd_mm.generative import (
     AncestralSampler,
     DDIMSampler,
@@ -133,14 +135,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config')
     parser.add_argument('checkpoints', nargs='+')
     parser.add_argument('--json', action='store_true')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    add_cfg_options(parser)
+    add_traceback(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = read_run(args.config, args.cfg_options)
     rows = compare([load(cfg, checkpoint) for checkpoint in args.checkpoints])
     if args.json:
         print(json.dumps(rows))
@@ -149,4 +151,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with user_errors():
+        main()

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 from measure import synchronize
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
@@ -27,6 +27,8 @@ from rich.console import Console
 from rich.table import Table
 
 import gendd_mm  # noqa: F401  the shims come first
+from gendd_mm.engine.command_line import add_cfg_options, add_traceback, user_errors
+from gendd_mm.engine.options import read_run
 from gendd_mm.models import GenDD
 from gendd_mm.registry import MODELS
 
@@ -112,15 +114,15 @@ def parse_args() -> argparse.Namespace:
         type=torch.device,
         default=torch.device('cuda' if torch.cuda.is_available() else 'cpu'),
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    add_cfg_options(parser)
+    add_traceback(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
     MMLogger.get_instance('step', log_level='WARNING')
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = read_run(args.config, args.cfg_options)
     model = build(cfg, args.device)
     times = measure(model, cfg, args.batch_size, args.image_size, args.rounds, args.device)
     whole = times['whole step']
@@ -132,4 +134,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with user_errors():
+        main()

@@ -9,10 +9,9 @@ MobileNetV1. Its teacher is read too, and compared with the last layer in SRC.
 
 import argparse
 
-from mmengine.config import DictAction
-
 from gendd_mm.converters import convert_gendd
-from gendd_mm.engine.options import read_config
+from gendd_mm.engine.command_line import add_cfg_options, add_traceback, user_errors
+from gendd_mm.engine.options import read_run
 
 
 def main() -> None:
@@ -22,19 +21,14 @@ def main() -> None:
     parser.add_argument('config', help='config file of GenDD with the same pair')
     parser.add_argument('source', help='checkpoint to read')
     parser.add_argument('target', help='checkpoint to write')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        help='override settings of the config, as key=value',
-    )
+    add_cfg_options(parser)
+    add_traceback(parser)
     args = parser.parse_args()
-    cfg = read_config(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = read_run(args.config, args.cfg_options)
     convert_gendd(args.source, args.target, cfg)
     print(f'wrote {args.target}')
 
 
 if __name__ == '__main__':
-    main()
+    with user_errors():
+        main()
