@@ -1,12 +1,23 @@
 from .atomic_backend import AtomicBackend
-from .hooks import LabelCheckHook, PreemptionHook, StepSeedHook, WarmStartHook
+from .hooks import (
+    CheckpointFitHook,
+    FiniteHook,
+    LabelCheckHook,
+    PreemptionHook,
+    RunConditionsHook,
+    StepSeedHook,
+    WarmStartHook,
+)
 from .schedulers import CosineAnnealingBeta2
 
 __all__ = [
     'AtomicBackend',
+    'CheckpointFitHook',
     'CosineAnnealingBeta2',
+    'FiniteHook',
     'LabelCheckHook',
     'PreemptionHook',
+    'RunConditionsHook',
     'StepSeedHook',
     'WarmStartHook',
 ]

@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from mmengine.utils.dl_utils import set_multi_processing
 
 from gendd_mm.compat import init_gloo
+from gendd_mm.engine.hooks import CheckpointFitHook
 from gendd_mm.engine.options import RunOptions, merge_test, read_config
 
 __all__ = ['build_runner', 'end_distributed', 'run_test', 'run_training']
@@ -24,6 +25,7 @@ def run_training(cfg: Config) -> None:
     The process group stays open for it; :func:`end_distributed` ends it.
     """
     runner = build_runner(cfg)
+    runner.register_hook(CheckpointFitHook(strict=bool(cfg.get('resume'))))
     runner.train()
     # Runner, loops and hooks refer to each other.
     del runner
@@ -57,6 +59,7 @@ def run_test(
     """
     _check_out(out, out_item)
     runner = build_runner(merge_test(read_config(config), checkpoint, options))
+    runner.register_hook(CheckpointFitHook())
     if out and out_item != 'metrics':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
     metrics = runner.test()

@@ -1,3 +1,4 @@
+from .checkpoint_fit_hook import CheckpointFitHook
 from .finite_hook import FiniteHook
 from .label_check_hook import LabelCheckHook
 from .preemption_hook import PreemptionHook
@@ -6,6 +7,7 @@ from .step_seed_hook import StepSeedHook
 from .warm_start_hook import WarmStartHook
 
 __all__ = [
+    'CheckpointFitHook',
     'FiniteHook',
     'LabelCheckHook',
     'PreemptionHook',
