@@ -2,7 +2,8 @@
 
 Its tensors have shapes, types and a device, but no values. What would make a training
 step wait for a GPU, or fail on one, is an error: reading a value, an output whose shape
-depends on values, a copy from the CPU, an operation on tensors of both. It does not see a list that becomes a tensor.
+depends on values, a copy from the CPU, an operation on tensors of both.
+It does not see a list that becomes a tensor.
 """
 
 import torch
