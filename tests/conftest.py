@@ -1,15 +1,13 @@
 """What the tests share: one thread, a seed, and a look from other projects."""
 
 import random
+import sys
 from collections import OrderedDict
 
-import numpy as np
 import pytest
 import torch
-from mmengine.logging import MMLogger
-from mmengine.registry import DefaultScope
 
-import gendd_mm  # noqa: F401
+import gendd_mm  # noqa: F401  which imports what of the stack is installed
 
 # Tiny tensors: a second thread costs more than it gives, and would take the
 # core of a test that starts two processes.
@@ -23,6 +21,11 @@ def forget_earlier_runs():
     MMEngine's ``init_weights`` writes into the file of the latest logger, and its
     registries start at the latest scope.
     """
+    if 'mmengine' not in sys.modules:
+        return  # torch alone, where tests/gpu runs
+    from mmengine.logging import MMLogger
+    from mmengine.registry import DefaultScope
+
     for logger in MMLogger._instance_dict.values():
         for handler in logger.handlers:
             handler.close()
@@ -34,7 +37,8 @@ def forget_earlier_runs():
 def seed():
     """Seed every test alike, so that any order gives the same."""
     random.seed(0)
-    np.random.seed(0)
+    if 'numpy' in sys.modules:
+        sys.modules['numpy'].random.seed(0)
     torch.manual_seed(0)
 
 
@@ -53,6 +57,8 @@ def build(request, monkeypatch):
 
     Without a default scope, and under that of MMPretrain.
     """
+    from mmengine.registry import DefaultScope
+
     # What an earlier test may have left behind is out of sight.
     monkeypatch.setattr(DefaultScope, '_instance_dict', OrderedDict())
     with DefaultScope.overwrite_default_scope(request.param):

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.func import functional_call
 
+from .precision import without_autocast
+
 # Factor on the loss inside a float16 autocast, whose gradients would
 # underflow: the scale of a GradScaler comes too late for them. Losses and
 # their sum are float32; what enters float16 is the gradient of a row.
@@ -101,13 +103,17 @@ def _backward_by_chunks(
     for part in rows:
         with torch.enable_grad():
             subtotal = functional_call(call, parameters, (part, inputs)).sum()
-            (subtotal * scale).backward()
+            # As in every training loop, the backward pass is outside of autocast: its
+            # products have the precision that they had forward.
+            with without_autocast(inputs.device):
+                (subtotal * scale).backward()
         total = total + subtotal.detach()
     return total
 
 
 def _is_float16_autocast(device_type: str) -> bool:
     return (
-        torch.is_autocast_enabled(device_type)
+        torch.amp.is_autocast_available(device_type)
+        and torch.is_autocast_enabled(device_type)
         and torch.get_autocast_dtype(device_type) == torch.float16
     )

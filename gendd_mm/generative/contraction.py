@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .centers import ClassifierCenters
+from .precision import without_autocast
 
 
 class DistributionContraction(nn.Module):
@@ -75,7 +76,7 @@ class DistributionContraction(nn.Module):
 
         Raises:
             ValueError: If a needed argument is missing, a shape does not fit, or
-                a label is outside [0, C). On CUDA the last is an asynchronous device
+                a label is outside [0, C). On a GPU the last is an asynchronous device
                 assertion instead, to keep the step free of synchronisation.
         """
         if self.strength == 0:
@@ -92,10 +93,14 @@ class DistributionContraction(nn.Module):
                 f'teacher features of size {target.size(1)}; the target must be '
                 "the input of the teacher's last linear layer."
             )
-        distribution = self._label_distribution(target, labels, class_centers, class_bias)
-        centers = self.centers(target, distribution, class_centers)
-        center = distribution.to(centers.dtype) @ centers
-        return torch.lerp(target, center.to(target.dtype), self.strength)
+        # Autocast would round the centres to half precision.
+        with without_autocast(target.device):
+            class_centers = class_centers.to(target.dtype)
+            class_bias = None if class_bias is None else class_bias.to(target.dtype)
+            distribution = self._label_distribution(target, labels, class_centers, class_bias)
+            centers = self.centers(target, distribution, class_centers)
+            center = distribution.to(centers.dtype) @ centers
+            return torch.lerp(target, center.to(target.dtype), self.strength)
 
     def _label_distribution(
         self,
@@ -148,7 +153,7 @@ def as_distribution(labels: Tensor, num_classes: int) -> Tensor:
             )
         return labels
     valid = ((labels >= 0) & (labels < num_classes)).all()
-    if labels.is_cuda:
+    if labels.device.type != 'cpu':
         torch._assert_async(valid, 'a label is outside the classes')
     elif not valid:
         wrong = labels[(labels < 0) | (labels >= num_classes)][0].item()

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, distributed, nn
 
-from .precision import at_least_float32
+from .precision import at_least_float32, without_autocast
 
 
 def sum_over_ranks(tensor: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ class RunningMeans(nn.Module):
             shares: Weight of each vector in each class, shape (B, C), at least 0.
         """
         # Autocast would sum in half precision.
-        with torch.autocast(vectors.device.type, enabled=False):
+        with without_autocast(vectors.device):
             shares = shares.to(self.mean)
             sums = shares.T @ vectors.to(self.mean)
         totals = sum_over_ranks(torch.cat([sums, shares.sum(0)[:, None]], dim=1))

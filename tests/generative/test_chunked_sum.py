@@ -168,3 +168,18 @@ def test_tiny_gradients_survive_a_float16_autocast():
     assert lost > 0.5
     assert kept < 0.1
     assert FLOAT16_LOSS_SCALE > 1
+
+
+def test_the_backward_pass_of_a_chunk_is_outside_of_autocast():
+    module, inputs = torch.nn.Linear(3, 1), torch.randn(4, 3)
+    seen = []
+
+    def losses(rows: slice, inputs: Tensor) -> Tensor:
+        assert torch.is_autocast_enabled('cpu')
+        row_losses = module(inputs[rows]).float().square().mean(-1)
+        row_losses.register_hook(lambda _: seen.append(torch.is_autocast_enabled('cpu')))
+        return row_losses
+
+    with torch.autocast('cpu', torch.bfloat16):
+        chunked_sum(losses, 4, 2, inputs, module)
+    assert seen == [False, False]

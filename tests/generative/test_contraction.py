@@ -151,3 +151,12 @@ def test_builds_in_other_projects(build):
     contraction = build(MODELS, type='gendd_mm.DistributionContraction')
     assert isinstance(contraction, DistributionContraction)
     assert contraction.strength == 0.9
+
+
+@pytest.mark.parametrize('share', [0.0, 0.5, 1.0])
+def test_contraction_is_in_full_precision_under_autocast(share):
+    contract = DistributionContraction(teacher_label_weight=share)
+    arguments = (torch.randn(4, 6), torch.arange(4), torch.randn(5, 6), torch.randn(5))
+    expected = contract(*arguments)
+    with torch.autocast('cpu', torch.bfloat16):
+        assert contract(*arguments).equal(expected)

@@ -66,9 +66,12 @@ def peak_bytes(make: Callable[[], Callable[[], None]], device: torch.device) -> 
     """
     if device.type == 'cuda':
         run = make()
+        run()  # what libraries allocate once is not the run's
+        synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         run()
+        synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
     spawn = multiprocessing.get_context('spawn')
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
