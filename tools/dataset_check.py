@@ -13,7 +13,7 @@ import sys
 from gendd_mm.datasets.check import SPLITS, check_config
 from gendd_mm.datasets.check_report import save, show
 from gendd_mm.engine.command_line import add_cfg_options, add_traceback, user_errors
-from gendd_mm.engine.options import read_run
+from gendd_mm.engine.options import read_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,7 +32,9 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> int:
     args = parse_args()
-    cfg = read_run(args.config, args.cfg_options)
+    # Not checked as a run: a config of data alone will do.
+    cfg = read_config(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
     reports = check_config(cfg, (args.only,) if args.only else SPLITS, args.num_workers, args.limit)
     show(reports)
     if args.json:

@@ -20,6 +20,8 @@ from .records import key_of
 
 # These say where a run is stored, not what it computes.
 PLACES = ('work_dir', 'teacher_ckpt', 'load_from', 'resume')
+# Hooks that stop a run or let it be, and change nothing that it computes.
+GUARDS = ('gendd_mm.FiniteHook', 'gendd_mm.PreemptionHook', 'gendd_mm.RunConditionsHook')
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +115,7 @@ def fingerprint(cfg: Config, processes: int = 1, teacher: str | None = None) -> 
     """Twelve hexadecimal digits that change with any setting of a run.
 
     Args:
-        cfg: Config of the run; paths in it do not count.
+        cfg: Config of the run; paths in it and guards do not count.
         processes: How many train it together.
         teacher: Fingerprint of the run that trains its teacher.
     """
@@ -139,5 +141,8 @@ def _without_places(node: Any) -> Any:
     if isinstance(node, dict):
         return {key: _without_places(value) for key, value in node.items() if key not in PLACES}
     if isinstance(node, (list, tuple)):
-        return [_without_places(value) for value in node]
+        parts = [
+            part for part in node if not (isinstance(part, dict) and part.get('type') in GUARDS)
+        ]
+        return [_without_places(part) for part in parts]
     return node

@@ -100,7 +100,7 @@ def check_components(node: Any, path: str, place: Place) -> None:
     if 'type' in node and not {*path.split('.')[-2:]} & {*OWN_TYPES}:
         built, registry = resolve(node['type'], f'{path}.type', place)
         check_settings(built, node, path, place)
-        owner = getattr(built, '__module__', '').partition('.')[0]
+        owner = _owner_of(built)
         builds = place.builds and built.__module__.startswith(BUILT_TO_CHECK)
         place = place._replace(owner=owner, given=(), builds=place.builds and not builds)
         if getattr(built, '__name__', '') in FOREIGN_PARTS:
@@ -119,6 +119,15 @@ def check_components(node: Any, path: str, place: Place) -> None:
     check_stages(node, path)
     if builds:  # after its parts, whose errors name them
         _build_to_check(node, path, registry)
+
+
+def _owner_of(built: Callable) -> str:
+    """The package in whose scope a class builds its parts: its own, or that of its base."""
+    packages = [
+        getattr(base, '__module__', '').partition('.')[0]
+        for base in getattr(built, '__mro__', (built,))
+    ]
+    return next((package for package in packages if package in SCOPES), packages[0])
 
 
 def resolve(kind: Any, path: str, place: Place) -> tuple[Callable, Registry]:
