@@ -25,6 +25,8 @@ def follow_epoch_length(
     """
     meta = checkpoint['meta']
     meta['iter'] = scaled(meta['iter'], old, new)
+    if 'batches_done' in meta:  # saved inside an epoch
+        meta['batches_done'] = scaled(meta['batches_done'], old, new)
     saved = checkpoint.get('param_schedulers')
     if not saved or not schedulers:
         return

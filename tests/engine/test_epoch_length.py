@@ -6,7 +6,7 @@ import pytest
 import small_models
 import torch
 
-from gendd_mm.engine.epoch_length import scaled
+from gendd_mm.engine.epoch_length import follow_epoch_length, scaled
 
 
 def test_whole_epochs_stay_whole():
@@ -70,3 +70,9 @@ def test_schedules_by_epoch_follow(tmp_path):
     assert 0 <= values[-1][0] <= expected[-1][0] < 0.1 * expected[0][0]
     assert values[-1][1] == pytest.approx(0.999)
     assert expected[-1][1] == pytest.approx(0.999)
+
+
+def test_the_place_inside_an_epoch_follows():
+    checkpoint = dict(meta=dict(epoch=2, iter=25, batches_done=5))
+    follow_epoch_length(checkpoint, None, old=10, new=20)
+    assert checkpoint['meta'] == dict(epoch=2, iter=50, batches_done=10)

@@ -76,7 +76,7 @@ class RunConditionsHook(Hook):
             raise ValueError(
                 f'the run to resume is another one: {"; ".join(errors)}. Restore what it had, or '
                 'start a new run from these weights (load_from instead of --resume), or accept '
-                'the change by --cfg-options allow_changed=NAME, a name in brackets.'
+                'the change by --cfg-options allow_changed=NAME, the name in brackets above.'
             )
         for text in warnings:
             runner.logger.warning(f'Resumed under other conditions: {text}.')
