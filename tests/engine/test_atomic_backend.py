@@ -73,3 +73,17 @@ def test_a_file_written_again_is_kept(tmp_path):
 def test_what_is_not_there_cannot_be_removed(tmp_path):
     with pytest.raises(FileNotFoundError, match='is no file'):
         AtomicBackend().remove(tmp_path / 'gone')
+
+
+def test_after_a_failed_write_another_run_removes_nothing_of_it(tmp_path):
+    old = tmp_path / 'old'
+    AtomicBackend().put(b'1', old)
+    AtomicBackend().remove(old)
+    full = OSError(errno.ENOSPC, 'No space left on device')
+    with (
+        mock.patch('gendd_mm.engine.atomic_backend.os.fsync', side_effect=full),
+        pytest.raises(OSError, match='was not written'),
+    ):
+        AtomicBackend().put(b'2', tmp_path / 'new')
+    AtomicBackend().put(b'3', tmp_path / 'of_another_run')
+    assert old.read_bytes() == b'1'

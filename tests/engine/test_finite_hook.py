@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 import small_models
@@ -145,3 +146,15 @@ def test_the_limit_is_fifty_by_default():
     assert FiniteHook().max_skipped == 50
     with pytest.raises(ValueError, match='max_skipped=-1'):
         FiniteHook(-1)
+
+
+def test_the_last_iteration_is_looked_at_though_it_is_no_multiple(cfg):
+    """On every rank, where only one writes and would end alone."""
+    cfg.default_hooks.checkpoint.update(by_epoch=False, interval=7)
+    cfg.custom_hooks.append(dict(type='SpoilHook', iteration=8, what='weight', value=math.nan))
+    with (
+        mock.patch('mmengine.runner.Runner.save_checkpoint') as save,
+        pytest.raises(FloatingPointError, match='at iteration 8'),
+    ):
+        small_models.trained(cfg)
+    assert save.call_count == 1  # of iteration 7

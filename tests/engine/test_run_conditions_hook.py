@@ -237,3 +237,20 @@ def test_another_batch_size_on_one_rank_is_refused(begun, tmp_path):
     assert 'the ranks of this run differ' in done.stderr
     assert 'batch_size [8, 4]' in done.stderr
     assert not list((tmp_path / 'run').glob('*.pth'))
+
+
+def test_ranks_compare_their_weights_and_their_iteration(begun, tmp_path, monkeypatch):
+    """Of work dirs that each machine has for itself, say."""
+    compared = []
+    monkeypatch.setattr(
+        'gendd_mm.engine.hooks.run_conditions_hook.check_ranks_agree', compared.append
+    )
+    for number, name in enumerate(('epoch_1.pth', 'epoch_2.pth')):
+        cfg = copy.deepcopy(begun)
+        cfg.experiment_name += f'c{number}'
+        cfg.work_dir = str(tmp_path)
+        cfg.resume, cfg.load_from = True, f'{begun.work_dir}/{name}'
+        small_models.trained(cfg)
+    one, other = compared
+    assert {key for key in one if one[key] != other[key]} == {'iteration', 'weights'}
+    assert (one['iteration'], other['iteration']) == (3, 6)
