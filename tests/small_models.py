@@ -51,9 +51,9 @@ class SmallBackbone(BaseModule):
 
 @MODELS.register_module(force=True)
 class SlicedHead(GenerativeHead):
-    """Draws for the whole batch of all processes, and takes its own part.
+    """Draws for the whole batch of all processes on the CPU, and takes its own part.
 
-    An image then has the same noise however many processes share a batch.
+    An image then has the same noise on every device, however many processes share a batch.
     """
 
     step = 0
@@ -63,11 +63,11 @@ class SlicedHead(GenerativeHead):
         generator = torch.Generator().manual_seed(self.step)
         self.step += 1
         num_images = batch_size * world_size
-        uniform, noise, keep = super().training_noise(num_images, device, generator)
+        uniform, noise, keep = super().training_noise(num_images, torch.device('cpu'), generator)
 
         def mine(timesteps: torch.Tensor) -> torch.Tensor:
             by_image = timesteps.unflatten(0, (num_images, -1))
-            return by_image[rank::world_size].flatten(0, 1)
+            return by_image[rank::world_size].flatten(0, 1).to(device)
 
         return TrainingNoise(mine(uniform), mine(noise.transpose(0, 1)).transpose(0, 1), mine(keep))
 
