@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from benchmarks.measure import add_device
 
 from gendd_mm.benchmark import TEACHER, Recipe, read_records, run_grid, write_report
 from gendd_mm.engine.command_line import add_traceback, user_errors
@@ -52,8 +53,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--no-report', action='store_true', help='run, and write no tables and plots'
     )
+    add_device(parser)
     add_traceback(parser)
     args = parser.parse_args()
+    if args.device.index:
+        parser.error(f'--device {args.device}: choose a GPU by CUDA_VISIBLE_DEVICES instead.')
+    if args.device.type == 'cpu' and torch.cuda.is_available():
+        # MMEngine takes a GPU wherever it sees one, and so do the processes of a run.
+        os.execve(
+            sys.executable, [sys.executable, *sys.argv], dict(os.environ, CUDA_VISIBLE_DEVICES='')
+        )
     if args.jobs < 1:
         parser.error(f'--jobs {args.jobs} must be at least 1; 1 runs the grid in this process.')
     return args

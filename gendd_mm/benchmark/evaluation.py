@@ -16,9 +16,9 @@ from gendd_mm.deploy import export_student
 from gendd_mm.deploy.features import extract, unaugmented
 from gendd_mm.deploy.linear_fit import fit_linear
 from gendd_mm.engine.launch import build_runner
+from gendd_mm.generative.cost import multiply_adds
 from gendd_mm.models import GenDD, ReusedClassifierHead
 
-from .cost import multiply_adds
 from .noise_levels import has_generative_head, noise_levels
 from .probes import probe_study
 

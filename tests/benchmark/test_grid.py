@@ -25,8 +25,8 @@ from gendd_mm.benchmark import (
     read_records,
     run_grid,
 )
-from gendd_mm.benchmark.cost import multiply_adds
 from gendd_mm.benchmark.progress import GridProgress
+from gendd_mm.generative.cost import multiply_adds
 
 FOLDER = CONFIGS / 'fashion_mnist'
 SMALL = """

@@ -1,6 +1,8 @@
 """The benchmark of the head: what it measures with, and what it prints."""
 
+import argparse
 import json
+import runpy
 import subprocess
 import sys
 from functools import partial
@@ -10,11 +12,13 @@ import pytest
 import torch
 from torch import nn
 
-from gendd_mm.benchmark.cost import multiply_adds
+from gendd_mm.generative.cost import multiply_adds
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tools' / 'benchmarks'))
 
+import head  # noqa: E402
+import head_runs  # noqa: E402
 import measure  # noqa: E402
 
 CPU = torch.device('cpu')
@@ -66,6 +70,61 @@ def test_peak_memory_is_that_of_the_run_alone():
     # The test process itself is larger than the 200 MB.
     make = partial(partial, torch.ones, 50_000_000)
     assert measure.peak_bytes(make, CPU) == pytest.approx(200e6, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    'command',
+    [
+        ['benchmarks/head.py'],
+        ['benchmarks/step.py', 'config.py'],
+        ['benchmarks/sampling.py', 'config.py', 'checkpoint.pth'],
+        ['benchmark.py', 'recipe.yml'],
+    ],
+    ids=' '.join,
+)
+def test_a_device_that_is_not_there_is_one_clear_error(command, monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    monkeypatch.setattr(sys, 'argv', [*command, '--device', 'cuda'])
+    monkeypatch.syspath_prepend(ROOT / 'tools')
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / 'tools' / command[0]), run_name='__main__')
+    assert ended.value.code == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert 'error: argument --device: cuda is not there' in error
+    assert 'choose cpu' in error
+
+
+@pytest.mark.parametrize('name', ['tpu', 'meta', 'cuda:1000'])
+def test_other_devices_are_refused(name):
+    with pytest.raises(argparse.ArgumentTypeError, match='choose cpu'):
+        measure.usable_device(name)
+
+
+def test_the_benchmark_of_the_head_needs_torch_alone():
+    code = (
+        "import runpy, sys\nfor name in ('mmengine', 'mmcv', 'mmpretrain', 'mmrazor', 'rich'):\n"
+        "    sys.modules[name] = None\nsys.path.insert(0, 'tools/benchmarks')\n"
+        "sys.argv = ['head.py', '--help']\nrunpy.run_path('tools/benchmarks/head.py',"
+        " run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+    )
+    assert '--device' in done.stdout
+
+
+def test_what_is_measured_on_a_gpu_alone_runs():
+    case = head_runs.Case(2, 8, 64)
+    with torch.compiler.set_stance('force_eager'):
+        numbers = head.on_gpu(case, (7, 1000), 1, CPU)
+    assert numbers.keys() == {
+        'train_bfloat16',
+        'train_compiled',
+        'train_bfloat16_compiled',
+        'row_chunk_7',
+        'row_chunk_1000',
+    }
+    assert all(value > 0 for value in numbers.values())
 
 
 @pytest.mark.slow

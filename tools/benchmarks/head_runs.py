@@ -61,22 +61,44 @@ class Case(NamedTuple):
             yield (factors @ to_condition).requires_grad_(), target
 
 
-SMALL = Case(32, 512, 512)  # ResNet-34 -> ResNet-18
-LARGE = Case(64, 2048, 1024)  # BEiTv2-L -> ResNet-50
+def cases(device: torch.device, images: int | None = None) -> tuple[Case, Case]:
+    """ResNet-34 -> ResNet-18, and BEiTv2-L -> ResNet-50.
+
+    Args:
+        device: A GPU gets more images.
+        images: Images of both. None chooses by the device.
+    """
+    sizes = (256, 256) if device.type == 'cuda' else (32, 64)
+    small, large = sizes if images is None else (images, images)
+    return Case(small, 512, 512), Case(large, 2048, 1024)
 
 
-def train_step(case: Case, **changes) -> Run:
-    """Loss and gradients of our head."""
+def train_step(
+    case: Case, dtype: torch.dtype | None = None, compiled: bool = False, **changes
+) -> Run:
+    """Loss and gradients of our head.
+
+    Args:
+        case: Sizes.
+        dtype: Precision of its network, by autocast. None means float32.
+        compiled: Whether its layers are compiled, as by ``GenDD(compile=True)``.
+        changes: Settings of the head.
+    """
     head, (condition, target) = case.busy_head(**changes), case.features()
+    if compiled:
+        for module in (head.denoiser.modulation, *head.denoiser.blocks):
+            module.compile()
 
     def run() -> None:
-        head.loss(condition, target).backward()
+        with torch.autocast(condition.device.type, dtype, enabled=dtype is not None):
+            loss = head.loss(condition, target)
+        loss.backward()
         head.zero_grad()
 
     return run
 
 
-def plain_train_step(case: Case) -> Run:
+def plain_train_step(case: Case, dtype: torch.dtype | None = None) -> Run:
     """The same for the plain head, which draws its randomness in the step."""
     head = ReferenceHead.like(case.busy_head()).float()
     condition, target = case.features()
@@ -85,7 +107,9 @@ def plain_train_step(case: Case) -> Run:
     def run() -> None:
         t, keep = torch.randint(1000, (rows,)), torch.rand(rows) >= 0.2
         noise = torch.randn(rows, head.token_dim)
-        head.loss(condition, target, t, noise, keep).backward()
+        with torch.autocast(condition.device.type, dtype, enabled=dtype is not None):
+            loss = head.loss(condition, target, t, noise, keep)
+        loss.backward()
         head.zero_grad()
 
     return run

@@ -1,5 +1,6 @@
-"""Measurements: interleaved times, peak memory, gradient variance."""
+"""Measurements: interleaved times, peak memory, gradient variance; and where to measure."""
 
+import argparse
 import multiprocessing
 import re
 import statistics
@@ -11,6 +12,33 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device``."""
+    parser.add_argument(
+        '--device',
+        type=usable_device,
+        default='cuda' if torch.cuda.is_available() else 'cpu',
+        help='where to measure, cpu or cuda (default: cuda if there is one)',
+    )
+
+
+def usable_device(name: str) -> torch.device:
+    """The device of a name, for argparse, which prints what is wrong with it."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device('meta')
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type not in ('cpu', 'cuda'):
+        raise argparse.ArgumentTypeError(f'{name} is no device to measure on; choose cpu or cuda')
+    if device.type == 'cuda' and not 0 <= (device.index or 0) < count:
+        raise argparse.ArgumentTypeError(
+            f'{name} is not there: torch {torch.__version__} sees {count} CUDA devices; '
+            'choose cpu, or look at nvidia-smi and CUDA_VISIBLE_DEVICES'
+        )
+    return device
 
 
 def synchronize(device: torch.device) -> None:
@@ -41,12 +69,16 @@ class MatrixProduct:
     Args:
         product: Multiplies (N, K) by the transpose of (M, K): one of the
             libraries that torch has for it. Defaults to torch's own choice.
+        rows: N. Defaults to 1280.
     """
 
-    repeats, rows, width = 10, 1280, 1024
-    multiply_adds = repeats * rows * width * width
+    repeats, width = 10, 1024
 
-    def __init__(self, product: Callable[[Tensor, Tensor], Tensor] = F.linear) -> None:
+    def __init__(
+        self, product: Callable[[Tensor, Tensor], Tensor] = F.linear, rows: int = 1280
+    ) -> None:
+        self.rows = rows
+        self.multiply_adds = self.repeats * rows * self.width**2
         self.left = torch.randn(self.rows, self.width)
         self.right = torch.randn(self.width, self.width)
         self.product = product

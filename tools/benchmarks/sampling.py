@@ -16,13 +16,13 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
+from measure import add_device
 from mmengine.config import Config
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 import gendd_mm  # noqa: F401  the shims come first
-from gendd_mm.benchmark.cost import multiply_adds
 from gendd_mm.engine.command_line import add_cfg_options, add_traceback, user_errors
 from gendd_mm.engine.launch import build_runner
 from gendd_mm.engine.options import read_run
@@ -34,6 +34,7 @@ from gendd_mm.generative import (
     OneStepSampler,
     Sampler,
 )
+from gendd_mm.generative.cost import multiply_adds
 from gendd_mm.models import GenDD
 
 PAPER = 'ancestral 64 from 999, 5 draws'
@@ -62,14 +63,14 @@ class Trained(NamedTuple):
 
 
 @torch.no_grad()
-def load(cfg: Config, checkpoint: str) -> Trained:
+def load(cfg: Config, checkpoint: str, device: torch.device) -> Trained:
     """Load a checkpoint and run the student over the test set."""
     cfg = cfg.copy()
     cfg.load_from, cfg.work_dir = checkpoint, 'work_dirs/sampling'
     cfg.launcher = 'none'
     runner = build_runner(cfg)
     runner.load_or_resume()
-    model = runner.model.eval()
+    model = runner.model.to(device).eval()  # MMEngine takes a GPU if there is one
     distiller = model.distiller
     mapping = distiller.loss_forward_mappings[distiller.gendd_name]
     conditions, labels = [], []
@@ -135,6 +136,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config')
     parser.add_argument('checkpoints', nargs='+')
     parser.add_argument('--json', action='store_true')
+    add_device(parser)
     add_cfg_options(parser)
     add_traceback(parser)
     return parser.parse_args()
@@ -143,7 +145,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = read_run(args.config, args.cfg_options)
-    rows = compare([load(cfg, checkpoint) for checkpoint in args.checkpoints])
+    rows = compare([load(cfg, checkpoint, args.device) for checkpoint in args.checkpoints])
     if args.json:
         print(json.dumps(rows))
     else:

@@ -5,10 +5,11 @@
 
 The networks are those of the config, with random weights, and so are images and
 labels: no data is read. The median of three steps; on CUDA it waits between the
-parts.
+parts, and states the peak memory.
 """
 
 import argparse
+import json
 import tempfile
 import time
 from collections import defaultdict
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from measure import synchronize
+from measure import add_device, synchronize
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
@@ -109,11 +110,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, default=64)
     parser.add_argument('--image-size', type=int, default=224)
     parser.add_argument('--rounds', type=int, default=3)
-    parser.add_argument(
-        '--device',
-        type=torch.device,
-        default=torch.device('cuda' if torch.cuda.is_available() else 'cpu'),
-    )
+    parser.add_argument('--json', action='store_true', help='print one JSON object')
+    add_device(parser)
     add_cfg_options(parser)
     add_traceback(parser)
     return parser.parse_args()
@@ -124,13 +122,22 @@ def main() -> None:
     MMLogger.get_instance('step', log_level='WARNING')
     cfg = read_run(args.config, args.cfg_options)
     model = build(cfg, args.device)
+    on_cuda = args.device.type == 'cuda'
+    if on_cuda:
+        torch.cuda.reset_peak_memory_stats(args.device)
     times = measure(model, cfg, args.batch_size, args.image_size, args.rounds, args.device)
+    peak = torch.cuda.max_memory_allocated(args.device) if on_cuda else None
     whole = times['whole step']
     times['the rest'] = 2 * whole - sum(times.values())
+    if args.json:
+        print(json.dumps(dict(times, peak_bytes=peak)))
+        return
     table = Table('part', 'seconds', 'share', title=args.config)
     for name, value in times.items():
         table.add_row(name, f'{value:.3f}', f'{100 * value / whole:.1f} %')
     Console().print(table)
+    if peak is not None:
+        print(f'{peak / 1e9:.2f} GB of memory at the peak')
 
 
 if __name__ == '__main__':
