@@ -164,3 +164,18 @@ def test_sampling_never_waits(far, sampler, process, guidance_scale, modulation)
     )
     samples = sent_far(head).sample(torch.randn(4, 6, device=FAR), 2)
     assert (samples.shape, samples.device) == ((2, 4, 12), FAR)
+
+
+@pytest.mark.parametrize(
+    'sampler', [AncestralSampler, DDIMSampler, DPMSolverPPSampler, MidpointSampler]
+)
+@pytest.mark.parametrize('schedule', ['cosine', 'linear'])
+def test_a_head_that_is_built_on_the_device_never_waits(sampler, schedule):
+    with FAR:
+        head = small(process=GaussianDiffusion(schedule=schedule), sampler=sampler())
+    assert {tensor.device for tensor in (*head.parameters(), *head.buffers())} == {FAR}
+    with FarDevice(), FAR:
+        head = sent_far(head)
+        condition = torch.randn(4, 6)
+        assert head.sample(condition, 2).device == FAR
+        head.loss(condition, torch.randn(4, 12)).backward()

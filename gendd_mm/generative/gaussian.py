@@ -76,7 +76,9 @@ class GaussianDiffusion(DiffusionProcess):
         )
         for name, table in tables.items():
             # Not saved: they follow from the arguments.
-            self.register_buffer(name, table, persistent=False)
+            self.register_buffer(name, table.to(torch.get_default_device()), persistent=False)
+        # Numbers, so that a sampler neither waits for a device nor breaks a compiled graph.
+        self._alpha_bar: list[float] = alpha_bar.tolist()
 
     def output_dim(self, token_dim: int) -> int:
         """Output channels of the denoiser for a token of ``token_dim``."""
@@ -95,8 +97,7 @@ class GaussianDiffusion(DiffusionProcess):
 
     def scales_at(self, t: float) -> tuple[float, float]:
         """``sqrt(abar_t)`` and ``sqrt(1 - abar_t)`` of one timestep."""
-        # From the schedule, which stays on the CPU: no synchronisation.
-        alpha_bar = float(self.schedule.alpha_bar[int(t)])
+        alpha_bar = self._alpha_bar[int(t)]
         return math.sqrt(alpha_bar), math.sqrt(1 - alpha_bar)
 
     def velocity_coefficients(self, signal: float | Tensor, noise: float | Tensor) -> tuple:

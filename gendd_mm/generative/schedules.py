@@ -1,7 +1,7 @@
 """Noise schedules: how much of the signal is left after each step.
 
-Everything here is float64 on the CPU; the process that uses a schedule moves it to the
-device and the precision it computes in.
+Everything here is float64 on the CPU, whatever the default device is; the process that
+uses a schedule moves it to the device and the precision it computes in.
 """
 
 import math
@@ -25,7 +25,7 @@ def cosine_betas(num_timesteps: int, max_beta: float = 0.999) -> Tensor:
     Returns:
         Betas, shape (num_timesteps,), float64.
     """
-    s = torch.arange(num_timesteps + 1, dtype=torch.float64) / num_timesteps
+    s = torch.arange(num_timesteps + 1, dtype=torch.float64, device='cpu') / num_timesteps
     alpha_bar = torch.cos((s + 0.008) / 1.008 * math.pi / 2) ** 2
     return (1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=max_beta)
 
@@ -52,7 +52,9 @@ def linear_betas(num_timesteps: int) -> Tensor:
             '20 / num_timesteps must stay below 1; use 21 or more, or the cosine schedule.'
         )
     scale = 1000 / num_timesteps
-    return torch.linspace(scale * 1e-4, scale * 0.02, num_timesteps, dtype=torch.float64)
+    return torch.linspace(
+        scale * 1e-4, scale * 0.02, num_timesteps, dtype=torch.float64, device='cpu'
+    )
 
 
 BETAS = {'cosine': cosine_betas, 'linear': linear_betas}
@@ -121,6 +123,6 @@ class NoiseSchedule:
         Args:
             steps: Increasing step indices in [0, T).
         """
-        kept = self.alpha_bar[torch.as_tensor(steps)]
+        kept = self.alpha_bar[list(steps)]
         before = torch.cat([kept.new_ones(1), kept[:-1]])
         return NoiseSchedule(1 - kept / before)

@@ -139,6 +139,18 @@ def test_a_compiled_step_is_the_same(device, row_chunk):
         torch.testing.assert_close(one.grad, same.grad, rtol=1e-3, atol=1e-5)
 
 
+def test_loss_and_samples_are_one_graph_each(device):
+    """``fullgraph`` makes a break in the graph an error."""
+    head = plain_head.plain_head().to(device)
+    condition, target = (torch.randn(4, dim, device=device) for dim in (6, 12))
+    for method, arguments in ((head.loss, (condition, target)), (head.sample, (condition, 2))):
+        results = []
+        for call in (method, torch.compile(method, fullgraph=True, backend='eager')):
+            torch.manual_seed(0)
+            results.append(call(*arguments))
+        torch.testing.assert_close(*results)
+
+
 def test_channels_last_changes_no_gradient(device):
     student = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     head, student = plain_head.plain_head().to(device), student.to(device)
