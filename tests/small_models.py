@@ -161,6 +161,21 @@ def losses_of(model, data: dict) -> dict:
     return model(data['inputs'], data['data_samples'], mode='loss')
 
 
+def recorded_generators(monkeypatch) -> list[tuple]:
+    """Arguments of every random generator that is made, as the list grows.
+
+    One without a device is the CPU's, whose numbers no other device takes.
+    """
+    made, kind = [], torch.Generator
+
+    def make(*args) -> torch.Generator:
+        made.append(args)
+        return kind(*args)
+
+    monkeypatch.setattr(torch, 'Generator', make)
+    return made
+
+
 # Runs on the digits.
 def shrunk(config: str, work_dir, teacher_ckpt: str = '') -> Config:
     """A config of ours, made small: few images, a tiny head, few steps."""

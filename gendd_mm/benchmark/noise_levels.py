@@ -43,7 +43,7 @@ def noise_levels(model: GenDD, train_dataloader: Config) -> list[dict]:
     """
     head = model.distiller.gendd_loss.head
     pairs = _pairs(model, train_dataloader)
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator(pairs[0][0].device).manual_seed(0)
     rows: list[dict] = []
     for i in range(LEVELS):
         low, high = i / LEVELS, (i + 1) / LEVELS

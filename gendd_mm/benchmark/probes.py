@@ -7,7 +7,7 @@ run, with labels only if it has them.
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from gendd_mm.deploy.features import batches, student_feature
 from gendd_mm.deploy.linear_fit import fit_linear
@@ -51,7 +51,10 @@ def probe_study(model: BaseModel, train_set: dict, test_set: dict) -> dict[str, 
         result['both'] = fitted((scores + labels) / 2)
     if not isinstance(model, GenDD):
         return result
-    classify = model.teacher.classify
+
+    def classify(features: Tensor) -> Tensor:
+        return model.teacher.classify(features.to(_device(model))).cpu()
+
     result['generated'] = fitted(classify(train['generated']).double().softmax(1))
     result['folded'] = top1(classify(_least_squares(train, test['student'])))
     head = model.distiller.gendd_loss.head
@@ -67,13 +70,13 @@ def probe_study(model: BaseModel, train_set: dict, test_set: dict) -> dict[str, 
 def _collect(
     model: BaseModel, dataset: dict, with_teacher: bool = False, sampler: Sampler | None = None
 ) -> dict[str, Tensor]:
-    """Student features, of GenDD generated ones too; labels, if any.
+    """Student features, of GenDD generated ones too; labels, if any; on the CPU.
 
     ``with_teacher``, which costs many times as much, adds the teacher's scores and, for
     GenDD, its features. ``sampler`` generates in place of the head's, if given.
     """
     parts: dict[str, list[Tensor]] = {}
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator(_device(model)).manual_seed(0)
     for data in batches(dataset, model.data_preprocessor):
         inputs = data['inputs']
         row = {}
@@ -92,7 +95,11 @@ def _collect(
             row['label'] = torch.cat([sample.gt_label for sample in data['data_samples']])
         for name, values in row.items():
             parts.setdefault(name, []).append(values)
-    return {name: torch.cat(values) for name, values in parts.items()}
+    return {name: torch.cat(values).cpu() for name, values in parts.items()}
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
 
 
 def _least_squares(train: dict[str, Tensor], student: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import pytest
 import small_fashion_mnist
+import small_models
 import torch
 from mmengine.registry import DefaultScope
 
@@ -67,8 +68,10 @@ def test_levels_of_a_run(tmp_path, monkeypatch):
         return loss(condition, target, generator, timesteps)
 
     monkeypatch.setattr(head, 'loss', spy_on_loss)
+    generators = small_models.recorded_generators(monkeypatch)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         *levels, trained = noise_levels(model, cfg.train_dataloader)
+    assert (torch.device('cpu'),) in generators
     assert (trained['low'], trained['high']) == (None, None)
     assert len(levels) == LEVELS
     bounds = [(level['low'], level['high']) for level in levels]

@@ -2,6 +2,7 @@
 
 import pytest
 import small_fashion_mnist
+import small_models
 import torch
 from mmengine.registry import DefaultScope
 
@@ -23,7 +24,7 @@ def study(cfg, change=lambda model: None) -> dict:
         return probe_study(model, train, test)
 
 
-def test_a_student_that_holds_the_teachers_feature_is_as_good(cfg):
+def test_a_student_that_holds_the_teachers_feature_is_as_good(cfg, monkeypatch):
     """Its layer learns the teacher's scores, or is the teacher's."""
     cfg.model.architecture.backbone = cfg.model.teacher.backbone
     size = cfg.model.teacher.head.in_channels
@@ -38,7 +39,9 @@ def test_a_student_that_holds_the_teachers_feature_is_as_good(cfg):
         model.student.backbone.load_state_dict(model.teacher.model.backbone.state_dict())
         models.append(model)
 
+    generators = small_models.recorded_generators(monkeypatch)
     result = study(cfg, same)
+    assert (torch.device('cpu'),) in generators
     assert set(result) == {'generated', 'teacher', 'both', 'folded', 'one_step'}
     (model,) = models
     correct = []

@@ -21,6 +21,8 @@ from mmengine.config import Config  # noqa: E402
 from mmengine.hooks import Hook  # noqa: E402
 from mmengine.runner import Runner  # noqa: E402
 
+from gendd_mm.benchmark.evaluation import evaluate  # noqa: E402
+
 CPU = torch.device('cpu')
 EPOCHS, STEPS = 2, 3
 START = 'start.pth'
@@ -185,6 +187,22 @@ def test_a_steady_step_never_waits(device, folder, no_waiting, kind, names, tmp_
         runner.register_hook(hook)
         runner.train()
     assert hook.calls == dict.fromkeys(names, STEPS * (EPOCHS - 1))
+
+
+@pytest.mark.slow
+def test_every_measurement_of_the_benchmark_is_made_there(device, folder, tmp_path):
+    cfg = config(folder, tmp_path)
+    trained(cfg, device)
+    refit = Config.fromfile(small_models.CONFIGS / '_base_' / 'datasets' / 'digits.py')
+    refit.train_dataloader.dataset.indices = 50
+    cfg.launcher = 'none'
+    with mmengine_on(device):
+        measured = evaluate(cfg, str(tmp_path / f'epoch_{EPOCHS}.pth'), refit)
+    assert {'generated', 'folded', 'one_step', 'teacher', 'both'} <= measured['probes'].keys()
+    assert all(0 <= top1 <= 100 for top1 in measured['probes'].values())
+    assert len(measured['noise_levels']) > 1
+    assert measured['gen_top1'] is not None
+    assert measured['shipped_top1'] == pytest.approx(measured['probe_top1'], abs=5.1)
 
 
 @pytest.mark.parametrize('forget', [None, 'optimizer'])
