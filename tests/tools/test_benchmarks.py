@@ -79,6 +79,7 @@ def test_peak_memory_is_that_of_the_run_alone():
         ['benchmarks/step.py', 'config.py'],
         ['benchmarks/sampling.py', 'config.py', 'checkpoint.pth'],
         ['benchmark.py', 'recipe.yml'],
+        ['gpu_check.py'],
     ],
     ids=' '.join,
 )
