@@ -9,7 +9,7 @@
 #                (.venv-gpu) on top of the Python that has torch
 #   DEVICE=cpu   rehearse on the CPU (with --quick: minutes)
 #   PYTHON       the Python that has torch
-# Without OpenMMLab the tests and benchmarks that need it are left out, and it says so.
+# Tests and benchmarks that need OpenMMLab are left out without it, and it says so.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -28,4 +28,6 @@ if [[ -n ${WHEELS:-} ]]; then
 fi
 
 export PYTHON=$python PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
+# A library that is missing is said now, not after minutes.
+"$python" -c 'import gendd_mm'
 exec "$python" "$root/tools/gpu_check.py" --device "${DEVICE:-cuda}" "$@"
