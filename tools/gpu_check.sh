@@ -21,7 +21,8 @@ if [[ -n ${WHEELS:-} ]]; then
     outer=$("$python" -c "$packages")
     "$python" -m venv --clear --system-site-packages "$env"
     # System packages are not those of an environment that the Python is in.
-    echo "$outer" >"$("$env/bin/python" -c "$packages")/outer.pth"
+    echo "import site; site.addsitedir('$outer')" \
+        >"$("$env/bin/python" -c "$packages")/outer.pth"
     "$env/bin/python" -m pip install --disable-pip-version-check --no-index \
         --find-links "$WHEELS" "$WHEELS"/*.whl
     python=$env/bin/python

@@ -57,11 +57,12 @@ def test_gradient_variance_is_that_of_the_draws(float64):
     def loss() -> torch.Tensor:
         # The gradient by the condition is standard normal, by the weight 3
         # times that, by the bias constant.
-        return (torch.randn(2) * condition).sum() + (
-            3 * torch.randn(()) * model.weight + model.bias
+        return (torch.randn(2, device=CPU) * condition).sum() + (
+            3 * torch.randn((), device=CPU) * model.weight + model.bias
         ).sum()
 
-    of_condition, of_parameters = measure.gradient_variances(loss, condition, model, 2000)
+    with torch.device('meta'):  # the default device, as a GPU is in the benchmark
+        of_condition, of_parameters = measure.gradient_variances(loss, condition, model, 2000)
     assert of_condition.item() == pytest.approx(2, rel=0.1)
     assert of_parameters.item() == pytest.approx(9, rel=0.1)
 

@@ -142,7 +142,7 @@ def gradient_variances(
     """
     leaves = [condition, *model.parameters()]
     sums = [torch.zeros_like(leaf) for leaf in leaves]
-    squares = torch.zeros(len(leaves), dtype=torch.float64)
+    squares = torch.zeros(len(leaves), dtype=torch.float64, device='cpu')
     for _ in range(draws):
         gradients = torch.autograd.grad(loss(), leaves)
         for i, gradient in enumerate(gradients):
