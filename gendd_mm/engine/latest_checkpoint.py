@@ -32,13 +32,15 @@ def latest_checkpoint(work_dir: str, resumable: bool = False) -> str | None:
     """
     pointer = osp.join(work_dir, 'last_checkpoint')
     named = _named(pointer, work_dir)
-    if re.match(r'\w+://', named) or _is_sharded(named):
-        # On other storage, or in parts: left to MMEngine.
+    # On other storage, or in parts: left to MMEngine.
+    if re.match(r'\w+://', named):
         return named
+    if _is_sharded(named):
+        return osp.abspath(named)
     others = _numbered(osp.abspath(work_dir))
     faults = []
     # The named one first: a run that was resumed from an older one is behind.
-    for path in dict.fromkeys([named, *others] if named else others):
+    for path in dict.fromkeys([osp.abspath(named), *others] if named else others):
         try:
             check_checkpoint(path, resumable)
         except (OSError, ValueError) as error:

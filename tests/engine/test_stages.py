@@ -264,20 +264,6 @@ def test_another_backbone_is_an_error_before_stage_1(ran, tmp_path):
     assert not ran
 
 
-def test_only_rank_0_looks_for_what_stage_1_left(tmp_path, monkeypatch):
-    """The others might come while it is being written."""
-    written = str(tmp_path / 'by rank 0')
-    monkeypatch.setattr(stages, 'run_training', lambda cfg: None)
-    monkeypatch.setattr(stages, 'is_main_process', lambda: False)
-    monkeypatch.setattr(
-        stages, 'broadcast_object_list', lambda found: found.__setitem__(0, written)
-    )
-    looked = []
-    monkeypatch.setattr(stages, 'latest_checkpoint', looked.append)
-    train(work_dir=str(tmp_path), stage=1)
-    assert looked == [str(tmp_path / 'stage1')]  # before the training
-
-
 def test_stage_1_must_leave_a_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(stages, 'run_training', lambda cfg: None)
     with pytest.raises(FileNotFoundError, match='left no checkpoint'):
