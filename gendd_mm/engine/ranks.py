@@ -48,10 +48,13 @@ def refuse_together(fault: str, rule: str) -> None:
         rule: What must be the case, and how to get there.
 
     Raises:
-        ValueError: It names each rank with a fault, its machine, and the fault.
+        ValueError: It names the fault, and of several ranks those with one and their
+            machines.
     """
     faults = all_gather_object((socket.gethostname(), fault))
     found = [f'rank {rank} on {host}: {text}' for rank, (host, text) in enumerate(faults) if text]
+    if len(faults) == 1 and fault:
+        found = [fault]
     if found:
         more = f' (and {len(found) - 3} more ranks)' if len(found) > 3 else ''
         raise ValueError(f'{"; ".join(found[:3])}{more}. {rule}')

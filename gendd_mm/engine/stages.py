@@ -22,6 +22,7 @@ from gendd_mm.engine.launch import end_distributed, run_training, start_processe
 from gendd_mm.engine.options import RunOptions, merge_train, read_config
 from gendd_mm.engine.ranks import on_rank_0
 from gendd_mm.engine.resume import check_on_all_ranks, resume_from
+from gendd_mm.engine.work_dir import claimed
 
 __all__ = ['read_stage1', 'train_stages']
 
@@ -34,11 +35,18 @@ def train_stages(config: str, options: RunOptions) -> None:
 
     Raises:
         FileNotFoundError: If stage 2 is to run alone and stage 1 has left no checkpoint.
-        ValueError: If stage 1 is to run alone and the config has none, or the stages do
-            not fit together.
+        ValueError: If stage 1 is to run alone and the config has none, if the stages do
+            not fit together, or if the work dir is another run's or cannot be written.
     """
     second = merge_train(read_config(config), options)
     start_processes(second)
+    with claimed(second.work_dir):
+        _train_merged(second, options)
+    end_distributed()
+
+
+def _train_merged(second: Config, options: RunOptions) -> None:
+    """Train in stages in a work dir that is claimed."""
     if options.stage != 1:
         resume_from(second, options.resume)
     if options.stage == 1 or not second.get('resume'):
@@ -48,12 +56,11 @@ def train_stages(config: str, options: RunOptions) -> None:
             _start_from(second, _finished(first, options))
         elif options.stage == 1:
             raise ValueError(
-                f'--stage 1: {config} has no stage1. Leave '
+                f'--stage 1: {second.filename} has no stage1. Leave '
                 '--stage out, or set stage1=dict(config=...).'
             )
     if options.stage != 1:
         _run(second)
-    end_distributed()
 
 
 def _run(cfg: Config) -> None:
@@ -142,8 +149,9 @@ def _finished(first: Config, options: RunOptions) -> str:
             )
         # A checkpoint that is named belongs to stage 2, unless stage 1 runs alone.
         named = options.resume is not None and options.stage != 1
-        resume_from(first, 'auto' if named else options.resume)
-        _run(first)
+        with claimed(first.work_dir):
+            resume_from(first, 'auto' if named else options.resume)
+            _run(first)
         final = on_rank_0(lambda: latest_checkpoint(first.work_dir))
         if final is None:
             raise FileNotFoundError(
