@@ -1,7 +1,9 @@
 """All ranks go on from the checkpoint that rank 0 chooses, or none does."""
 
 import socket
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from small_models import CONFIGS
 from two_ranks import on_two_ranks
 
 from gendd_mm.engine import stages
+from gendd_mm.engine.hooks import RunConditionsHook
 from gendd_mm.engine.options import RunOptions
 from gendd_mm.engine.ranks import on_rank_0
 from gendd_mm.engine.resume import resume_from
@@ -136,3 +139,45 @@ def test_rank_0_says_whether_stage_1_is_finished(tmp_path):
         path.unlink()
     (tmp_path / 'a' / 'run' / 'last_checkpoint').unlink()
     assert on_two_ranks(two_stages, 'run', folders=folders) == [both[1:]] * 2
+
+
+# A rank that does not come.
+def at_the_first_step(late: str) -> str:
+    """Meet before the first step, unless this is rank 1 and that is dead or hanging."""
+    hook = RunConditionsHook()
+    hook._conditions = dict(batch_size=4)
+    cfg = Config(dict(env_cfg=dict(dist_cfg=dict(timeout=60 if late == 'dead' else 1.0))))
+    runner = SimpleNamespace(cfg=cfg, model=torch.nn.Linear(1, 1), iter=0)
+    torch.nn.init.zeros_(runner.model.weight)
+    torch.nn.init.zeros_(runner.model.bias)
+    if get_rank() == 1 and late == 'dead':
+        raise ValueError('my data are gone')
+    if get_rank() == 1 and late == 'hanging':
+        time.sleep(3)
+        return 'late'
+    started = time.monotonic()
+    try:
+        hook.before_train(runner)
+    finally:
+        # A dead rank is noticed long before the time is over.
+        assert time.monotonic() - started < 30
+    return 'trains'
+
+
+@pytest.mark.fault(
+    'Ranks',
+    'a rank dies or hangs before the first step',
+    'the others end: at once, or after `env_cfg.dist_cfg.timeout` with its number',
+)
+@pytest.mark.parametrize('late', ['dead', 'hanging'])
+def test_a_rank_that_does_not_come_to_the_first_step_is_named(late):
+    waiting, _ = on_two_ranks(at_the_first_step, late)
+    assert waiting.startswith('RuntimeError: not all ranks have come to the first step')
+    if late == 'hanging':
+        assert 'first step: Ranks 1 failed to pass' in waiting
+    assert 'env_cfg.dist_cfg.timeout' in waiting
+    assert '\n' not in waiting
+
+
+def test_ranks_that_come_go_on():
+    assert on_two_ranks(at_the_first_step, 'nobody') == ['trains'] * 2
