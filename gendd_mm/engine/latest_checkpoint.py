@@ -63,16 +63,17 @@ def latest_checkpoint(work_dir: str, resumable: bool = False) -> str | None:
 
 
 def is_final(checkpoint: str, train_cfg: dict) -> bool:
-    """Whether a checkpoint is of the last epoch or iteration of a run.
+    """Whether a checkpoint states that it is of the last epoch or iteration of a run.
 
     Args:
         checkpoint: Path of a checkpoint that MMEngine wrote.
         train_cfg: ``train_cfg`` of the run, with ``max_epochs`` or ``max_iters``.
     """
-    meta = read_checkpoint(checkpoint, mmap=True)['meta']
-    if 'max_epochs' in train_cfg:
-        return meta['epoch'] >= train_cfg['max_epochs']
-    return meta['iter'] >= train_cfg['max_iters']
+    content = read_checkpoint(checkpoint, mmap=True)
+    meta = content.get('meta') if isinstance(content, dict) else None
+    unit, end = ('epoch', 'max_epochs') if 'max_epochs' in train_cfg else ('iter', 'max_iters')
+    reached = meta.get(unit) if isinstance(meta, dict) else None
+    return isinstance(reached, int) and reached >= train_cfg[end]
 
 
 def _named(pointer: str, work_dir: str) -> str:
