@@ -79,6 +79,8 @@ WRONG = [
     ('custom_hooks.0.sed', 1, 'did you mean seed'),
     ('randomness.seed', '0', 'write 0 without quotes'),
     ('randomness.sead', 0, 'did you mean seed'),
+    ('env_cfg.dist_cfg.timeout', 0, 'must be a number of seconds above 0'),
+    ('env_cfg.dist_cfg.timeout', '600', 'must be a number of seconds above 0'),
 ]
 
 

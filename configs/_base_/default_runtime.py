@@ -32,7 +32,9 @@ custom_hooks = [
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'),
+    # In seconds: how long a rank waits for another before the run ends. Nothing that one
+    # rank does alone, such as saving, takes ten minutes. NCCL's default; gloo's is 30.
+    dist_cfg=dict(backend='nccl', timeout=600),
 )
 visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_level = 'INFO'

@@ -14,6 +14,7 @@ from mmengine.config import Config
 
 from gendd_mm.config_check import check_config
 from gendd_mm.engine.options import RunOptions, merge_train, read_config
+from gendd_mm.engine.resume import resume_from
 
 from .recipe import TEACHER, Recipe, Run
 from .records import key_of
@@ -74,7 +75,9 @@ class PreparedRun:
         # The screen belongs to the progress bars; scalars are in the work dir.
         cfg.log_level = 'WARNING'
         # Tested once, at the end.
-        return merge_train(cfg, RunOptions(work_dir=self.work_dir, resume='auto', validate=False))
+        merge_train(cfg, RunOptions(work_dir=self.work_dir, validate=False))
+        resume_from(cfg, 'auto')
+        return cfg
 
 
 def prepare_runs(recipe: Recipe, runs: Sequence[Run]) -> list[PreparedRun]:

@@ -270,6 +270,10 @@ def _check_surroundings(config: Mapping) -> None:
             if key not in keys:
                 refuse_key(f'{path}.{key}', path, keys)
         check_components(section, path, Place((), ''))
+    timeout = ((config.get('env_cfg') or {}).get('dist_cfg') or {}).get('timeout', 1)
+    if timeout is not None and not (is_number(timeout) and timeout > 0):
+        rule = 'must be a number of seconds above 0'
+        refuse('env_cfg.dist_cfg.timeout', timeout, rule, 'leave it out for the default of torch')
     for path, hint in (('env_cfg.cudnn_benchmark', bool), ('auto_scale_lr.base_batch_size', int)):
         section, key = path.split('.')
         if key in (config.get(section) or {}):

@@ -32,13 +32,15 @@ def latest_checkpoint(work_dir: str, resumable: bool = False) -> str | None:
     """
     pointer = osp.join(work_dir, 'last_checkpoint')
     named = _named(pointer, work_dir)
-    if re.match(r'\w+://', named) or _is_sharded(named):
-        # On other storage, or in parts: left to MMEngine.
+    # On other storage, or in parts: left to MMEngine.
+    if re.match(r'\w+://', named):
         return named
+    if _is_sharded(named):
+        return osp.abspath(named)
     others = _numbered(osp.abspath(work_dir))
     faults = []
     # The named one first: a run that was resumed from an older one is behind.
-    for path in dict.fromkeys([named, *others] if named else others):
+    for path in dict.fromkeys([osp.abspath(named), *others] if named else others):
         try:
             check_checkpoint(path, resumable)
         except (OSError, ValueError) as error:
@@ -61,16 +63,17 @@ def latest_checkpoint(work_dir: str, resumable: bool = False) -> str | None:
 
 
 def is_final(checkpoint: str, train_cfg: dict) -> bool:
-    """Whether a checkpoint is of the last epoch or iteration of a run.
+    """Whether a checkpoint states that it is of the last epoch or iteration of a run.
 
     Args:
         checkpoint: Path of a checkpoint that MMEngine wrote.
         train_cfg: ``train_cfg`` of the run, with ``max_epochs`` or ``max_iters``.
     """
-    meta = read_checkpoint(checkpoint, mmap=True)['meta']
-    if 'max_epochs' in train_cfg:
-        return meta['epoch'] >= train_cfg['max_epochs']
-    return meta['iter'] >= train_cfg['max_iters']
+    content = read_checkpoint(checkpoint, mmap=True)
+    meta = content.get('meta') if isinstance(content, dict) else None
+    unit, end = ('epoch', 'max_epochs') if 'max_epochs' in train_cfg else ('iter', 'max_iters')
+    reached = meta.get(unit) if isinstance(meta, dict) else None
+    return isinstance(reached, int) and reached >= train_cfg[end]
 
 
 def _named(pointer: str, work_dir: str) -> str:

@@ -6,7 +6,7 @@ import mmengine
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.dist import is_distributed
+from mmengine.dist import init_dist, is_distributed
 from mmengine.evaluator import DumpResults
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
@@ -16,7 +16,7 @@ from gendd_mm.compat import init_gloo
 from gendd_mm.engine.hooks import CheckpointFitHook
 from gendd_mm.engine.options import RunOptions, merge_test, read_config
 
-__all__ = ['build_runner', 'end_distributed', 'run_test', 'run_training']
+__all__ = ['build_runner', 'end_distributed', 'run_test', 'run_training', 'start_processes']
 
 
 def run_training(cfg: Config) -> None:
@@ -82,25 +82,39 @@ def _check_out(out: str | None, out_item: str | None) -> None:
 
 def build_runner(cfg: Config) -> Runner:
     """Build the runner of a merged config, with CUDA or without."""
-    if cfg.launcher != 'none' and get_device() == 'cpu':
-        _start_on_cpu(cfg)
+    start_processes(cfg)
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
 
 
-def _start_on_cpu(cfg: Config) -> None:
-    """Start the process group over gloo, and keep DDP off GPUs."""
-    env_cfg = cfg.get('env_cfg') or {}
-    # Before the process group starts, as in Runner.setup_env.
-    set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
-    dist_cfg = {**env_cfg.get('dist_cfg', {}), 'backend': 'gloo'}
-    # The runner keeps a process group that is there already, and a second stage
-    # keeps that of the first.
-    if not is_distributed():
-        init_gloo(cfg.launcher, dist_cfg)
-    cfg.env_cfg = {**env_cfg, 'dist_cfg': dist_cfg}
+def start_processes(cfg: Config) -> None:
+    """Start the process group of a merged config, unless it has none or has started.
 
+    Over NCCL with CUDA, else over gloo. A second stage keeps the group of the first, and
+    the runner does too.
+    """
+    if cfg.launcher == 'none':
+        return
+    on_cpu = get_device() == 'cpu'
+    env_cfg = cfg.get('env_cfg') or {}
+    dist_cfg = dict(env_cfg.get('dist_cfg') or {})
+    if on_cpu:
+        dist_cfg['backend'] = 'gloo'
+    if not is_distributed():
+        # Before the process group starts, as in Runner.setup_env.
+        set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
+        if on_cpu:
+            init_gloo(cfg.launcher, dist_cfg)
+        else:
+            init_dist(cfg.launcher, **dist_cfg)
+    if on_cpu:
+        cfg.env_cfg = {**env_cfg, 'dist_cfg': dist_cfg}
+        _keep_off_gpus(cfg)
+
+
+def _keep_off_gpus(cfg: Config) -> None:
+    """Keep DDP off GPUs."""
     if cfg.get('model_wrapper_cfg') is None:
         cfg.model_wrapper_cfg = dict(
             type='MMDistributedDataParallel',

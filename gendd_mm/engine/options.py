@@ -18,7 +18,6 @@ from mmengine.logging import MMLogger
 
 from gendd_mm.checkpoint import check_checkpoint, local_file
 from gendd_mm.config_check import check_config
-from gendd_mm.engine.latest_checkpoint import latest_checkpoint
 
 __all__ = ['RunOptions', 'merge_test', 'merge_train', 'read_config', 'read_run']
 
@@ -105,13 +104,12 @@ def read_run(path: str, cfg_options: Mapping[str, Any] | None = None) -> Config:
 def merge_train(cfg: Config, options: RunOptions) -> Config:
     """Merge the options of a training into its config, in place.
 
+    Not ``resume``: that needs the other ranks, see :func:`gendd_mm.engine.resume.resume_from`.
+
     Raises:
-        FileNotFoundError: If ``--resume`` names a file that does not exist.
-        ValueError: If the checkpoint is damaged or lacks something, an option contradicts
-            the config or the machine, or the run to resume has lost its checkpoints.
+        ValueError: If an option contradicts the config or the machine.
     """
     _merge_common(cfg, options)
-    _merge_resume(cfg, options)
 
     if not options.validate:
         cfg.val_cfg = None
@@ -150,7 +148,10 @@ def merge_test(cfg: Config, checkpoint: str, options: RunOptions) -> Config:
                 f'{cfg.filename} has no {name}; a test needs '
                 'test_cfg, test_dataloader, test_evaluator.'
             )
-    cfg.load_from = _checked(checkpoint, resumable=False)
+    if '://' not in checkpoint:
+        check_checkpoint(checkpoint, resumable=False)
+        checkpoint = local_file(checkpoint)
+    cfg.load_from = checkpoint
     cfg.resume = False
     if options.amp:
         cfg.test_cfg.fp16 = True
@@ -209,26 +210,6 @@ def _check_file(what: str, path: str) -> None:
     raise FileNotFoundError(
         f'{what} not found: {path} is not a file (from {os.getcwd()}); check the path.'
     )
-
-
-def _merge_resume(cfg: Config, options: RunOptions) -> None:
-    """Set ``load_from`` to the checkpoint to resume from, if there is one."""
-    if options.resume not in (None, 'auto'):
-        cfg.resume, cfg.load_from = True, _checked(options.resume, resumable=True)
-    elif options.resume == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
-        latest = latest_checkpoint(cfg.work_dir, resumable=True)
-        # No checkpoint yet: the same command starts from the beginning.
-        cfg.resume = latest is not None
-        if latest is not None:
-            cfg.load_from = latest
-
-
-def _checked(path: str, resumable: bool) -> str:
-    """A checkpoint that was found good; those of other storage are read later."""
-    if '://' in path:
-        return path
-    check_checkpoint(path, resumable)
-    return local_file(path)
 
 
 def _use_amp(cfg: Config) -> None:

@@ -15,12 +15,14 @@ import os.path as osp
 from dataclasses import replace
 
 from mmengine.config import Config
-from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.registry import MODELS, DefaultScope
 
 from gendd_mm.engine.latest_checkpoint import is_final, latest_checkpoint
-from gendd_mm.engine.launch import end_distributed, run_training
+from gendd_mm.engine.launch import end_distributed, run_training, start_processes
 from gendd_mm.engine.options import RunOptions, merge_train, read_config
+from gendd_mm.engine.ranks import on_rank_0
+from gendd_mm.engine.resume import check_on_all_ranks, resume_from
+from gendd_mm.engine.work_dir import claimed
 
 __all__ = ['read_stage1', 'train_stages']
 
@@ -33,23 +35,32 @@ def train_stages(config: str, options: RunOptions) -> None:
 
     Raises:
         FileNotFoundError: If stage 2 is to run alone and stage 1 has left no checkpoint.
-        ValueError: If stage 1 is to run alone and the config has none, or the stages do
-            not fit together.
+        ValueError: If stage 1 is to run alone and the config has none, if the stages do
+            not fit together, or if the work dir is another run's or cannot be written.
     """
     second = merge_train(read_config(config), options)
+    start_processes(second)
+    with claimed(second.work_dir):
+        _train_merged(second, options)
+    end_distributed()
+
+
+def _train_merged(second: Config, options: RunOptions) -> None:
+    """Train in stages in a work dir that is claimed."""
+    if options.stage != 1:
+        resume_from(second, options.resume)
     if options.stage == 1 or not second.get('resume'):
         first = read_stage1(second, options)
         if first is not None:
             _check_same_backbone(first, second)
-            _start_from(second, _finished(first, may_train=options.stage != 2))
+            _start_from(second, _finished(first, options))
         elif options.stage == 1:
             raise ValueError(
-                f'--stage 1: {config} has no stage1. Leave '
+                f'--stage 1: {second.filename} has no stage1. Leave '
                 '--stage out, or set stage1=dict(config=...).'
             )
     if options.stage != 1:
         _run(second)
-    end_distributed()
 
 
 def _run(cfg: Config) -> None:
@@ -101,12 +112,8 @@ def read_stage1(cfg: Config, options: RunOptions) -> Config | None:
     name = osp.splitext(osp.basename(path))[0]
     # Loggers and message hubs are global by this name.
     first.experiment_name = f'{first.get("experiment_name", name)}_stage1'
-    resume = options.resume
-    if resume is not None and options.stage != 1:
-        # A checkpoint that is named belongs to stage 2.
-        resume = 'auto'
     work_dir = osp.join(cfg.work_dir, 'stage1')
-    return merge_train(first, replace(options, cfg_options=None, resume=resume, work_dir=work_dir))
+    return merge_train(first, replace(options, cfg_options=None, work_dir=work_dir))
 
 
 def _complete_pair(first: Config, second: Config) -> None:
@@ -125,27 +132,34 @@ def _complete_pair(first: Config, second: Config) -> None:
             part.setdefault(key, copy.deepcopy(value))
 
 
-def _finished(first: Config, may_train: bool) -> str:
+def _finished(first: Config, options: RunOptions) -> str:
     """The final checkpoint of stage 1; trains it first if there is none."""
-    latest = latest_checkpoint(first.work_dir)
-    if latest is not None and is_final(latest, first.train_cfg):
-        return _best_or(latest, first)
-    if not may_train:
-        raise FileNotFoundError(
-            f'--stage 2 starts from stage 1, but {first.work_dir} has no '
-            'checkpoint of its last epoch. Leave --stage out to train it '
-            'first, or start from scratch by --cfg-options stage1=None.'
-        )
-    _run(first)
-    # Rank 0 has written it and tells the others.
-    found = [latest_checkpoint(first.work_dir) if is_main_process() else None]
-    broadcast_object_list(found)
-    if found[0] is None:
-        raise FileNotFoundError(
-            f'stage 1 left no checkpoint in {first.work_dir}; its CheckpointHook must save the '
-            'last epoch there (save_last=True, no out_dir).'
-        )
-    return _best_or(found[0], first)
+
+    def of_its_last_epoch() -> str | None:
+        latest = latest_checkpoint(first.work_dir)
+        return latest if latest is not None and is_final(latest, first.train_cfg) else None
+
+    final = on_rank_0(of_its_last_epoch)
+    if final is None:
+        if options.stage == 2:
+            raise FileNotFoundError(
+                f'--stage 2 starts from stage 1, but {first.work_dir} has no '
+                'checkpoint of its last epoch. Leave --stage out to train it '
+                'first, or start from scratch by --cfg-options stage1=None.'
+            )
+        # A checkpoint that is named belongs to stage 2, unless stage 1 runs alone.
+        named = options.resume is not None and options.stage != 1
+        with claimed(first.work_dir):
+            resume_from(first, 'auto' if named else options.resume)
+            _run(first)
+        final = on_rank_0(lambda: latest_checkpoint(first.work_dir))
+        if final is None:
+            raise FileNotFoundError(
+                f'stage 1 left no checkpoint in {first.work_dir}; its CheckpointHook must save the '
+                'last epoch there (save_last=True, no out_dir).'
+            )
+    check_on_all_ranks(final, resumable=False)
+    return _best_or(final, first)
 
 
 def _best_or(final: str, first: Config) -> str:

@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from small_models import ROOT
 
-from gendd_mm.engine import launch, options, stages
+from gendd_mm.engine import launch, options, resume, stages
 
 
 @pytest.fixture(scope='module')
@@ -37,7 +37,9 @@ def parse(tool: str, *arguments: str):
 
 def merged(config: str, *more: str) -> Config:
     path, run_options = parse('train', config, *more)
-    return options.merge_train(options.read_config(path), run_options)
+    cfg = options.merge_train(options.read_config(path), run_options)
+    resume.resume_from(cfg, run_options.resume)
+    return cfg
 
 
 def test_choices_are_read_in_silence_and_leave_no_trace(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from small_models import CONFIGS
 
 from gendd_mm.engine import launch, options, stages
 from gendd_mm.engine.options import RunOptions
+from gendd_mm.engine.work_dir import claimed
 
 CONFIG = str(CONFIGS / 'digits' / 'gendd_digits_two_stages.py')
 
@@ -258,24 +259,30 @@ def test_without_a_stage_1(ran, tmp_path):
         train(**args, stage=1)
 
 
+def test_a_run_keeps_others_out_of_the_folders_of_both_stages(ran, tmp_path, monkeypatch):
+    leave_a_checkpoint, refused = stages.run_training, []
+
+    def try_to_claim(cfg) -> None:
+        leave_a_checkpoint(cfg)
+        for folder in (tmp_path, tmp_path / 'stage1'):
+            try:
+                with claimed(str(folder)):
+                    pass
+            except ValueError as error:
+                found = 'in use by another run' in str(error)
+                refused.append((Path(cfg.work_dir).name, folder.name, found))
+
+    monkeypatch.setattr(stages, 'run_training', try_to_claim)
+    train(work_dir=str(tmp_path))
+    one, two = tmp_path.name, 'stage1'
+    assert refused == [(two, one, True), (two, two, True), (one, one, True)]
+    train(work_dir=str(tmp_path))
+
+
 def test_another_backbone_is_an_error_before_stage_1(ran, tmp_path):
     with pytest.raises(ValueError, match='backbones of stage 1.*differ'):
         train(work_dir=str(tmp_path), cfg_options={'stage1.model.backbone.stem_channels': 4})
     assert not ran
-
-
-def test_only_rank_0_looks_for_what_stage_1_left(tmp_path, monkeypatch):
-    """The others might come while it is being written."""
-    written = str(tmp_path / 'by rank 0')
-    monkeypatch.setattr(stages, 'run_training', lambda cfg: None)
-    monkeypatch.setattr(stages, 'is_main_process', lambda: False)
-    monkeypatch.setattr(
-        stages, 'broadcast_object_list', lambda found: found.__setitem__(0, written)
-    )
-    looked = []
-    monkeypatch.setattr(stages, 'latest_checkpoint', looked.append)
-    train(work_dir=str(tmp_path), stage=1)
-    assert looked == [str(tmp_path / 'stage1')]  # before the training
 
 
 def test_stage_1_must_leave_a_checkpoint(tmp_path, monkeypatch):

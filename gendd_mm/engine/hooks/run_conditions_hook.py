@@ -10,6 +10,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
 
 from gendd_mm.engine.epoch_length import follow_epoch_length
+from gendd_mm.engine.ranks import gloo_group, wait_for_all
 from gendd_mm.engine.run_conditions import SECTIONS, differing_settings, fingerprint, run_conditions
 from gendd_mm.registry import HOOKS
 
@@ -36,7 +37,8 @@ class RunConditionsHook(Hook):
 
     Before the first step all ranks compare these conditions, their iteration and their
     weights, so that work dirs or data which differ from machine to machine neither train
-    a mixture nor hang.
+    a mixture nor hang. A rank that does not come there within ``env_cfg.dist_cfg.timeout``
+    seconds is an error that names it.
 
     Args:
         allow_changed: What may differ from the checkpoint although it changes the run:
@@ -45,6 +47,7 @@ class RunConditionsHook(Hook):
             config adds to it. Defaults to ().
 
     Raises:
+        RuntimeError: If a rank does not come to the first step.
         ValueError: If the conditions differ.
     """
 
@@ -58,6 +61,8 @@ class RunConditionsHook(Hook):
                 raise ValueError(f'allow_changed={name!r} is unknown; choose from {known}.')
         self.allow_changed = tuple(allow_changed)
         self._conditions: dict[str, Any] | None = None
+        # Now, before the data are built: all ranks have just built their models together.
+        self._group = gloo_group()
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Compare the checkpoint that a training is resumed from."""
@@ -93,6 +98,8 @@ class RunConditionsHook(Hook):
             iteration=runner.iter,
             weights=fingerprint(model.state_dict()),
         )
+        timeout = ((runner.cfg.get('env_cfg') or {}).get('dist_cfg') or {}).get('timeout')
+        wait_for_all(self._group, timeout, 'the first step')
         check_ranks_agree(own)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
