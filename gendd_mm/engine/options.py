@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
 
+from gendd_mm.annotations import check_annotations
 from gendd_mm.checkpoint import check_checkpoint, local_file
 from gendd_mm.config_check import check_config
 from gendd_mm.engine.latest_checkpoint import latest_checkpoint
@@ -108,7 +109,8 @@ def merge_train(cfg: Config, options: RunOptions) -> Config:
     Raises:
         FileNotFoundError: If ``--resume`` names a file that does not exist.
         ValueError: If the checkpoint is damaged or lacks something, an option contradicts
-            the config or the machine, or the run to resume has lost its checkpoints.
+            the config or the machine, an annotation file cannot be read, or the run to
+            resume has lost its checkpoints.
     """
     _merge_common(cfg, options)
     _merge_resume(cfg, options)
@@ -117,6 +119,7 @@ def merge_train(cfg: Config, options: RunOptions) -> Config:
         cfg.val_cfg = None
         cfg.val_dataloader = None
         cfg.val_evaluator = None
+    check_annotations(cfg, ('train', 'val'))
 
     if options.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
@@ -140,8 +143,8 @@ def merge_test(cfg: Config, checkpoint: str, options: RunOptions) -> Config:
 
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
-        ValueError: If the checkpoint has no good weights, or an option contradicts the
-            config.
+        ValueError: If the checkpoint has no good weights, an annotation file cannot be
+            read, or an option contradicts the config.
     """
     _merge_common(cfg, options)
     for name in ('test_cfg', 'test_dataloader', 'test_evaluator'):
@@ -150,6 +153,7 @@ def merge_test(cfg: Config, checkpoint: str, options: RunOptions) -> Config:
                 f'{cfg.filename} has no {name}; a test needs '
                 'test_cfg, test_dataloader, test_evaluator.'
             )
+    check_annotations(cfg, ('test',))
     cfg.load_from = _checked(checkpoint, resumable=False)
     cfg.resume = False
     if options.amp:
