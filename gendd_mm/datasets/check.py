@@ -25,6 +25,8 @@ from gendd_mm.annotations import (
 )
 from gendd_mm.registry import DATASETS
 
+from .load_image import BrokenImageError
+
 SPLITS = ('train', 'val', 'test')
 # Samples that a worker process reports at once.
 BATCH_SIZE = 64
@@ -234,10 +236,15 @@ def _strictly(transform: dict) -> list[dict]:
     name = _name(transform['type'])
     if not name.startswith('Load'):
         return []
-    if name != 'LoadImageFromFile':
+    if name not in ('LoadImage', 'LoadImageFromFile'):
         return [transform]
+    keys = ('max_pixels', 'color_type', 'backend_args')
+    strict = {key: transform[key] for key in keys if key in transform}
+    strict.update(type='gendd_mm.LoadImage', imdecode_backend='pillow')
+    if name == 'LoadImage':
+        transform = {**transform, 'skip_broken': False}
     # Pillow refuses a JPEG that is cut off; OpenCV does not.
-    return [{**transform, 'imdecode_backend': 'pillow'}, transform]
+    return [strict, transform]
 
 
 class _Sample(NamedTuple):
@@ -272,6 +279,8 @@ class _Samples(Dataset):
     def _error(self, idx: int) -> str | None:
         try:
             self.dataset[idx]
+        except BrokenImageError as error:
+            return error.fault
         except Exception as error:  # a broken file can make a decoder raise anything
             return f'{type(error).__name__}: {error}'
         return None

@@ -3,7 +3,9 @@
 import io
 import json
 import runpy
+import struct
 import sys
+from zlib import crc32
 
 import pytest
 import small_models
@@ -62,7 +64,9 @@ def test_it_finds_what_is_broken(folder, num_workers):
     (report,) = check_config(config(folder), num_workers=num_workers)
     assert (report.num_read, report.num_samples) == (8, 8)
     assert [path.rpartition('/')[2][0] for path in report.unreadable] == ['1', '2', '5']
-    assert 'truncated' in next(iter(report.unreadable.values()))
+    cut, text, gone = report.unreadable.values()
+    assert (cut, text) == ('cut off', 'not an image')
+    assert gone.startswith('FileNotFoundError: ')
     assert report.class_counts == [3, 2, 2, 0, 1]
     (wrong,) = report.wrong_labels.items()
     assert wrong[0].endswith('7 [red].jpg')
@@ -74,6 +78,28 @@ def test_no_other_image_takes_the_place_of_a_broken_one(folder):
     folder['pipeline'] = [dict(type='LoadImageFromFile', ignore_empty=True)]
     (report,) = check_config(config(folder), num_workers=0)
     assert len(report.unreadable) == 3
+
+
+@pytest.mark.parametrize('kind', ['LoadImageFromFile', 'gendd_mm.LoadImage'])
+def test_an_image_of_too_many_pixels_is_found(kind, tmp_path, monkeypatch):
+    (tmp_path / '0.jpg').write_bytes(tar_shards.jpeg(0, size=32))
+    (tmp_path / '1.png').write_bytes(png_of(10000, 10000))
+    load = dict(type=kind)
+    if kind == 'gendd_mm.LoadImage':
+        load['skip_broken'] = True
+    dataset = dict(type='CustomDataset', data_root=str(tmp_path), with_label=False, pipeline=[load])
+    (report,) = check_config(unlabeled(config(dataset)), num_workers=0)
+    ((path, what),) = report.unreadable.items()
+    assert path.endswith('1.png')
+    assert what.startswith('too large: 10000 x 10000 pixels')
+
+
+def png_of(width: int, height: int) -> bytes:
+    """The header of a PNG that claims a size."""
+    data = b'\x89PNG\r\n\x1a\n'
+    for chunk in (struct.pack('>4sIIBBBBB', b'IHDR', width, height, 8, 2, 0, 0, 0), b'IDAT'):
+        data += struct.pack('>I', len(chunk) - 4) + chunk + struct.pack('>I', crc32(chunk))
+    return data
 
 
 @pytest.mark.parametrize(
