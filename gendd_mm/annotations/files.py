@@ -50,11 +50,11 @@ def check_annotations(cfg: Config, splits: tuple[str, ...]) -> None:
                         check_annotation_file(*file)
 
 
-def annotation_files(cfg: Mapping) -> Iterator[tuple[str, bool]]:
+def annotation_files(cfg: Mapping) -> Iterator[tuple[str, bool, tuple[str, ...]]]:
     """The annotation file of a dataset's config, if it has one that we can check.
 
     Yields:
-        Its path, and whether it gives labels.
+        The arguments of :func:`check_annotation_file`.
     """
     with DATASETS.switch_scope_and_registry(cfg.get('_scope_')) as registry:
         kind = cfg['type'] if isinstance(cfg['type'], type) else registry.get(cfg['type'])
@@ -66,15 +66,19 @@ def annotation_files(cfg: Mapping) -> Iterator[tuple[str, bool]]:
     path = dataset.ann_file
     # Without one, or on other storage, the dataset itself says what it finds.
     if os.path.isfile(path) and (path.endswith('.json') or hasattr(dataset, 'with_label')):
-        yield path, getattr(dataset, 'with_label', True)
+        yield path, getattr(dataset, 'with_label', True), tuple(dataset.data_prefix)
 
 
-def check_annotation_file(path: str, with_label: bool = True) -> None:
+def check_annotation_file(
+    path: str, with_label: bool = True, path_keys: tuple[str, ...] = ('img_path',)
+) -> None:
     """Check that every line or entry of an annotation file can be read.
 
     Args:
         path: JSON by its ending, else lines of ``PATH LABEL`` or ``PATH``.
         with_label: Whether the lines give labels. Defaults to True.
+        path_keys: What each entry of JSON has a path for, as in ``data_prefix``. Defaults
+            to ``('img_path', )``.
 
     Raises:
         AnnotationError: If not.
@@ -82,7 +86,7 @@ def check_annotation_file(path: str, with_label: bool = True) -> None:
     with open(path, 'rb') as file:
         data = file.read()
     if path.endswith('.json'):
-        _check_json(path, data)
+        _check_json(path, data, path_keys)
         return
     faults = _line_faults(data, with_label)
     number, what, remedy = next(faults, (0, '', ''))
@@ -144,7 +148,7 @@ def _line_fault(line: str, with_label: bool) -> str | None:
     return None if number.bit_length() < 64 else f'the label {_short.repr(label)} exceeds int64'
 
 
-def _check_json(path: str, data: bytes) -> None:
+def _check_json(path: str, data: bytes, path_keys: tuple[str, ...]) -> None:
     try:
         # As MMEngine does, which takes no byte order mark.
         content: Any = json.loads(data.decode('utf-8'))
@@ -166,13 +170,18 @@ def _check_json(path: str, data: bytes) -> None:
             )
         )
     for index, entry in enumerate(entries):
-        if not isinstance(entry, dict) or not isinstance(entry.get('img_path', ''), str):
+        wanted = [key for key in path_keys if not _has_path(entry, key)]
+        if wanted:
             raise AnnotationError(
                 printable(
                     f'{path}: entry {index} of data_list is {_short.repr(entry)}; write a dict '
-                    'with a text as "img_path".'
+                    f'with a text as {wanted[0]!r}.'
                 )
             )
+
+
+def _has_path(entry: Any, key: str) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get(key), str)
 
 
 def datasets_in(cfg: Any) -> Iterator[Mapping]:

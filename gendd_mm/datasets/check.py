@@ -129,8 +129,8 @@ def check_dataset(
     cfg = _loading_only(cfg)
     try:
         for part in datasets_in(cfg):
-            for path, with_label in annotation_files(part):
-                check_annotation_file(path, with_label)
+            for file in annotation_files(part):
+                check_annotation_file(*file)
         dataset = DATASETS.build(cfg)
         report = Report([split], type(dataset).__name__, len(dataset))
     except Exception as error:  # whatever a dataset makes of a damaged file

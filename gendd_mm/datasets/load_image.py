@@ -8,6 +8,7 @@ import torch
 from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
 from mmengine.logging import MMLogger
+from PIL import UnidentifiedImageError
 from torch.utils.data import get_worker_info
 
 from gendd_mm.annotations import printable
@@ -92,6 +93,8 @@ class LoadImage(LoadImageFromFile):
             if fault is None:
                 image = mmcv.imfrombytes(data, self.color_type, backend=self.imdecode_backend)
                 fault = 'not an image' if image is None else None
+        except UnidentifiedImageError:  # its message has the address of a buffer
+            fault = 'not an image'
         except Exception as error:  # decoders raise anything
             fault = f'{type(error).__name__}: {error}'
         if fault is not None:

@@ -107,8 +107,9 @@ JSON = dict(metainfo=dict(), data_list=[dict(img_path='a.jpg', gt_label=0)])
         ('[]', 'must be a dict'),
         (json.dumps(dict(JSON, data_list=[])), 'must be a dict'),
         (json.dumps(dict(JSON, metainfo=[])), 'must be a dict'),
-        (json.dumps(dict(JSON, data_list=[dict(), 3])), 'entry 1 of data_list is 3;'),
+        (json.dumps(dict(JSON, data_list=[dict(img_path='a'), 3])), 'entry 1 of data_list is 3;'),
         (json.dumps(dict(JSON, data_list=[dict(img_path=None)])), 'entry 0 of'),
+        (json.dumps(dict(JSON, data_list=[dict(path='a.jpg')])), "a text as 'img_path'"),
     ],
 )
 def test_json_that_cannot_be_read_is_named(text, what, tmp_path):
