@@ -88,7 +88,13 @@ def check_images(recipe: Recipe, cfg: Config, crop: tuple | None, preprocessor: 
     load = ['LoadImageFromFile'] if crop else []
     augments = ['ColorJitter', 'RandAugment'] if recipe.mixing else []
     cut = 'RandomResizedCrop' if crop else 'RandomCrop'
-    assert [*train] == [*load, cut, 'RandomFlip', *augments, 'PackInputs']
+    assert [*train] == [
+        *(['gendd_mm.LoadImage'] if crop else []),
+        cut,
+        'RandomFlip',
+        *augments,
+        'PackInputs',
+    ]
     assert (train['RandomFlip'].prob, train['RandomFlip'].direction) == (0.5, 'horizontal')
     check_normalisation(preprocessor, IMAGENET if crop else CIFAR)
     # ImageNet is loaded as BGR, CIFAR as RGB.

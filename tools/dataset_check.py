@@ -3,8 +3,9 @@
     python tools/dataset_check.py configs/gendd_digits.py
     python tools/dataset_check.py CONFIG --only train --limit 10000
 
-Prints images per class, files that cannot be read and labels that the model
-has no class for. Exit status 1 if there are any of the last two.
+Prints images per class, files that cannot be read, lines of annotation files that
+cannot, and labels that are no class of the model. Exit status 1 if there are any of
+the last three.
 """
 
 import argparse
@@ -32,6 +33,8 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> int:
     args = parse_args()
+    # A file may have any name, also where the terminal has ASCII alone.
+    sys.stdout.reconfigure(errors='backslashreplace')
     # Not checked as a run: a config of data alone will do.
     cfg = read_config(args.config)
     cfg.merge_from_dict(args.cfg_options or {})

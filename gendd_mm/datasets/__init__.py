@@ -1,5 +1,6 @@
 from .digits import DigitsDataset
 from .fixed_length_sampler import FixedLengthSampler
+from .load_image import LoadImage
 from .long_tailed import LongTailed
 from .shifted_unlabeled import ShiftedUnlabeled
 from .tar_backend import TarBackend
@@ -8,6 +9,7 @@ from .unlabeled_shards import UnlabeledShards
 __all__ = [
     'DigitsDataset',
     'FixedLengthSampler',
+    'LoadImage',
     'LongTailed',
     'ShiftedUnlabeled',
     'TarBackend',

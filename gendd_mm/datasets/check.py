@@ -1,7 +1,9 @@
 """Read all the data of a config, to find what would stop a long run."""
 
 import copy
+import reprlib
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from mmengine.config import Config
@@ -10,11 +12,28 @@ from mmengine.registry import init_default_scope
 from rich.progress import track
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from gendd_mm.annotations import (
+    ABSENT,
+    MISSING,
+    AnnotationError,
+    annotation_files,
+    check_annotation_file,
+    class_index,
+    datasets_in,
+    label_fault,
+    remedy,
+)
 from gendd_mm.registry import DATASETS
+
+from .load_image import BrokenImageError
 
 SPLITS = ('train', 'val', 'test')
 # Samples that a worker process reports at once.
 BATCH_SIZE = 64
+# Labels from here on are not counted: a list of counts would fill the memory.
+MAX_COUNTED = 10**6
+# Heads of students that have no loss of labels.
+UNLABELED_HEADS = ('SimKDHead', 'UnlabeledClsHead')
 
 
 @dataclass
@@ -30,7 +49,8 @@ class Report:
         left_out: Samples that the dataset itself leaves out, with the reasons.
         class_counts: How many of the images read are of each class, from class 0 to the
             last one known; None without labels.
-        out_of_range: Labels outside the model's classes, by file.
+        wrong_labels: What is wrong with labels that a run would refuse, by file.
+        fault: Why the dataset could not be built, or None.
     """
 
     splits: list[str]
@@ -40,12 +60,13 @@ class Report:
     unreadable: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     class_counts: list[int] | None = None
-    out_of_range: dict[str, list[int]] = field(default_factory=dict)
+    wrong_labels: dict[str, str] = field(default_factory=dict)
+    fault: str | None = None
 
     @property
     def is_good(self) -> bool:
         """Whether a run can read the whole dataset."""
-        return not (self.unreadable or self.out_of_range)
+        return not (self.fault or self.unreadable or self.wrong_labels)
 
 
 def check_config(
@@ -62,6 +83,7 @@ def check_config(
     """
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     num_classes = model_classes(cfg.get('model'))
+    reads_labels = model_reads_labels(cfg.get('model'))
     reports: list[tuple[dict, Report]] = []
     for split in splits:
         loader = cfg.get(f'{split}_dataloader')
@@ -73,47 +95,77 @@ def check_config(
                 report.splits.append(split)
                 break
         else:
-            report = check_dataset(loader.dataset, split, num_classes, num_workers, limit)
+            report = check_dataset(
+                loader.dataset,
+                split,
+                num_classes,
+                num_workers,
+                limit,
+                reads_labels or split != 'train',
+            )
             reports.append((loader.dataset, report))
     return [report for _, report in reports]
 
 
 def check_dataset(
-    cfg: dict, split: str, num_classes: int | None, num_workers: int, limit: int | None
+    cfg: dict,
+    split: str,
+    num_classes: int | None,
+    num_workers: int,
+    limit: int | None,
+    reads_labels: bool = True,
 ) -> Report:
     """Read one dataset.
 
     Args:
         cfg: Config of the dataset.
         split: Its name in the report.
-        num_classes: Classes of the model. None leaves labels unchecked.
+        num_classes: Classes of the model. None leaves the range of labels unchecked.
         num_workers: See :func:`check_config`.
         limit: See :func:`check_config`.
+        reads_labels: Whether wrong labels count; otherwise they may be placeholders.
+            Defaults to True.
     """
-    dataset = DATASETS.build(_loading_only(cfg))
-    report = Report([split], type(dataset).__name__, len(dataset))
+    cfg = _loading_only(cfg)
+    try:
+        for part in datasets_in(cfg):
+            for file in annotation_files(part):
+                check_annotation_file(*file)
+        dataset = DATASETS.build(cfg)
+        report = Report([split], type(dataset).__name__, len(dataset))
+    except Exception as error:  # whatever a dataset makes of a damaged file
+        what = '' if isinstance(error, AnnotationError) else f'{type(error).__name__}: '
+        kind = str(getattr(cfg['type'], '__name__', cfg['type']))
+        return Report([split], kind, 0, fault=f'{what}{error}')
     report.left_out = _left_out(dataset)
-    samples: Dataset = _Samples(dataset)
+    samples: Dataset = _Samples(dataset, num_classes)
     if limit is not None and limit < len(dataset):
         spread = np.linspace(0, len(dataset) - 1, limit).astype(int)
         samples = Subset(samples, spread.tolist())
     loader = DataLoader(samples, BATCH_SIZE, num_workers=num_workers, collate_fn=list)
-    found = []
+    found: list[int] = []
+    missing: dict[str, str] = {}
+    num_missing = 0
     for batch in track(loader, description=f'{split}: {report.kind}'):
-        for place, labels, error in batch:
+        for sample in batch:
             report.num_read += 1
-            found += labels
-            if error is not None:
-                report.unreadable[place] = error
-            if num_classes is not None and not all(0 <= label < num_classes for label in labels):
-                report.out_of_range[place] = labels
-    # All are below zero: placeholders of a dataset without labels.
-    if not any(label >= 0 for label in found):
-        report.out_of_range.clear()
-        return report
-    report.class_counts = np.bincount(
-        [label for label in found if label >= 0], minlength=num_classes or 0
-    ).tolist()
+            if sample.error is not None:
+                report.unreadable[sample.place] = sample.error
+            if sample.class_index is not None:
+                found.append(sample.class_index)
+            if sample.label_fault is not None:
+                wrong = missing if sample.is_missing else report.wrong_labels
+                wrong[sample.place] = sample.label_fault
+                num_missing += sample.is_missing
+    # Whether a set without any label will do depends on what reads it.
+    if num_missing < report.num_read or (num_classes is not None and split == 'train'):
+        report.wrong_labels.update(missing)
+    if not reads_labels:
+        report.wrong_labels.clear()
+    # Below zero they are placeholders; of a huge one, no list of counts has room.
+    counted = [label for label in found if 0 <= label < MAX_COUNTED]
+    if counted:
+        report.class_counts = np.bincount(counted, minlength=num_classes or 0).tolist()
     return report
 
 
@@ -122,10 +174,33 @@ def model_classes(model: dict | None) -> int | None:
 
     None if the config does not state it.
     """
-    student = (model or {}).get('architecture', model or {})
-    if 'cfg_path' in student:
-        student = get_config(student['cfg_path']).model
-    return (student.get('head') or {}).get('num_classes')
+    return (_student_of(model or {}).get('head') or {}).get('num_classes')
+
+
+def model_reads_labels(model: dict | None) -> bool:
+    """Whether the training of a model's config reads labels; as far as it tells, yes.
+
+    The counterpart of what ``LabelCheckHook`` asks the model.
+    """
+    model = model or {}
+    student = _student_of(model)
+    head = student.get('head') or {}
+    mappings = (model.get('distiller') or {}).get('loss_forward_mappings')
+    return (
+        mappings is None
+        or (head.get('trainable', True) and _name(head.get('type')) not in UNLABELED_HEADS)
+        or any('label' in name for mapping in mappings.values() for name in mapping)
+        or bool((student.get('train_cfg') or {}).get('augments'))
+    )
+
+
+def _student_of(model: dict) -> dict:
+    student = model.get('architecture', model)
+    return get_config(student['cfg_path']).model if 'cfg_path' in student else student
+
+
+def _name(kind: Any) -> str:
+    return str(getattr(kind, '__name__', kind)).rpartition('.')[2]
 
 
 def _left_out(dataset) -> dict[str, str]:
@@ -158,31 +233,54 @@ def _loading_only(cfg: dict) -> dict:
 
 def _strictly(transform: dict) -> list[dict]:
     """A loading transform, after the same by Pillow; nothing for the others."""
-    kind = transform['type']
-    name = str(getattr(kind, '__name__', kind)).rpartition('.')[2]
+    name = _name(transform['type'])
     if not name.startswith('Load'):
         return []
-    if name != 'LoadImageFromFile':
+    if name not in ('LoadImage', 'LoadImageFromFile'):
         return [transform]
+    keys = ('max_pixels', 'color_type', 'backend_args')
+    strict = {key: transform[key] for key in keys if key in transform}
+    strict.update(type='gendd_mm.LoadImage', imdecode_backend='pillow')
+    if name == 'LoadImage':
+        transform = {**transform, 'skip_broken': False}
     # Pillow refuses a JPEG that is cut off; OpenCV does not.
-    return [{**transform, 'imdecode_backend': 'pillow'}, transform]
+    return [strict, transform]
+
+
+class _Sample(NamedTuple):
+    """What a worker process reports of a sample; a fault of its label or its image or None."""
+
+    place: str
+    class_index: int | None
+    is_missing: bool
+    label_fault: str | None
+    error: str | None
 
 
 class _Samples(Dataset):
-    """Reads samples. Each gives its place, its labels, and its error or None."""
+    """Reads samples, each for a :class:`_Sample`."""
 
-    def __init__(self, dataset) -> None:
+    def __init__(self, dataset, num_classes: int | None) -> None:
         self.dataset = dataset
+        self.num_classes = num_classes
 
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, idx: int) -> tuple[str, list[int], str | None]:
+    def __getitem__(self, idx: int) -> _Sample:
         info = self.dataset.get_data_info(int(idx))
-        place = info.get('img_path', f'sample {idx}')
-        labels = np.atleast_1d(info.get('gt_label', [])).astype(int).tolist()
+        place = str(info.get('img_path', f'sample {idx}'))
+        label, rule = info.get('gt_label', ABSENT), None
+        if 'gt_label' in info or 'gt_score' not in info:
+            rule = label_fault(label, self.num_classes)
+        fault = rule and f'label {reprlib.repr(label)} at sample {idx}: {rule}. {remedy(rule)}'
+        return _Sample(place, class_index(label), rule == MISSING, fault, self._error(int(idx)))
+
+    def _error(self, idx: int) -> str | None:
         try:
-            self.dataset[int(idx)]
+            self.dataset[idx]
+        except BrokenImageError as error:
+            return error.fault
         except Exception as error:  # a broken file can make a decoder raise anything
-            return place, labels, f'{type(error).__name__}: {error}'
-        return place, labels, None
+            return f'{type(error).__name__}: {error}'
+        return None

@@ -1,6 +1,7 @@
 """Print and save the reports of :mod:`gendd_mm.datasets.check`."""
 
 import json
+import sys
 from dataclasses import asdict
 
 import numpy as np
@@ -12,9 +13,11 @@ MAX_ENTRIES = 20
 
 
 def show(reports: list[Report]) -> None:
-    """Print the report of each dataset."""
+    """Print the report of each dataset, whatever the names of files and the terminal."""
+    encoding = sys.stdout.encoding or 'utf-8'
     for report in reports:
-        print('\n'.join(_lines(report)))
+        text = '\n'.join(_lines(report))
+        print(text.encode(encoding, 'backslashreplace').decode(encoding))
 
 
 def save(reports: list[Report], path: str) -> None:
@@ -24,6 +27,9 @@ def save(reports: list[Report], path: str) -> None:
 
 
 def _lines(report: Report) -> list[str]:
+    if report.fault is not None:
+        fault = ' '.join(report.fault.split())
+        return [f'{", ".join(report.splits)}: {report.kind} cannot be read', f'  {fault}']
     lines = [
         f'{", ".join(report.splits)}: {report.kind}, {report.num_read} of '
         f'{report.num_samples} samples read',
@@ -31,7 +37,7 @@ def _lines(report: Report) -> list[str]:
     ]
     for title, found in (
         ('unreadable', report.unreadable),
-        ("labels outside the model's classes", report.out_of_range),
+        ('wrong labels', report.wrong_labels),
         ('left out by the dataset', report.left_out),
     ):
         lines.append(f'  {title}: {len(found)}')

@@ -66,6 +66,17 @@ def size_fault(data: bytes, max_pixels: int = MAX_PIXELS) -> str | None:
         return None
 
 
+def is_cut_off(data: bytes) -> bool:
+    """Whether a JPEG ends before its end mark, as Pillow has it; False for other files.
+
+    OpenCV 4 fills what is missing with grey and says nothing.
+    """
+    if not data.startswith(b'\xff\xd8') or data.endswith(b'\xff\xd9'):
+        return False
+    # Neither mark is inside of the pixels' bytes; an end before them is a thumbnail's.
+    return data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda')
+
+
 def _too_large(image: Image.Image, max_pixels: int) -> str | None:
     width, height = image.size
     if width * height <= max_pixels:

@@ -185,12 +185,18 @@ def _unpacked(data: bytes, stamp: list[int]) -> ShardIndex | None:
     expected = dict(stamp=stamp, sha256=hashlib.sha256(text).hexdigest())
     if head != json.dumps(expected)[:-1].encode() or body[-1:] != b'}':
         return None
-    saved = json.loads(text)
-    images = [tuple(image) for image in saved['images']]
-    # The digest keeps out accidents; offsets that someone made up end here.
+    # The digest keeps out accidents; what someone made up ends here.
+    try:
+        saved = json.loads(text)
+        images = [(str(name), int(offset), int(size)) for name, offset, size in saved['images']]
+        skipped = {str(place): str(reason) for place, reason in saved['skipped'].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        return None
+    if not isinstance(saved['images'], list):
+        return None
     if not all(offset >= 0 and 0 <= size <= stamp[1] - offset for _, offset, size in images):
         return None
-    return ShardIndex(images, saved['skipped'])
+    return ShardIndex(images, skipped)
 
 
 def index_shards(

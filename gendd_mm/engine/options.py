@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
 
+from gendd_mm.annotations import check_annotations
 from gendd_mm.checkpoint import check_checkpoint, local_file
 from gendd_mm.config_check import check_config
 
@@ -107,7 +108,8 @@ def merge_train(cfg: Config, options: RunOptions) -> Config:
     Not ``resume``: that needs the other ranks, see :func:`gendd_mm.engine.resume.resume_from`.
 
     Raises:
-        ValueError: If an option contradicts the config or the machine.
+        ValueError: If an option contradicts the config or the machine, or an annotation
+            file cannot be read.
     """
     _merge_common(cfg, options)
 
@@ -115,6 +117,7 @@ def merge_train(cfg: Config, options: RunOptions) -> Config:
         cfg.val_cfg = None
         cfg.val_dataloader = None
         cfg.val_evaluator = None
+    check_annotations(cfg, ('train', 'val'))
 
     if options.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
@@ -138,8 +141,8 @@ def merge_test(cfg: Config, checkpoint: str, options: RunOptions) -> Config:
 
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
-        ValueError: If the checkpoint has no good weights, or an option contradicts the
-            config.
+        ValueError: If the checkpoint has no good weights, an annotation file cannot be
+            read, or an option contradicts the config.
     """
     _merge_common(cfg, options)
     for name in ('test_cfg', 'test_dataloader', 'test_evaluator'):
@@ -148,6 +151,7 @@ def merge_test(cfg: Config, checkpoint: str, options: RunOptions) -> Config:
                 f'{cfg.filename} has no {name}; a test needs '
                 'test_cfg, test_dataloader, test_evaluator.'
             )
+    check_annotations(cfg, ('test',))
     if '://' not in checkpoint:
         check_checkpoint(checkpoint, resumable=False)
         checkpoint = local_file(checkpoint)

@@ -29,6 +29,8 @@ class ProbeAccuracy(BaseMetric):
 
     # The names of the metrics are complete; None would make MMEngine warn.
     default_prefix = ''
+    # For LabelCheckHook.
+    reads_labels = True
 
     def __init__(self, topk: int | Sequence[int] = (1,), collect_device: str = 'cpu') -> None:
         super().__init__(collect_device=collect_device)

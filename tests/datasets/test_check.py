@@ -1,15 +1,18 @@
 """dataset_check: what a run would read, counted; what it cannot, listed."""
 
+import io
 import json
 import runpy
+import struct
 import sys
+from zlib import crc32
 
 import pytest
 import small_models
 import tar_shards
 from mmengine.config import Config
 
-from gendd_mm.datasets.check import check_config, model_classes
+from gendd_mm.datasets.check import Report, check_config, model_classes, model_reads_labels
 from gendd_mm.datasets.check_report import save, show
 
 LOAD = [
@@ -33,6 +36,13 @@ def config(train: dict, val: dict | None = None, num_classes: int = 4) -> Config
     return Config(settings)
 
 
+def unlabeled(cfg: Config) -> Config:
+    """The config, of a model that reads no labels."""
+    cfg.model.head.type = 'gendd_mm.UnlabeledClsHead'
+    cfg.model.distiller = dict(loss_forward_mappings=dict(loss_kl=dict(preds_S=dict())))
+    return cfg
+
+
 @pytest.fixture
 def folder(tmp_path) -> dict:
     """A dataset of eight images, two of them broken, one not there."""
@@ -54,11 +64,13 @@ def test_it_finds_what_is_broken(folder, num_workers):
     (report,) = check_config(config(folder), num_workers=num_workers)
     assert (report.num_read, report.num_samples) == (8, 8)
     assert [path.rpartition('/')[2][0] for path in report.unreadable] == ['1', '2', '5']
-    assert 'truncated' in next(iter(report.unreadable.values()))
+    cut, text, gone = report.unreadable.values()
+    assert (cut, text) == ('cut off', 'not an image')
+    assert gone.startswith('FileNotFoundError: ')
     assert report.class_counts == [3, 2, 2, 0, 1]
-    (wrong,) = report.out_of_range.items()
+    (wrong,) = report.wrong_labels.items()
     assert wrong[0].endswith('7 [red].jpg')
-    assert wrong[1] == [4]
+    assert wrong[1].startswith('label 4 at sample 7: outside [0, 4)')
     assert not report.is_good
 
 
@@ -66,6 +78,28 @@ def test_no_other_image_takes_the_place_of_a_broken_one(folder):
     folder['pipeline'] = [dict(type='LoadImageFromFile', ignore_empty=True)]
     (report,) = check_config(config(folder), num_workers=0)
     assert len(report.unreadable) == 3
+
+
+@pytest.mark.parametrize('kind', ['LoadImageFromFile', 'gendd_mm.LoadImage'])
+def test_an_image_of_too_many_pixels_is_found(kind, tmp_path, monkeypatch):
+    (tmp_path / '0.jpg').write_bytes(tar_shards.jpeg(0, size=32))
+    (tmp_path / '1.png').write_bytes(png_of(10000, 10000))
+    load = dict(type=kind)
+    if kind == 'gendd_mm.LoadImage':
+        load['skip_broken'] = True
+    dataset = dict(type='CustomDataset', data_root=str(tmp_path), with_label=False, pipeline=[load])
+    (report,) = check_config(unlabeled(config(dataset)), num_workers=0)
+    ((path, what),) = report.unreadable.items()
+    assert path.endswith('1.png')
+    assert what.startswith('too large: 10000 x 10000 pixels')
+
+
+def png_of(width: int, height: int) -> bytes:
+    """The header of a PNG that claims a size."""
+    data = b'\x89PNG\r\n\x1a\n'
+    for chunk in (struct.pack('>4sIIBBBBB', b'IHDR', width, height, 8, 2, 0, 0, 0), b'IDAT'):
+        data += struct.pack('>I', len(chunk) - 4) + chunk + struct.pack('>I', crc32(chunk))
+    return data
 
 
 @pytest.mark.parametrize(
@@ -95,7 +129,7 @@ def test_a_limit_is_spread_over_the_whole_set():
     digits = dict(type='gendd_mm.DigitsDataset')
     (report,) = check_config(config(digits), ('train',), 0, limit=11)
     assert (report.num_read, report.num_samples) == (11, 1200)
-    assert list(report.out_of_range)[-1] == 'sample 1199'
+    assert list(report.wrong_labels)[-1] == 'sample 1199'
 
 
 def test_shards_without_labels(tmp_path):
@@ -105,24 +139,86 @@ def test_shards_without_labels(tmp_path):
     )
     both = dict(type='ConcatDataset', datasets=[shards, shards])
     for dataset, size in ((shards, 40), (both, 80)):
-        (report,) = check_config(config(dataset), num_workers=0)
+        (report,) = check_config(unlabeled(config(dataset)), num_workers=0)
         assert report.num_read == size
         assert report.class_counts is None
         assert len(report.left_out) == 10
         assert report.is_good  # what is left out is never read
 
 
-def test_placeholders_are_no_labels(folder, tmp_path):
+def test_labels_count_where_the_model_reads_them(folder, tmp_path):
     lines = (tmp_path / 'train.txt').read_text().splitlines()
     (tmp_path / 'train.txt').write_text('\n'.join(line[:-1] + '-1' for line in lines))
-    (report,) = check_config(config(folder), num_workers=0)
-    assert report.class_counts is None
-    assert not report.out_of_range
+    for placeholders in (True, False):
+        if not placeholders:
+            del folder['ann_file']
+            folder['with_label'] = False
+        (report,) = check_config(unlabeled(config(folder)), num_workers=0)
+        assert report.class_counts is None
+        assert not report.wrong_labels
+        # The hook refuses them, too.
+        (report,) = check_config(config(folder), num_workers=0)
+        assert len(report.wrong_labels) == report.num_samples == 7 + placeholders
+
+
+def test_data_alone_may_have_no_labels(folder):
     del folder['ann_file']
-    folder['with_label'] = False
-    (report,) = check_config(config(folder), num_workers=0)
-    assert report.class_counts is None
-    assert report.num_samples == 7
+    cfg = config(dict(folder, with_label=False))
+    cfg.model = None
+    (report,) = check_config(cfg, num_workers=0)
+    assert not report.wrong_labels
+
+
+LABELS = ['1.0', '"dog"', 'null', '[0, 1]', '99999999999999999999999', '-1', '1e9', 'true', '[]']
+
+
+@pytest.mark.parametrize('label', LABELS)
+def test_no_label_ends_the_check(label, tmp_path):
+    for i in range(2):
+        (tmp_path / f'{i}.jpg').write_bytes(tar_shards.jpeg(i))
+    (tmp_path / 'a.json').write_text(
+        '{"metainfo": {}, "data_list": [{"img_path": "0.jpg", "gt_label": 1}, '
+        f'{{"img_path": "1.jpg", "gt_label": {label}}}]}}'
+    )
+    dataset = dict(
+        type='BaseDataset',
+        data_root=str(tmp_path),
+        data_prefix='.',
+        ann_file='a.json',
+        pipeline=LOAD,
+    )
+    (report,) = check_config(config(dataset), num_workers=0)
+    ((place, what),) = report.wrong_labels.items()
+    assert place.endswith('1.jpg')
+    assert 'at sample 1: ' in what
+    assert report.class_counts == [0, 1, 0, 0]
+
+
+def test_a_set_that_cannot_be_built_does_not_end_the_check(folder, tmp_path, capsys):
+    (tmp_path / 'val.txt').write_text('0 [red].jpg 0\n1.jpg dog\n')
+    wrong = dict(folder, ann_file='val.txt')
+    gone = dict(folder, ann_file='gone.txt')
+    for dataset, what in ((wrong, "val.txt, line 2: the label 'dog'"), (gone, 'gone.txt')):
+        train, val = check_config(config(folder, dataset), num_workers=0)
+        assert train.num_read == 8
+        assert what in val.fault
+        assert not val.is_good
+        show([val])
+        assert what in capsys.readouterr().out
+
+
+@pytest.mark.fault('Data', 'odd file names, a terminal of ASCII', 'the report prints them escaped')
+def test_any_name_can_be_shown(monkeypatch, tmp_path):
+    odd = 'd\u00e9j\udce9.jpg'
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding='ascii')
+    monkeypatch.setattr(sys, 'stdout', terminal)
+    report = Report(['train'], 'Folder', 1, unreadable={odd: 'gone'})
+    show([report])
+    terminal.flush()
+    assert rb'd\xe9j\udce9.jpg: gone' in terminal.buffer.getvalue()
+    save([report], str(tmp_path / 'report.json'))
+    (saved,) = json.loads((tmp_path / 'report.json').read_text())
+    assert saved['unreadable'] == {odd: 'gone'}
 
 
 @pytest.mark.parametrize(
@@ -139,6 +235,31 @@ def test_classes_of_a_model(model, classes):
     assert model_classes(model) == classes
 
 
+DISTILLED = dict(architecture=dict(head=dict(HEAD, trainable=False)))
+ON_LABELS = dict(loss_forward_mappings=dict(loss=dict(preds=dict(), gt_labels=dict())))
+ON_FEATURES = dict(loss_forward_mappings=dict(loss=dict(preds=dict())))
+
+
+@pytest.mark.parametrize(
+    ('model', 'reads'),
+    [
+        (dict(head=HEAD), True),
+        (dict(DISTILLED, distiller=ON_LABELS), True),
+        (dict(DISTILLED, distiller=ON_FEATURES), False),
+        (dict(architecture=dict(head=HEAD), distiller=ON_FEATURES), True),
+        (
+            dict(
+                architecture=dict(**DISTILLED['architecture'], train_cfg=dict(augments=[1])),
+                distiller=ON_FEATURES,
+            ),
+            True,
+        ),
+    ],
+)
+def test_whether_a_model_reads_labels(model, reads):
+    assert model_reads_labels(model) == reads
+
+
 # What is shown.
 def test_the_report_names_all_and_the_file_has_more(folder, tmp_path, capsys):
     reports = check_config(config(folder), num_workers=0)
@@ -149,7 +270,7 @@ def test_the_report_names_all_and_the_file_has_more(folder, tmp_path, capsys):
     assert '1 empty (3)' in text
     assert 'unreadable: 3' in text
     assert '2 [red].jpg: ' in text
-    assert "outside the model's classes: 1" in text
+    assert 'wrong labels: 1' in text
     save(reports, str(tmp_path / 'report.json'))
     (saved,) = json.loads((tmp_path / 'report.json').read_text())
     assert saved['unreadable'] == reports[0].unreadable

@@ -79,6 +79,21 @@ def test_links_and_absurd_sizes_are_left_out(tmp_path):
     assert reasons['2'].startswith('cut off')
 
 
+def test_a_negative_size_does_not_send_the_reader_back(tmp_path):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode='w') as tar:
+        tar_shards.add(tar, '0.jpg', tar_shards.jpeg(0))
+        odd = tarfile.TarInfo('1.jpg')
+        odd.type, odd.size = b'Z', -1024
+        file.write(odd.tobuf(tarfile.GNU_FORMAT))
+        tar.offset = file.tell()
+        tar_shards.add(tar, '2.jpg', tar_shards.jpeg(2))
+    (tmp_path / '0.tar').write_bytes(file.getvalue())
+    dataset = build_in(tmp_path)
+    assert len(dataset) == 2
+    assert len(dataset.skipped) == 1
+
+
 @pytest.mark.fault('Data', 'an image of too many pixels', 'left out before it is decoded')
 def test_large_images_are_left_out(tmp_path):
     write(tmp_path / '0.tar', {'0.jpg': tar_shards.jpeg(0), '1.jpg': tar_shards.jpeg(0, size=16)})

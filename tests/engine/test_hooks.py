@@ -8,11 +8,15 @@ import pytest
 import small_models
 import torch
 from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
+from mmengine.evaluator import DumpResults
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+from mmpretrain.evaluation import Accuracy, SingleLabelMetric
 from torch import nn
 
 from gendd_mm.engine.hooks import LabelCheckHook, StepSeedHook, step_seed_hook
+from gendd_mm.evaluation import ProbeAccuracy
+from gendd_mm.models import heads
 
 
 # Their place among the hooks of a runner.
@@ -128,10 +132,12 @@ class Labels(BaseDataset):
         return np.array([self.get_data_info(i)['gt_label'] for i in range(len(self))])
 
 
-def runner(train=(0, 1, 2), val=(0,), wrap=lambda model: model):
+def runner(train=(0, 1, 2), val=(0,), wrap=lambda model: model, metric=None):
     head = nn.Module()
     head.num_classes = 3
     model = SimpleNamespace(student=SimpleNamespace(head=head))
+
+    scoring = SimpleNamespace(evaluator=SimpleNamespace(metrics=[metric]))
 
     def loader(labels):
         return SimpleNamespace(dataset=Labels(list(labels)))
@@ -141,7 +147,8 @@ def runner(train=(0, 1, 2), val=(0,), wrap=lambda model: model):
         train_dataloader=loader(train),
         val_dataloader=None if val is None else loader(val),
         test_dataloader=loader(train),
-        val_loop=None if val is None else object(),
+        val_loop=None if val is None else scoring,
+        test_loop=scoring,
     )
 
 
@@ -192,8 +199,37 @@ def test_good_labels_pass():
     LabelCheckHook().before_test(runner())
 
 
-def test_unlabeled_datasets_pass():
-    LabelCheckHook().before_train(runner(train=(None, None), val=None))
+@pytest.mark.fault('Data', 'no labels where the model reads them', 'refused before the first step')
+def test_a_supervised_model_needs_labels():
+    with pytest.raises(ValueError, match=r'2 labels of Labels are missing.* sample 0.*reads none'):
+        LabelCheckHook().before_train(runner(train=(None, None), val=None))
+    with pytest.raises(ValueError, match='1 labels of Labels are missing; .* sample 1'):
+        LabelCheckHook().before_train(runner(train=(0, None), val=None))
+
+
+@pytest.mark.parametrize('metric', [ProbeAccuracy(), Accuracy(), SingleLabelMetric()])
+def test_a_metric_of_accuracy_needs_labels(metric):
+    unlabeled = runner(train=(None,), val=(None,), metric=metric)
+    unlabeled.model.reads_labels = False
+    for check in (LabelCheckHook().before_train, LabelCheckHook().before_test):
+        with pytest.raises(ValueError, match='1 labels of Labels are missing'):
+            check(unlabeled)
+
+
+def test_predictions_alone_need_no_labels(tmp_path):
+    metric = DumpResults(str(tmp_path / 'predictions.pkl'))
+    LabelCheckHook().before_test(runner(train=(None,), metric=metric))
+    with pytest.raises(ValueError, match='1 labels of Labels are missing; .* sample 1'):
+        LabelCheckHook().before_test(runner(train=(0, None), metric=metric))
+
+
+@pytest.mark.parametrize('kind', ['SimKDHead', 'UnlabeledClsHead'])
+def test_heads_without_a_loss_of_labels_take_none(kind):
+    found = unlabeled_runner(train=(None,))
+    head = object.__new__(getattr(heads, kind))
+    found.model.student.head = head
+    vars(head).update(num_classes=3)
+    LabelCheckHook().before_train(found)
 
 
 def unlabeled_runner(

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from small_models import ROOT
 
+from gendd_mm.annotations import AnnotationError
 from gendd_mm.engine import launch, options, resume, stages
 
 
@@ -53,6 +54,22 @@ def test_choices_are_read_in_silence_and_leave_no_trace(tmp_path, monkeypatch):
     assert seen == ['before', 'after']
     assert 'CHOSEN' not in os.environ
     assert options.read_config(str(path)).value == 'one'
+
+
+@pytest.mark.parametrize('split', ['train', 'val', 'test'])
+def test_annotation_files_are_read_before_anything_is_built(split, config, tmp_path):
+    (tmp_path / 'a.txt').write_text('0/0.png 0\n0/1.png dog\n')
+    more = ('--cfg-options', f'{split}_dataloader.dataset.ann_file={tmp_path}/a.txt')
+    if split == 'test':
+        merged(config, *more)  # a training does not read it
+        _, run_options = parse('train', config, *more)
+        with pytest.raises(AnnotationError, match='a.txt, line 2'):
+            options.merge_test(options.read_config(config), 'none.pth', run_options)
+        return
+    with pytest.raises(AnnotationError, match='a.txt, line 2'):
+        merged(config, *more)
+    if split == 'val':
+        merged(config, '--no-validate', *more)
 
 
 def save_whole(path) -> None:

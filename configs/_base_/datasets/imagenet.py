@@ -14,7 +14,8 @@ student_preprocessor = dict(
 )
 
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    # Names a broken image; skip_broken=True goes on without it.
+    dict(type='gendd_mm.LoadImage'),
     dict(
         type='RandomResizedCrop',
         scale=224,
