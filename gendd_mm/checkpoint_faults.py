@@ -106,8 +106,13 @@ def resume_faults(checkpoint: object) -> list[str]:
         for name in ('meta', 'state_dict', 'optimizer')
     )
     if meta is not None:
-        for name in ('epoch', 'iter'):
-            value = meta.get(name)
+        counts = {name: meta.get(name) for name in ('epoch', 'iter')}
+        conditions = meta.get('run_conditions')
+        if isinstance(conditions, dict):
+            counts['run_conditions.epoch_length'] = conditions.get('epoch_length')
+        elif conditions is not None:
+            faults.append('has meta.run_conditions of another type')
+        for name, value in counts.items():
             if type(value) is not int or value < 0:
                 faults.append(f'has meta.{name}={value!r}, which is no count')
     if weights is not None:

@@ -4,14 +4,23 @@ import http.server
 import os
 import threading
 from functools import partial
+from unittest import mock
 
 import mmengine.runner.checkpoint as mmengine_checkpoint
 import pytest
+import small_models
 import torch
+from mmengine.config import Config
 from mmengine.model import BaseModule
 from torch import nn
 
 from gendd_mm.checkpoint import read_state_dict
+from gendd_mm.converters.convert import convert_checkpoint
+from gendd_mm.converters.gendd_authors import convert_gendd
+from gendd_mm.deploy.student_weights import student_weights
+from gendd_mm.engine.hooks import WarmStartHook
+from gendd_mm.engine.options import RunOptions, merge_test, merge_train
+from gendd_mm.models import ReusedClassifierHead
 
 
 class Trap:
@@ -62,6 +71,31 @@ def hub(scheme: str, table: str):
     return read
 
 
+def warm_start(url: str) -> None:
+    WarmStartHook(url).before_train(mock.Mock(iter=0, model=small_models.built()))
+
+
+def digits_run(**settings) -> Config:
+    folder = os.environ['TORCH_HOME']
+    os.makedirs(folder, exist_ok=True)
+    teacher = small_models.digits_teacher(f'{folder}/teacher.pth')
+    cfg = small_models.shrunk('gendd_digits.py', folder, teacher)
+    cfg.update(settings)
+    return cfg
+
+
+def resumed(url: str) -> None:
+    small_models.trained(merge_train(digits_run(), RunOptions(resume=url)))
+
+
+def started(url: str) -> None:
+    small_models.trained(merge_train(digits_run(load_from=url), RunOptions()))
+
+
+def evaluated(url: str) -> None:
+    small_models.runner_of(merge_test(digits_run(), url, RunOptions())).test()
+
+
 @pytest.mark.fault('Checkpoints', 'a URL whose pickle runs code', 'refused; nothing runs')
 @pytest.mark.parametrize(
     'read',
@@ -72,6 +106,32 @@ def hub(scheme: str, table: str):
         hub('torchvision', 'get_torchvision_models'),
         hub('openmmlab', 'get_external_models'),
         hub('mmcls', 'get_mmcls_models'),
+        lambda url: small_models.built(teacher=small_models.teacher(), teacher_ckpt=url),
+        lambda url: ReusedClassifierHead(3, 4, 8, teacher_ckpt=url),
+        warm_start,
+        resumed,
+        started,
+        evaluated,
+        student_weights,
+        lambda url: convert_checkpoint(url, 'never.pth', architecture=None),
+        lambda url: convert_gendd(url, 'never.pth', cfg=None),
+    ],
+    ids=[
+        'weights',
+        'init_cfg',
+        'mmengine',
+        'torchvision',
+        'openmmlab',
+        'mmcls',
+        'teacher',
+        'reused_classifier',
+        'stage_1',
+        'resume',
+        'load_from',
+        'test',
+        'export',
+        'converter',
+        'authors',
     ],
 )
 def test_the_pickle_of_a_url_is_refused(trap, read):

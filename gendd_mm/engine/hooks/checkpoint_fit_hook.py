@@ -4,6 +4,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
 from gendd_mm.checkpoint import load_all
+from gendd_mm.engine.resume_state import state_faults
 from gendd_mm.registry import HOOKS
 
 
@@ -43,6 +44,8 @@ class CheckpointFitHook(Hook):
             if getattr(weights.get(key), 'shape', None) == value.shape
         ]
         misfit = load_all(model, weights)
+        if self.strict and not misfit:
+            misfit = '; '.join(state_faults(runner, checkpoint))
         if not misfit:
             return
         text = f'the checkpoint does not fit the {type(model).__name__} of the config: {misfit}'
