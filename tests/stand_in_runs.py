@@ -76,6 +76,9 @@ def build(cfg: Config, folder: Path, student_dim: int | None = None) -> Run:
     if student_dim is None:
         teacher = cfg.model.teacher.head
         small_backbone(cfg.model.teacher, teacher.in_channels)
+        # Transformers have none, and this network gives a map.
+        if cfg.model.teacher.get('neck') is None:
+            cfg.model.teacher.neck = dict(type='mmpretrain.GlobalAveragePooling')
         small_backbone(cfg.model.architecture, cfg.model.architecture.head.in_channels)
         cfg.model.teacher_ckpt = saved(folder, cfg.model.teacher)
     else:

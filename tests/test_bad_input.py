@@ -166,8 +166,12 @@ def mixup_lost(cfg, folder):
     cfg.model.architecture.train_cfg = dict(augments=dict(type='Mixup', alpha=1.0))
 
 
-def centres_missing(cfg, folder):
-    del cfg.model.distiller.loss_forward_mappings.loss_gendd.class_centers
+def other_target(cfg, folder):
+    distiller = cfg.model.distiller
+    distiller.teacher_recorders = dict(
+        target=dict(type='mmrazor.ModuleOutputs', source='backbone.layer3')
+    )
+    distiller.loss_forward_mappings.loss_gendd.target = dict(recorder='target', from_student=False)
 
 
 def labels_missing(cfg, folder):
@@ -224,7 +228,7 @@ CASES = [
     (drop_all, ValueError, r'condition_drop=1.0 is outside \[0, 1\)'),
     (start_t, ValueError, r'start_t=1000 .*\(0 to 999\).*default is'),
     (mixup_lost, ValueError, 'put data_preprocessor into the student'),
-    (centres_missing, ValueError, r"lacks \['class_centers'\]; see configs"),
+    (other_target, ValueError, "loss_gendd'.*target.* not what enters 'head.fc'.*leave"),
     (labels_missing, ValueError, r"lacks \['labels'\]; see configs"),
     (classifier_name, ValueError, "'head' is not a linear layer.*head.fc"),
     (two_losses, ValueError, 'holds 2 GenDDLoss.*exactly one'),

@@ -60,7 +60,7 @@ def test_recorded_feature_is_what_enters_the_classifier(small_runner):
     with small_runner.model.distiller.teacher_recorders, torch.no_grad():
         teacher.model(images, mode='tensor')
     hook.remove()
-    recorded = small_runner.model.distiller.get_record('target', from_student=False, data_idx=-1)
+    recorded = small_runner.model.distiller.get_record('target', from_student=False, data_idx=0)
     assert recorded.shape == (2, 1024)
     torch.testing.assert_close(recorded, entered[0], rtol=0, atol=0)
 

@@ -10,16 +10,12 @@ work_dir = 'work_dirs/gendd_teacher_labels_fashion_mnist_{{$DATA:supervised}}'
 
 model = dict(
     distiller=dict(
-        teacher_recorders=dict(class_bias=dict(type='mmrazor.Parameter', source='head.fc.bias')),
         distill_losses=dict(
             loss_gendd=dict(
                 contraction=dict(
                     _delete_=True, type='DistributionContraction', teacher_label_weight=1.0
                 )
             )
-        ),
-        loss_forward_mappings=dict(
-            loss_gendd=dict(class_bias=dict(recorder='class_bias', from_student=False))
         ),
     )
 )

@@ -15,7 +15,8 @@ class GenDDDistiller(ConfigurableDistiller):
     """A ``ConfigurableDistiller`` that holds one :class:`GenDDLoss`.
 
     Recorders, connectors, losses and mappings are configured as in MMRazor, so that
-    GenDD combines with any of its losses. At test time the mapping of the loss's
+    GenDD combines with any of its losses. :class:`GenDD` adds those of the teacher
+    that a config leaves out. At test time the mapping of the loss's
     ``condition`` also feeds the sampler.
 
     Args:
@@ -76,18 +77,25 @@ class GenDDDistiller(ConfigurableDistiller):
         """
         mapping = dict(self.loss_forward_mappings.get(self.gendd_name, {}))
         contraction = self.gendd_loss.contraction
+        if contraction is not None and contraction.strength == 0:
+            contraction = None
         reads = dict(
             condition=True,
             target=True,
-            class_centers=contraction is not None and contraction.strength > 0,
+            class_centers=contraction is not None,
+            class_bias=contraction is not None and contraction.teacher_label_weight > 0,
             labels=contraction is not None and contraction.needs_labels,
         )
-        missing = [name for name, needed in reads.items() if needed and name not in mapping]
+        missing = [
+            name
+            for name, needed in reads.items()
+            if needed and name not in mapping and name != 'class_bias'  # a layer may have none
+        ]
         if missing:
             raise ValueError(
                 f'loss_forward_mappings[{self.gendd_name!r}] lacks {missing}; '
-                'see configs/_base_/models/gendd.py and gendd_supervised.py '
-                'for the recorders and mappings.'
+                'see configs/_base_/models/gendd.py and gendd_supervised.py for recorders and '
+                'mappings. Those of the teacher are filled in by gendd_mm.GenDD alone.'
             )
         mapping = {name: entry for name, entry in mapping.items() if reads.get(name, True)}
         self.loss_forward_mappings = {**self.loss_forward_mappings, self.gendd_name: mapping}

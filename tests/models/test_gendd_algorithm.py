@@ -10,6 +10,8 @@ from mmpretrain.structures import DataSample
 from small_models import batch, built, built_teacher, losses_of
 from torch import nn
 
+from gendd_mm.models.algorithms.teacher_records import with_teacher_records
+
 
 def state_of(module: nn.Module) -> dict:
     return {k: v.clone() for k, v in module.state_dict().items()}
@@ -455,7 +457,9 @@ def test_gendd_combines_with_other_losses_of_mmrazor():
 
 
 def test_gendd_loss_works_in_mmrazors_own_distiller():
-    distiller = small_models.gendd()['distiller']
+    distiller = with_teacher_records(
+        small_models.gendd()['distiller'], small_models.built_teacher(), 'head.fc'
+    )
     distiller['type'] = 'mmrazor.ConfigurableDistiller'
     model = small_models.MODELS.build(
         dict(

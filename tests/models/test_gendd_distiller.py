@@ -5,13 +5,14 @@ import small_models
 import torch
 from mmengine.registry import MODELS
 
+from gendd_mm.models.algorithms.teacher_records import with_teacher_records
 from gendd_mm.models.distiller import GenDDDistiller
 
 
 def config(supervised: bool = True, **loss) -> dict:
     distiller = small_models.gendd(supervised)['distiller']
     distiller['distill_losses']['loss_gendd'].update(loss)
-    return distiller
+    return with_teacher_records(distiller, small_models.built_teacher(), 'head.fc')
 
 
 def contraction(**settings) -> dict:
@@ -51,11 +52,11 @@ def test_the_condition_is_the_normalised_pooled_feature(prepared):
         (dict(contraction=contraction(strength=0)), {'condition', 'target'}),
         (
             dict(contraction=contraction(teacher_label_weight=1)),
-            {'condition', 'target', 'class_centers'},
+            {'condition', 'target', 'class_centers', 'class_bias'},
         ),
         (
             dict(contraction=contraction(teacher_label_weight=0.5)),
-            {'condition', 'target', 'class_centers', 'labels'},
+            {'condition', 'target', 'class_centers', 'class_bias', 'labels'},
         ),
         (dict(), {'condition', 'target', 'class_centers', 'labels'}),
     ],
@@ -69,6 +70,7 @@ def test_only_what_is_needed_is_looked_up(settings, read):
         'condition',
         'target',
         'class_centers',
+        'class_bias',
         'labels',
     }
 
@@ -82,7 +84,7 @@ def test_a_missing_mapping_is_named(missing):
 
 
 def test_contraction_without_the_supervised_config_is_named():
-    with pytest.raises(ValueError, match=r"lacks \['class_centers', 'labels'\]"):
+    with pytest.raises(ValueError, match=r"lacks \['labels'\]"):
         MODELS.build(config(False, contraction=contraction()))
 
 

@@ -7,8 +7,6 @@ model = dict(
         backbone={{_base_.student_backbone}}, head=dict(in_channels={{_base_.student_dim}})
     ),
     distiller=dict(
-        # The teacher has no neck.
-        teacher_recorders=dict(target=dict(source='backbone')),
         connectors=dict(condition=dict(normalized_shape={{_base_.student_dim}})),
         distill_losses=dict(
             loss_gendd=dict(

@@ -1,4 +1,4 @@
-"""What labels add to GenDD: contraction, and what it reads."""
+"""What labels add to GenDD: contraction, and the labels that it reads."""
 
 _base_ = ['gendd.py']
 
@@ -7,15 +7,9 @@ model = dict(
         # The arguments of the student's loss module: score, label. After
         # mixup or CutMix the label is the mixed distribution.
         student_recorders=dict(labels=dict(type='mmrazor.ModuleInputs', source='head.loss_module')),
-        teacher_recorders=dict(
-            class_centers=dict(type='mmrazor.Parameter', source='head.fc.weight')
-        ),
         distill_losses=dict(loss_gendd=dict(contraction=dict(type='DistributionContraction'))),
         loss_forward_mappings=dict(
-            loss_gendd=dict(
-                labels=dict(recorder='labels', from_student=True, data_idx=1),
-                class_centers=dict(recorder='class_centers', from_student=False),
-            )
+            loss_gendd=dict(labels=dict(recorder='labels', from_student=True, data_idx=1))
         ),
     )
 )

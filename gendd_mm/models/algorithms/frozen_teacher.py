@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gendd_mm.checkpoint import load_all, read_state_dict
 
+from .classifier_search import scores_of
 from .renormalize import Renormalize
 
 DTYPES = {
@@ -27,43 +28,58 @@ class FrozenTeacher:
     Args:
         model: The teacher, with its weights.
         renormalize: From the student's normalisation to the teacher's.
-        classifier: Name of its last linear layer.
-        dtype: Precision of backbone and neck by autocast, ``'float32'``, ``'bfloat16'``
+        classifier: Name of the linear layer that gives its scores, as
+            :func:`find_classifier` finds it.
+        dtype: Precision in which it runs, by autocast, ``'float32'``, ``'bfloat16'``
             or ``'float16'``. None leaves it to the run. Defaults to None.
 
     Raises:
-        ValueError: If ``classifier`` is not a linear layer of the model, or ``dtype``
-            is unknown.
+        ValueError: If ``dtype`` is unknown.
+
+    Attributes:
+        classifier_name: Name of the linear layer that gives the scores.
+        classifier: That layer. What enters it is the target.
     """
 
     def __init__(
-        self, model: BaseModel, renormalize: Renormalize, classifier: str, dtype: str | None = None
+        self,
+        model: BaseModel,
+        renormalize: Renormalize,
+        classifier: str,
+        dtype: str | None = None,
     ) -> None:
         if dtype not in (None, *DTYPES):
             raise ValueError(
                 f'teacher_dtype={dtype!r} is unknown; choose from {list(DTYPES)}, or None for that '
                 'of the run.'
             )
-        modules = dict(model.named_modules())
-        if not isinstance(modules.get(classifier), nn.Linear):
-            linears = [name for name, module in modules.items() if isinstance(module, nn.Linear)]
-            raise ValueError(
-                f'teacher_classifier={classifier!r} is not a linear layer of '
-                f'the teacher; its last ones are {linears[-3:]}.'
-            )
         self.model = model.requires_grad_(False).eval()
         self.renormalize = renormalize
-        self.classifier = modules[classifier]
+        self.classifier_name = classifier
+        self.classifier = model.get_submodule(classifier)
         self.dtype = None if dtype is None else DTYPES[dtype]
 
     @torch.no_grad()
-    def extract_feat(self, inputs: Tensor) -> tuple:
-        """Run backbone and neck on inputs in the student's normalisation."""
+    def extract_feat(self, inputs: Tensor) -> tuple[Tensor]:
+        """Run the whole teacher to its scores, and take what enters its classifier.
+
+        Args:
+            inputs: Images in the student's normalisation, shape (B, 3, H, W).
+
+        Returns:
+            The feature, shape (B, D), in a tuple, as of mmpretrain's classifiers. MMRazor's
+            recorders see all that happens on the way.
+        """
         inputs = self.renormalize(inputs)
-        if self.dtype is None:
-            return self.model.extract_feat(inputs)
-        with torch.autocast(inputs.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            return self.model.extract_feat(inputs)
+        entered: list[Tensor] = []
+        with self.classifier.register_forward_pre_hook(lambda _, args: entered.append(args[0])):
+            if self.dtype is None:
+                scores_of(self.model, inputs)
+            else:
+                half = self.dtype != torch.float32
+                with torch.autocast(inputs.device.type, self.dtype, enabled=half):
+                    scores_of(self.model, inputs)
+        return (entered[-1],)
 
     @torch.no_grad()
     def classify(self, features: Tensor) -> Tensor:

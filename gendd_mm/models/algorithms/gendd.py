@@ -10,18 +10,21 @@ from torch import Tensor, nn
 from gendd_mm.models.heads import LinearProbeHead
 from gendd_mm.registry import MODELS
 
+from .classifier_search import dry_run, find_classifier, scores_of
 from .frozen_teacher import FrozenTeacher, build_teacher
 from .renormalize import Renormalize
+from .teacher_records import with_teacher_records
 
 
 @MODELS.register_module()
 class GenDD(FpnTeacherDistill):
     """Generative Distribution Distillation (arXiv 2507.14503).
 
-    Training is MMRazor's: the teacher runs backbone and neck, the student its own loss,
-    the distiller the generative one. Prediction gives two answers: ``pred_score`` by
-    the generative path (sampled teacher features through the teacher's classifier) and
-    ``probe_score`` by the student's own head.
+    Training is MMRazor's: the teacher runs to its scores, the student its own loss, the
+    distiller the generative one on what enters the teacher's last linear layer.
+    Prediction gives two answers: ``pred_score`` by the generative path (sampled teacher
+    features through the teacher's classifier) and ``probe_score`` by the student's own
+    head.
 
     The teacher is frozen, in eval mode as a whole, sees the images in its own
     normalisation, and is in no checkpoint: resuming rebuilds it.
@@ -31,8 +34,8 @@ class GenDD(FpnTeacherDistill):
         teacher: Config of the teacher, or a built model with its weights.
         teacher_ckpt: Weights of the teacher, loaded strictly. Needed unless the config
             names its own. Defaults to None.
-        teacher_classifier: Name of the teacher's last linear layer. Defaults to
-            ``'head.fc'``.
+        teacher_classifier: Name of the linear layer that gives the teacher's scores. None
+            finds it by running the teacher once. Defaults to None.
         teacher_dtype: Precision in which the teacher runs, ``'float32'``,
             ``'bfloat16'`` or ``'float16'``. None is that of the run (float32 without
             ``--amp``). Defaults to None.
@@ -61,7 +64,7 @@ class GenDD(FpnTeacherDistill):
         distiller: dict,
         teacher: BaseModel | dict,
         teacher_ckpt: str | None = None,
-        teacher_classifier: str = 'head.fc',
+        teacher_classifier: str | None = None,
         teacher_dtype: str | None = None,
         channels_last: bool = False,
         compile: bool | dict = False,
@@ -82,8 +85,14 @@ class GenDD(FpnTeacherDistill):
                 'target; leave the option out.'
             )
         model = build_teacher(teacher, teacher_ckpt)
+        classifier = find_classifier(model, teacher_classifier)
         # FrozenTeacher keeps the whole teacher in eval mode.
-        super().__init__(distiller=distiller, teacher=model, teacher_norm_eval=False, **kwargs)
+        super().__init__(
+            distiller=with_teacher_records(distiller, model, classifier),
+            teacher=model,
+            teacher_norm_eval=False,
+            **kwargs,
+        )
         self.val_num_draws = val_num_draws
         self.test_num_draws = test_num_draws
         self.sample_seed = sample_seed
@@ -92,12 +101,13 @@ class GenDD(FpnTeacherDistill):
         self.teacher = FrozenTeacher(
             model,
             Renormalize(self.data_preprocessor, getattr(model, 'data_preprocessor', None)),
-            teacher_classifier,
+            classifier,
             teacher_dtype,
         )
         self.memory_format = torch.channels_last if channels_last else torch.preserve_format
         self.student.to(memory_format=self.memory_format)
         self.teacher.model.to(memory_format=self.memory_format)
+        self._check_target()
         self._check_sizes()
         self._check_batch_augments()
         if compile is not False:
@@ -200,6 +210,28 @@ class GenDD(FpnTeacherDistill):
             *denoiser.blocks,
         ):
             module.compile(**options)
+
+    def _check_target(self) -> None:
+        """Refuse a target, stated by the config, that the classifier never sees."""
+        name, distiller = self.distiller.gendd_name, self.distiller
+
+        def both(model: nn.Module, images: Tensor) -> tuple[Tensor, object]:
+            with distiller.teacher_recorders:
+                scores = scores_of(model, images)
+            return scores, distiller.loss_forward_mappings[name]['target']
+
+        scores, entry = dry_run(self.teacher.model, both)
+        try:
+            agrees = torch.allclose(self.teacher.classify(distiller.get_record(**entry)), scores)
+        except Exception:  # a target of any type and shape
+            agrees = False
+        if not agrees:
+            raise ValueError(
+                f'loss_forward_mappings[{name!r}].target={dict(entry)} is not what enters '
+                f'{self.teacher.classifier_name!r}, the layer that gives the scores of the '
+                'teacher, so predictions would be wrong; leave this mapping and its recorder '
+                'out, and GenDD adds the right ones.'
+            )
 
     def _check_sizes(self) -> None:
         """Compare the sizes that the config states with the built models."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from gendd_mm.registry import MODELS
 
+from .classifier_search import find_classifier
 from .frozen_teacher import FrozenTeacher, build_teacher
 from .renormalize import Renormalize
 
@@ -31,8 +32,8 @@ class LinearProbing(BaseAlgorithm):
         teacher: Config of the teacher, or a built model with its weights.
         teacher_ckpt: Weights of the teacher, loaded strictly. Needed unless
             the config names its own. Defaults to None.
-        teacher_classifier: Name of the teacher's last linear layer. Defaults
-            to ``'head.fc'``.
+        teacher_classifier: Name of the linear layer that gives the teacher's
+            scores. None finds it. Defaults to None.
         teacher_dtype: Precision in which the teacher runs; see
             :class:`GenDD`. Defaults to None.
         teacher_weight: Share of the teacher's softmax in the target, in
@@ -52,7 +53,7 @@ class LinearProbing(BaseAlgorithm):
         self,
         teacher: BaseModel | dict,
         teacher_ckpt: str | None = None,
-        teacher_classifier: str = 'head.fc',
+        teacher_classifier: str | None = None,
         teacher_dtype: str | None = None,
         teacher_weight: float = 0.5,
         **kwargs,
@@ -66,7 +67,7 @@ class LinearProbing(BaseAlgorithm):
         self.teacher = FrozenTeacher(
             model,
             Renormalize(self.data_preprocessor, getattr(model, 'data_preprocessor', None)),
-            teacher_classifier,
+            find_classifier(model, teacher_classifier),
             teacher_dtype,
         )
         self.teacher_weight = teacher_weight
