@@ -16,6 +16,7 @@ from mmengine.config import Config
 import gendd_mm
 from gendd_mm.engine.launch import run_training
 from gendd_mm.engine.options import RunOptions, merge_train
+from gendd_mm.engine.resume import resume_from
 from gendd_mm.engine.stop_signals import STOP_SIGNALS
 
 NUM_MUTATIONS = 100
@@ -108,7 +109,9 @@ def test_no_damage_changes_a_result(run, seed, tmp_path):
     cfg.experiment_name += str(seed)
     try:
         with small_models.quickly():
-            run_training(merge_train(cfg, RunOptions(resume=str(path))))
+            merge_train(cfg, RunOptions())
+            resume_from(cfg, str(path))
+            run_training(cfg)
     except ValueError as error:
         raised_in = traceback.extract_tb(error.__traceback__)[-1].filename
         assert Path(gendd_mm.__file__).parent in Path(raised_in).parents

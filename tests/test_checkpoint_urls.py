@@ -20,6 +20,7 @@ from gendd_mm.converters.gendd_authors import convert_gendd
 from gendd_mm.deploy.student_weights import student_weights
 from gendd_mm.engine.hooks import WarmStartHook
 from gendd_mm.engine.options import RunOptions, merge_test, merge_train
+from gendd_mm.engine.resume import resume_from
 from gendd_mm.models import ReusedClassifierHead
 
 
@@ -85,7 +86,9 @@ def digits_run(**settings) -> Config:
 
 
 def resumed(url: str) -> None:
-    small_models.trained(merge_train(digits_run(), RunOptions(resume=url)))
+    cfg = merge_train(digits_run(), RunOptions())
+    resume_from(cfg, url)
+    small_models.trained(cfg)
 
 
 def started(url: str) -> None:

@@ -3,6 +3,7 @@
 #   bash tools/run_tests.sh                        all but the slow ones
 #   bash tools/run_tests.sh -m slow                the slow ones
 #   bash tools/run_tests.sh tests/test_compat.py   arguments go to pytest
+# On as many processes as there are cores; TEST_PROCESSES=0 runs them in one.
 # Before them, options of setup_env.sh: --here, --env DIR, --stack NAME.
 set -euo pipefail
 
@@ -31,4 +32,5 @@ python=$(bash "$root/tools/setup_env.sh" ${options[@]+"${options[@]}"})
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 export PYTHON=$python
 cd "$root"
-exec "$python" -m pytest "$@"
+# A file of tests stays in one process: its fixtures are made once.
+exec "$python" -m pytest --numprocesses "${TEST_PROCESSES:-auto}" --dist loadfile "$@"

@@ -19,8 +19,8 @@ from gendd_mm.engine.resume import resume_from
 from .recipe import TEACHER, Recipe, Run
 from .records import key_of
 
-# These say where a run is stored, not what it computes.
-PLACES = ('work_dir', 'teacher_ckpt', 'load_from', 'resume')
+# These say where a run is stored and how long it waits, not what it computes.
+PLACES = ('work_dir', 'teacher_ckpt', 'load_from', 'resume', 'timeout')
 # Hooks that stop a run or let it be, and change nothing that it computes.
 GUARDS = ('gendd_mm.FiniteHook', 'gendd_mm.PreemptionHook', 'gendd_mm.RunConditionsHook')
 

@@ -143,7 +143,7 @@ def test_a_fingerprint_changes_with_every_setting_but_places(recipe):
         if fingerprint(Config(settings)) == mark:
             places.add(path)
         node[path[-1]] = before
-    own = ('work_dir',), ('load_from',), ('resume',)
+    own = ('work_dir',), ('load_from',), ('resume',), ('env_cfg', 'dist_cfg', 'timeout')
     assert places == {*own, ('teacher_ckpt',), ('model', 'teacher_ckpt')}
     marks = {mark, fingerprint(Config(settings), 2), fingerprint(Config(settings), teacher='a')}
     assert len(marks) == 3
