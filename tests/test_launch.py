@@ -59,7 +59,7 @@ def test_dist_train_passes_arguments_as_they_are(recorder, tmp_path):
         env=environment(PYTHON=str(recorder)),
     )
     arguments = json.loads(done.stdout)
-    assert arguments[:4] == ['-m', 'torch.distributed.run', '--nnodes=1', '--nproc-per-node=2']
+    assert arguments[:3] == [str(TOOLS / 'torchrun.py'), '--nnodes=1', '--nproc-per-node=2']
     start = arguments.index(str(TOOLS / 'train.py'))
     assert arguments[start + 1 :] == ['my config.py', *ARGUMENTS, '--launcher', 'pytorch']
     # Port 0 is whichever is free: two runs on a machine do not clash.
@@ -73,8 +73,7 @@ def test_dist_test_honours_the_variables_of_several_nodes(recorder):
     done = run('dist_test.sh', 'c.py', 'a b.pth', '8', *ARGUMENTS, env=env)
     arguments = json.loads(done.stdout)
     assert arguments == [
-        '-m',
-        'torch.distributed.run',
+        str(TOOLS / 'torchrun.py'),
         '--nnodes=3',
         '--nproc-per-node=8',
         '--node-rank=2',

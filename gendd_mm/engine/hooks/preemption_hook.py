@@ -11,7 +11,7 @@ from mmengine.fileio import put_text, remove
 from mmengine.hooks import CheckpointHook, Hook
 
 from gendd_mm.engine.batches import rest_of_epoch
-from gendd_mm.engine.stop_signals import STOP_SIGNALS, protect_loader_worker
+from gendd_mm.engine.stop_signals import STOP_SIGNALS, exit_status, protect_loader_worker
 from gendd_mm.registry import HOOKS
 
 
@@ -80,19 +80,21 @@ class PreemptionHook(Hook):
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """Stop if a process was asked to, where no gradient waits for more batches."""
         self._remove_outdated(runner)
-        if not self._asked() or not runner.optim_wrapper.should_update():
+        number = self._asked()
+        if not number or not runner.optim_wrapper.should_update():
             return
         by_iteration = hasattr(runner.train_loop, 'dataloader_iterator')
-        self._stop(runner, runner.iter + 1, 0 if by_iteration else batch_idx + 1)
+        self._stop(runner, number, runner.iter + 1, 0 if by_iteration else batch_idx + 1)
 
     def after_val(self, runner) -> None:
         """Stop after a validation, unless the run is at its end anyway."""
         loop = runner.train_loop if runner.optim_wrapper is not None else None
         if loop is None or not hasattr(loop, 'iter') or runner.iter in (0, runner.max_iters):
             return
-        self._asked()  # the vote of the last step
-        if self._asked(wait=True):
-            self._stop(runner, runner.iter, 0)
+        # The vote of the last step, and one of now.
+        number = max(self._asked(), self._asked(wait=True))
+        if number:
+            self._stop(runner, number, runner.iter, 0)
 
     def after_train(self, runner) -> None:
         """End the last vote and give the signals back."""
@@ -102,17 +104,16 @@ class PreemptionHook(Hook):
             self._vote = None
         STOP_SIGNALS.restore()
 
-    def _asked(self, wait: bool = False) -> bool:
-        """Whether any process was asked to stop, by the vote begun at the last step."""
-        mine = STOP_SIGNALS.received
+    def _asked(self, wait: bool = False) -> int:
+        """The signal that any process received, by the vote begun at the last step; or 0."""
+        mine = int(STOP_SIGNALS.received or 0)
         if self._group is None:
-            return mine is not None
-        before, result = self._vote, False
-        # The number of the signal: 0 for none.
-        number = torch.tensor(0 if mine is None else int(mine))
+            return mine
+        before, result = self._vote, 0
+        number = torch.tensor(mine)
         if before is not None:
             before[0].wait()
-            result = bool(before[1].item())
+            result = int(before[1].item())
         work = torch_dist.all_reduce(
             number, torch_dist.ReduceOp.MAX, group=self._group, async_op=True
         )
@@ -120,10 +121,10 @@ class PreemptionHook(Hook):
         if wait:
             work.wait()
             self._vote = None
-            result = result or bool(number.item())
+            result = max(result, int(number.item()))
         return result
 
-    def _stop(self, runner, iteration: int, batches_done: int) -> None:
+    def _stop(self, runner, number: int, iteration: int, batches_done: int) -> None:
         saver = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
         folder = runner.work_dir if saver is None else saver.out_dir
         backend_args = None if saver is None else saver.backend_args
@@ -137,12 +138,13 @@ class PreemptionHook(Hook):
             if is_main_process():
                 put_text(path, osp.join(runner.work_dir, 'last_checkpoint'))
         if self._group is not None:
-            # A launcher ends the others as soon as one of them has ended.
-            torch_dist.barrier(self._group)
-        status = STOP_SIGNALS.status
+            torch_dist.barrier(self._group)  # until all have saved
         STOP_SIGNALS.ignore()
+        if self._group is not None:
+            # A launcher signals the others as soon as one of them has ended.
+            torch_dist.barrier(self._group)
         runner.logger.info(f'Stopped by a signal; {path} is saved. Go on with --resume.')
-        raise SystemExit(status)
+        raise SystemExit(exit_status(number))
 
     def _remove_outdated(self, runner) -> None:
         if self.interim and runner.message_hub.runtime_info.get('last_ckpt') != self.interim:
