@@ -1,6 +1,9 @@
 """Save and stop when a scheduler asks for it, and go on at that very step."""
 
+import bisect
 import functools
+import logging
+import os
 import os.path as osp
 from typing import Any
 
@@ -25,6 +28,10 @@ class PreemptionHook(Hook):
 
     ``iter_N.pth`` beside the other checkpoints holds iteration N. Resumed from it, an
     epoch goes on at its next batch; the file is removed once the run has saved another.
+
+    A checkpoint of an epoch or iteration that is followed by a validation is saved before
+    it. A run that is resumed from one validates first: that validation may have been cut
+    off, and whether it gave the best score is not in the checkpoint.
     """
 
     # After all others, CheckpointHook among them.
@@ -33,6 +40,7 @@ class PreemptionHook(Hook):
     def __init__(self) -> None:
         self.first = 0
         self.interim: str | None = None
+        self.validated = False
         self._group: Any = None
         self._vote: Any = None
 
@@ -45,9 +53,10 @@ class PreemptionHook(Hook):
         meta = checkpoint.get('meta') or {}
         self.first = meta.get('batches_done', 0)
         self.interim = meta.get('interim')
+        self.validated = meta.get('validated', False)
 
     def before_train(self, runner) -> None:
-        """Start the group of the votes."""
+        """Start the group of the votes, and validate where the resumed run did not."""
         if is_distributed():
             self._group = torch_dist.new_group(backend='gloo')
         for loop in (runner.train_loop, runner.val_loop):
@@ -58,6 +67,8 @@ class PreemptionHook(Hook):
                 )
         if runner.iter == 0:  # weights were loaded, no run is resumed
             self.first, self.interim = 0, None
+        elif not self.validated and self.first == 0 and _validation_is_due(runner):
+            runner.val_loop.run()
 
     def before_train_epoch(self, runner) -> None:
         """Begin at the batch after the last one done."""
@@ -94,7 +105,7 @@ class PreemptionHook(Hook):
         # The vote of the last step, and one of now.
         number = max(self._asked(), self._asked(wait=True))
         if number:
-            self._stop(runner, number, runner.iter, 0)
+            self._stop(runner, number, runner.iter, 0, validated=True)
 
     def after_train(self, runner) -> None:
         """End the last vote and give the signals back."""
@@ -124,14 +135,22 @@ class PreemptionHook(Hook):
             result = max(result, int(number.item()))
         return result
 
-    def _stop(self, runner, number: int, iteration: int, batches_done: int) -> None:
+    def _stop(
+        self, runner, number: int, iteration: int, batches_done: int, validated: bool = False
+    ) -> None:
         saver = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
         folder = runner.work_dir if saver is None else saver.out_dir
         backend_args = None if saver is None else saver.backend_args
         path = osp.join(folder, f'iter_{iteration}.pth')
         if runner.message_hub.runtime_info.get('last_ckpt') != path:
             runner.message_hub.update_info('last_ckpt', path)
-            meta = dict(epoch=runner.epoch, iter=iteration, batches_done=batches_done, interim=path)
+            meta = dict(
+                epoch=runner.epoch,
+                iter=iteration,
+                batches_done=batches_done,
+                validated=validated,
+                interim=path,
+            )
             runner.save_checkpoint(
                 folder, osp.basename(path), meta=meta, by_epoch=False, backend_args=backend_args
             )
@@ -144,6 +163,10 @@ class PreemptionHook(Hook):
             # A launcher signals the others as soon as one of them has ended.
             torch_dist.barrier(self._group)
         runner.logger.info(f'Stopped by a signal; {path} is saved. Go on with --resume.')
+        if runner.launcher in ('slurm', 'mpi') and self._group is not None:
+            # srun and mpirun kill the others then, and report that: leave at once.
+            logging.shutdown()
+            os._exit(exit_status(number))
         raise SystemExit(exit_status(number))
 
     def _remove_outdated(self, runner) -> None:
@@ -151,3 +174,16 @@ class PreemptionHook(Hook):
             if is_main_process() and osp.isfile(self.interim):
                 remove(self.interim)
             self.interim = None
+
+
+def _validation_is_due(runner) -> bool:
+    """Whether MMEngine's loop validates after the epoch or the iteration that is done."""
+    loop = runner.train_loop
+    if runner.val_loop is None or not hasattr(loop, 'dynamic_intervals'):
+        return False
+    if hasattr(loop, 'dataloader_iterator'):
+        done, last = loop.iter, loop.max_iters
+    else:
+        done, last = loop.epoch, loop.max_epochs
+    interval = loop.dynamic_intervals[bisect.bisect(loop.dynamic_milestones, done + 1) - 1]
+    return done > 0 and done >= loop.val_begin and (done % interval == 0 or done == last)
