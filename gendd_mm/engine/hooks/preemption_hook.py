@@ -156,6 +156,8 @@ class PreemptionHook(Hook):
             )
             if is_main_process():
                 put_text(path, osp.join(runner.work_dir, 'last_checkpoint'))
+            # That of a stop before, if no other checkpoint came between.
+            self._remove_outdated(runner)
         if self._group is not None:
             torch_dist.barrier(self._group)  # until all have saved
         STOP_SIGNALS.ignore()
