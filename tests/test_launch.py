@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,7 @@ def run(script: str, *arguments: str, **settings) -> subprocess.CompletedProcess
 
 def environment(**settings: str) -> dict:
     """This environment, with this Python, outside of any launcher."""
-    unset = {'NNODES', 'NODE_RANK', 'MASTER_ADDR', 'PORT', 'PYTHONPATH'}
+    unset = {'NNODES', 'NODE_RANK', 'MASTER_ADDR', 'PORT', 'PYTHONPATH', 'SLURM_JOB_ID'}
     kept = {k: v for k, v in os.environ.items() if k not in unset}
     return {**kept, 'PYTHON': sys.executable, **settings}
 
@@ -59,7 +61,7 @@ def test_dist_train_passes_arguments_as_they_are(recorder, tmp_path):
         env=environment(PYTHON=str(recorder)),
     )
     arguments = json.loads(done.stdout)
-    assert arguments[:4] == ['-m', 'torch.distributed.run', '--nnodes=1', '--nproc-per-node=2']
+    assert arguments[:3] == [str(TOOLS / 'torchrun.py'), '--nnodes=1', '--nproc-per-node=2']
     start = arguments.index(str(TOOLS / 'train.py'))
     assert arguments[start + 1 :] == ['my config.py', *ARGUMENTS, '--launcher', 'pytorch']
     # Port 0 is whichever is free: two runs on a machine do not clash.
@@ -73,8 +75,7 @@ def test_dist_test_honours_the_variables_of_several_nodes(recorder):
     done = run('dist_test.sh', 'c.py', 'a b.pth', '8', *ARGUMENTS, env=env)
     arguments = json.loads(done.stdout)
     assert arguments == [
-        '-m',
-        'torch.distributed.run',
+        str(TOOLS / 'torchrun.py'),
         '--nnodes=3',
         '--nproc-per-node=8',
         '--node-rank=2',
@@ -130,6 +131,106 @@ def test_slurm_scripts_ask_for_what_they_are_told(recorder, script, before, tool
         '--launcher',
         'slurm',
     ]
+
+
+# Each writes a line of its arguments; srun then "trains", by the variable TASKS.
+STAND_IN = """#!/usr/bin/env bash
+echo "$(basename "$0") $*" >>"$LOG"
+"""
+SRUN = """
+printf '%s\\n' "$@" >"$LOG.srun"
+if [[ $TASKS == save ]]; then
+    trap 'exit 75' USR1
+    trap 'exit 137' TERM
+    for _ in {1..300}; do sleep 0.1; done
+fi
+exit "$TASKS"
+"""
+
+
+@pytest.fixture
+def batch_job(tmp_path):
+    """Run slurm_train.sh as the end of a batch script, where Slurm is stand-ins."""
+    programs = tmp_path / 'programs'
+    programs.mkdir()
+    state = 'echo JobState=${STATE:-RUNNING}\n'
+    for name, rest in (('srun', SRUN), ('scontrol', state)):
+        (programs / name).write_text(STAND_IN + rest)
+        (programs / name).chmod(0o755)
+    log = tmp_path / 'log'
+
+    def job(tasks: str, *options: str, stop: int | None = None, **variables: str) -> tuple:
+        env = environment(
+            PATH=f'{programs}:{os.environ["PATH"]}',
+            LOG=str(log),
+            TASKS=tasks,
+            SLURM_JOB_ID='7',
+            **variables,
+        )
+        script = 'exec bash "$0" part job c.py "$1" "${@:2}"'
+        command = ['bash', '-c', script, str(TOOLS / 'slurm_train.sh'), str(tmp_path / 'my work')]
+        process = subprocess.Popen([*command, *options], env=env, stderr=subprocess.DEVNULL)
+        if stop is not None:
+            asked = Path(f'{log}.srun')
+            for _ in range(300):
+                if asked.exists() and asked.read_text().endswith('slurm\n'):
+                    break
+                time.sleep(0.1)
+            time.sleep(0.2)
+            process.send_signal(stop)
+        status = process.wait(timeout=60)
+        calls = [line for line in log.read_text().splitlines() if line.startswith('scontrol re')]
+        return status, calls, Path(f'{log}.srun').read_text().splitlines()
+
+    return job
+
+
+@pytest.mark.parametrize('stop', [None, signal.SIGUSR1, signal.SIGTERM])
+@pytest.mark.fault(
+    'Interruptions',
+    'Slurm signals the batch script or its tasks before a job ends',
+    'the training saves, the job is requeued and goes on',
+)
+def test_a_job_that_has_saved_is_requeued(stop, batch_job):
+    status, calls, _ = batch_job('75' if stop is None else 'save', stop=stop)
+    assert (status, calls) == (75, ['scontrol requeue 7'])
+
+
+@pytest.mark.parametrize('tasks', ['0', '1', '130', '137'])
+def test_other_ends_of_a_job_are_final(tasks, batch_job):
+    assert batch_job(tasks)[:2] == (int(tasks), [])
+
+
+def test_a_cancelled_job_stays_so(batch_job):
+    assert batch_job('75', STATE='CANCELLED')[:2] == (75, [])
+
+
+def test_a_requeued_job_resumes(batch_job, tmp_path):
+    assert '--resume' not in batch_job('0')[2]
+    # It was stopped before it had saved: as the first time.
+    assert '--resume' not in batch_job('0', SLURM_RESTART_COUNT='1')[2]
+    (tmp_path / 'my work').mkdir()
+    (tmp_path / 'my work' / 'last_checkpoint').touch()
+    arguments = batch_job('0', '--resume', 'a.pth', SLURM_RESTART_COUNT='1')[2]
+    assert arguments[-5:] == ['--resume', 'a.pth', '--resume', '--launcher', 'slurm']
+    assert '--resume' not in batch_job('0')[2]
+
+
+def test_the_batch_script_of_the_documentation_calls_ours(batch_job, tmp_path):
+    page = (TOOLS.parent / 'docs' / 'stages.md').read_text()
+    (script,) = re.findall(r'```bash\n(#!.*?)```', page, re.S)
+    assert '#SBATCH --signal=B:USR1@120\n#SBATCH --requeue\n' in script
+    batch_job('0')  # the log is not empty: what follows is added
+    env = environment(
+        PATH=f'{tmp_path / "programs"}:{os.environ["PATH"]}',
+        LOG=str(tmp_path / 'log'),
+        TASKS='75',
+        SLURM_JOB_ID='8',
+    )
+    done = subprocess.run(['bash', '-c', script], env=env, cwd=TOOLS.parent)
+    assert done.returncode == 75
+    assert (tmp_path / 'log').read_text().endswith('scontrol requeue 8\n')
+    assert '--ntasks=8' in Path(f'{tmp_path / "log"}.srun').read_text().splitlines()
 
 
 @pytest.mark.parametrize(

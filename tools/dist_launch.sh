@@ -4,6 +4,8 @@
 #
 # Environment: NNODES, NODE_RANK, MASTER_ADDR, PORT as in MMPretrain; PYTHON.
 # On one node without PORT a free port is found, so runs do not clash.
+# A signal to this process reaches the script's, and its answer is the status:
+# see torchrun.py.
 set -euo pipefail
 
 nproc=$1
@@ -30,6 +32,6 @@ else
 fi
 
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
-exec "$python" -m torch.distributed.run \
+exec "$python" "$root/tools/torchrun.py" \
     --nnodes="$nnodes" --nproc-per-node="$nproc" "${rendezvous[@]}" \
     "$root/tools/$script" "$@" --launcher pytorch

@@ -9,6 +9,7 @@ import argparse
 from gendd_mm.engine.command_line import add_common_arguments, user_errors
 from gendd_mm.engine.launch import run_test
 from gendd_mm.engine.options import RunOptions
+from gendd_mm.engine.stop_signals import end_with_launcher
 
 
 def parse_args() -> dict:
@@ -29,5 +30,6 @@ def parse_args() -> dict:
 
 
 if __name__ == '__main__':
+    end_with_launcher()
     with user_errors():
         run_test(**parse_args())

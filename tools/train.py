@@ -9,6 +9,7 @@ import argparse
 from gendd_mm.engine.command_line import add_common_arguments, user_errors
 from gendd_mm.engine.options import RunOptions
 from gendd_mm.engine.stages import train_stages
+from gendd_mm.engine.stop_signals import end_with_launcher
 
 
 def parse_args() -> tuple[str, RunOptions]:
@@ -51,5 +52,6 @@ def parse_args() -> tuple[str, RunOptions]:
 
 
 if __name__ == '__main__':
+    end_with_launcher()
     with user_errors():
         train_stages(*parse_args())

@@ -11,7 +11,11 @@ GO_ON = 75
 INTERRUPTED = 128 + signal.SIGINT
 
 # One request reaches a process up to twice: from the scheduler and through a launcher.
-_SAME_REQUEST_S = 2.0
+SAME_REQUEST_S = 2.0
+# tools/torchrun.py names itself to the processes it starts.
+LAUNCHER_VARIABLE = 'GENDD_LAUNCHER_PID'
+# What a training whose launcher is gone has for its checkpoint.
+_ORPHAN_GRACE_S = 120.0
 
 
 class StopSignals:
@@ -48,18 +52,13 @@ class StopSignals:
         for number in self._before:
             signal.signal(number, signal.SIG_IGN)
 
-    @property
-    def status(self) -> int:
-        """The exit status that answers the signal."""
-        return INTERRUPTED if self.received == signal.SIGINT else GO_ON
-
     def _receive(self, number: int, frame) -> None:
         if os.getpid() != self._owner:
             return  # a worker process of a dataloader: its run stops it
         now = time.monotonic()
         if self.received is None:
             self.received, self._received_at = signal.Signals(number), now
-        elif number == signal.SIGINT or now - self._received_at > _SAME_REQUEST_S:
+        elif number == signal.SIGINT or now - self._received_at > SAME_REQUEST_S:
             # Not an exception: the process may be waiting for others in a collective.
             os.write(2, f'{signal.Signals(number).name} again: ending without saving.\n'.encode())
             os._exit(128 + number)
@@ -68,11 +67,37 @@ class StopSignals:
 STOP_SIGNALS = StopSignals()
 
 
+def exit_status(number: int) -> int:
+    """The exit status that answers a signal, once all is saved."""
+    return INTERRUPTED if number == signal.SIGINT else GO_ON
+
+
+def end_with_launcher() -> None:
+    """End this process when the launcher that started it is gone, killed for instance.
+
+    It gets SIGTERM, so that a training saves, and 120 seconds later SIGKILL: it may wait
+    for processes that have ended. Nothing happens without ``tools/torchrun.py``.
+    """
+    # Taken away: a process that this one starts has another parent.
+    launcher = os.environ.pop(LAUNCHER_VARIABLE, None)
+    if launcher is not None:
+        threading.Thread(target=_outlive, args=(int(launcher),), daemon=True).start()
+
+
+def _outlive(launcher: int) -> None:
+    while os.getppid() == launcher:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_ORPHAN_GRACE_S)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def protect_loader_worker(then, worker_id: int) -> None:
     """Initialize a worker process of a dataloader that outlives signals to its group.
 
     Launchers and schedulers signal all processes of a job. A worker that ends then
-    takes its run along before that has saved. Only its own run may end it.
+    takes its run along before that has saved. Only its own run may end it, and it ends
+    within seconds when that run was killed.
 
     Args:
         then: The loader's own ``worker_init_fn``, or None.
@@ -83,12 +108,14 @@ def protect_loader_worker(then, worker_id: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         # Blocked in all threads, so that the one below gets it, with its sender.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        threading.Thread(target=_end_with_the_run, daemon=True).start()
+        threading.Thread(target=_end_with_the_run, args=(os.getppid(),), daemon=True).start()
     if then is not None:
         then(worker_id)
 
 
-def _end_with_the_run() -> None:
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
-        pass
+def _end_with_the_run(parent: int) -> None:
+    while os.getppid() == parent:
+        request = signal.sigtimedwait({signal.SIGTERM}, 2)
+        if request is not None and request.si_pid == parent:
+            break
     os._exit(0)

@@ -28,6 +28,16 @@ class SignalHook(Hook):
             os.kill(os.getpid(), getattr(signal, self.name))
 
 
+@HOOKS.register_module(force=True)
+class ScoresHook(Hook):
+    """Keep the scores of each validation, by iteration."""
+
+    scores: dict
+
+    def after_val_epoch(self, runner, metrics: dict) -> None:
+        self.scores[runner.iter] = metrics
+
+
 def by_iteration(cfg) -> None:
     cfg.train_cfg = dict(by_epoch=False, max_iters=9, val_interval=2)
     cfg.train_dataloader.sampler = dict(type='InfiniteSampler')
@@ -53,6 +63,7 @@ def no_signal_yet():
         ('epochs', 5, 'SIGUSR1', 75),  # at the end of an epoch, before its work
         ('epochs', 1, 'SIGINT', 130),
         ('iterations', 4, 'SIGTERM', 75),
+        ('iterations', 5, 'SIGTERM', 75),  # just before a validation
     ],
 )
 @pytest.mark.fault(
@@ -63,13 +74,16 @@ def no_signal_yet():
 def test_a_signal_loses_nothing(kind, iteration, name, status, tmp_path):
     teacher = small_models.digits_teacher(tmp_path / 'teacher.pth')
     cfg = small_models.shrunk('gendd_digits.py', tmp_path / 'unbroken', teacher)
-    cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.1))
+    cfg.custom_hooks += [dict(type='EMAHook', momentum=0.1), dict(type='ScoresHook')]
+    cfg.default_hooks.checkpoint.save_best = 'probe/top1'
     last = 'epoch_3.pth'
     if kind == 'iterations':
         by_iteration(cfg)
         last = 'iter_9.pth'
+    scores = ScoresHook.scores = {}
     small_models.trained(copy.deepcopy(cfg))
 
+    ScoresHook.scores = {}
     broken = copy.deepcopy(cfg)
     broken.work_dir = str(tmp_path / 'broken')
     broken.experiment_name += 'b'
@@ -94,6 +108,10 @@ def test_a_signal_loses_nothing(kind, iteration, name, status, tmp_path):
         for key, value in one[part].items():
             assert value.equal(other[part][key]), (part, key)
     assert one['param_schedulers'] == other['param_schedulers']
+    assert ScoresHook.scores == scores
+    best = [sorted(p.name for p in (tmp_path / n).glob('best_*')) for n in ('unbroken', 'broken')]
+    assert best[0] == best[1]
+    assert len(best[0]) == 1
 
 
 @pytest.mark.fault(

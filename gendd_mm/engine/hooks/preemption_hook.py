@@ -1,6 +1,9 @@
 """Save and stop when a scheduler asks for it, and go on at that very step."""
 
+import bisect
 import functools
+import logging
+import os
 import os.path as osp
 from typing import Any
 
@@ -11,7 +14,7 @@ from mmengine.fileio import put_text, remove
 from mmengine.hooks import CheckpointHook, Hook
 
 from gendd_mm.engine.batches import rest_of_epoch
-from gendd_mm.engine.stop_signals import STOP_SIGNALS, protect_loader_worker
+from gendd_mm.engine.stop_signals import STOP_SIGNALS, exit_status, protect_loader_worker
 from gendd_mm.registry import HOOKS
 
 
@@ -25,6 +28,10 @@ class PreemptionHook(Hook):
 
     ``iter_N.pth`` beside the other checkpoints holds iteration N. Resumed from it, an
     epoch goes on at its next batch; the file is removed once the run has saved another.
+
+    A checkpoint of an epoch or iteration that is followed by a validation is saved before
+    it. A run that is resumed from one validates first: that validation may have been cut
+    off, and whether it gave the best score is not in the checkpoint.
     """
 
     # After all others, CheckpointHook among them.
@@ -33,6 +40,7 @@ class PreemptionHook(Hook):
     def __init__(self) -> None:
         self.first = 0
         self.interim: str | None = None
+        self.validated = False
         self._group: Any = None
         self._vote: Any = None
 
@@ -45,9 +53,10 @@ class PreemptionHook(Hook):
         meta = checkpoint.get('meta') or {}
         self.first = meta.get('batches_done', 0)
         self.interim = meta.get('interim')
+        self.validated = meta.get('validated', False)
 
     def before_train(self, runner) -> None:
-        """Start the group of the votes."""
+        """Start the group of the votes, and validate where the resumed run did not."""
         if is_distributed():
             self._group = torch_dist.new_group(backend='gloo')
         for loop in (runner.train_loop, runner.val_loop):
@@ -58,6 +67,8 @@ class PreemptionHook(Hook):
                 )
         if runner.iter == 0:  # weights were loaded, no run is resumed
             self.first, self.interim = 0, None
+        elif not self.validated and self.first == 0 and _validation_is_due(runner):
+            runner.val_loop.run()
 
     def before_train_epoch(self, runner) -> None:
         """Begin at the batch after the last one done."""
@@ -80,19 +91,21 @@ class PreemptionHook(Hook):
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """Stop if a process was asked to, where no gradient waits for more batches."""
         self._remove_outdated(runner)
-        if not self._asked() or not runner.optim_wrapper.should_update():
+        number = self._asked()
+        if not number or not runner.optim_wrapper.should_update():
             return
         by_iteration = hasattr(runner.train_loop, 'dataloader_iterator')
-        self._stop(runner, runner.iter + 1, 0 if by_iteration else batch_idx + 1)
+        self._stop(runner, number, runner.iter + 1, 0 if by_iteration else batch_idx + 1)
 
     def after_val(self, runner) -> None:
         """Stop after a validation, unless the run is at its end anyway."""
         loop = runner.train_loop if runner.optim_wrapper is not None else None
         if loop is None or not hasattr(loop, 'iter') or runner.iter in (0, runner.max_iters):
             return
-        self._asked()  # the vote of the last step
-        if self._asked(wait=True):
-            self._stop(runner, runner.iter, 0)
+        # The vote of the last step, and one of now.
+        number = max(self._asked(), self._asked(wait=True))
+        if number:
+            self._stop(runner, number, runner.iter, 0, validated=True)
 
     def after_train(self, runner) -> None:
         """End the last vote and give the signals back."""
@@ -102,17 +115,16 @@ class PreemptionHook(Hook):
             self._vote = None
         STOP_SIGNALS.restore()
 
-    def _asked(self, wait: bool = False) -> bool:
-        """Whether any process was asked to stop, by the vote begun at the last step."""
-        mine = STOP_SIGNALS.received
+    def _asked(self, wait: bool = False) -> int:
+        """The signal that any process received, by the vote begun at the last step; or 0."""
+        mine = int(STOP_SIGNALS.received or 0)
         if self._group is None:
-            return mine is not None
-        before, result = self._vote, False
-        # The number of the signal: 0 for none.
-        number = torch.tensor(0 if mine is None else int(mine))
+            return mine
+        before, result = self._vote, 0
+        number = torch.tensor(mine)
         if before is not None:
             before[0].wait()
-            result = bool(before[1].item())
+            result = int(before[1].item())
         work = torch_dist.all_reduce(
             number, torch_dist.ReduceOp.MAX, group=self._group, async_op=True
         )
@@ -120,32 +132,60 @@ class PreemptionHook(Hook):
         if wait:
             work.wait()
             self._vote = None
-            result = result or bool(number.item())
+            result = max(result, int(number.item()))
         return result
 
-    def _stop(self, runner, iteration: int, batches_done: int) -> None:
+    def _stop(
+        self, runner, number: int, iteration: int, batches_done: int, validated: bool = False
+    ) -> None:
         saver = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
         folder = runner.work_dir if saver is None else saver.out_dir
         backend_args = None if saver is None else saver.backend_args
         path = osp.join(folder, f'iter_{iteration}.pth')
         if runner.message_hub.runtime_info.get('last_ckpt') != path:
             runner.message_hub.update_info('last_ckpt', path)
-            meta = dict(epoch=runner.epoch, iter=iteration, batches_done=batches_done, interim=path)
+            meta = dict(
+                epoch=runner.epoch,
+                iter=iteration,
+                batches_done=batches_done,
+                validated=validated,
+                interim=path,
+            )
             runner.save_checkpoint(
                 folder, osp.basename(path), meta=meta, by_epoch=False, backend_args=backend_args
             )
             if is_main_process():
                 put_text(path, osp.join(runner.work_dir, 'last_checkpoint'))
+            # That of a stop before, if no other checkpoint came between.
+            self._remove_outdated(runner)
         if self._group is not None:
-            # A launcher ends the others as soon as one of them has ended.
-            torch_dist.barrier(self._group)
-        status = STOP_SIGNALS.status
+            torch_dist.barrier(self._group)  # until all have saved
         STOP_SIGNALS.ignore()
+        if self._group is not None:
+            # A launcher signals the others as soon as one of them has ended.
+            torch_dist.barrier(self._group)
         runner.logger.info(f'Stopped by a signal; {path} is saved. Go on with --resume.')
-        raise SystemExit(status)
+        if runner.launcher in ('slurm', 'mpi') and self._group is not None:
+            # srun and mpirun kill the others then, and report that: leave at once.
+            logging.shutdown()
+            os._exit(exit_status(number))
+        raise SystemExit(exit_status(number))
 
     def _remove_outdated(self, runner) -> None:
         if self.interim and runner.message_hub.runtime_info.get('last_ckpt') != self.interim:
             if is_main_process() and osp.isfile(self.interim):
                 remove(self.interim)
             self.interim = None
+
+
+def _validation_is_due(runner) -> bool:
+    """Whether MMEngine's loop validates after the epoch or the iteration that is done."""
+    loop = runner.train_loop
+    if runner.val_loop is None or not hasattr(loop, 'dynamic_intervals'):
+        return False
+    if hasattr(loop, 'dataloader_iterator'):
+        done, last = loop.iter, loop.max_iters
+    else:
+        done, last = loop.epoch, loop.max_epochs
+    interval = loop.dynamic_intervals[bisect.bisect(loop.dynamic_milestones, done + 1) - 1]
+    return done > 0 and done >= loop.val_begin and (done % interval == 0 or done == last)
