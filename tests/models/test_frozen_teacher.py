@@ -5,11 +5,12 @@ import os
 import pytest
 import small_models
 import torch
+from mmengine import hub
 from mmengine.registry import MODELS
 from small_models import built, built_teacher, saved_teacher, teacher
 
-from gendd_mm.models.algorithms import frozen_teacher
-from gendd_mm.models.algorithms.frozen_teacher import FrozenTeacher, build_teacher
+from gendd_mm.models.algorithms.build_teacher import build_teacher, expanded
+from gendd_mm.models.algorithms.frozen_teacher import FrozenTeacher
 from gendd_mm.models.algorithms.renormalize import Renormalize
 
 
@@ -149,14 +150,55 @@ def test_a_teacher_by_an_upstream_config(upstream_ckpt, pretrained):
 def test_pretrained_takes_the_weights_that_upstream_names(upstream_ckpt, monkeypatch):
     asked = []
 
-    def get_config(path, pretrained):
+    def get_config(path, pretrained=False):
         asked.append((path, pretrained))
-        return type('Config', (), dict(model_path=upstream_ckpt))
+        config = hub.get_config(path)
+        config.model_path = upstream_ckpt
+        return config
 
-    monkeypatch.setattr(frozen_teacher, 'get_config', get_config)
+    monkeypatch.setattr('gendd_mm.models.algorithms.build_teacher.get_config', get_config)
     model = build_teacher(dict(cfg_path=UPSTREAM, pretrained=True), None)
     assert is_loaded(model, upstream_ckpt)
-    assert asked == [(UPSTREAM, True)]
+    assert asked == [(UPSTREAM, True), (UPSTREAM, False)]
+
+
+def test_settings_beside_cfg_path_override_those_of_upstream(tmp_path):
+    config = dict(
+        cfg_path=UPSTREAM,
+        backbone=dict(depth=34),
+        head=dict(num_classes=3),
+        data_preprocessor=dict(mean=[1.0, 2.0, 3.0]),
+    )
+    model = MODELS.build(expanded(config))
+    path = str(tmp_path / 'resnet34.pth')
+    torch.save(model.state_dict(), path)
+    model = build_teacher(config, path)
+    assert is_loaded(model, path)
+    assert model.backbone.depth == 34
+    assert model.head.fc.out_features == 3
+    assert model.data_preprocessor.mean.flatten().tolist() == [1, 2, 3]
+    assert model.data_preprocessor.std.flatten().tolist() != [1, 1, 1]  # upstream's
+    assert 'type' not in config
+
+
+def test_a_config_that_upstream_does_not_have_is_named():
+    with pytest.raises(ValueError, match="cfg_path='mmpretrain::resnet/resnet1.py' is no config"):
+        build_teacher(dict(cfg_path='mmpretrain::resnet/resnet1.py'), 'any.pth')
+
+
+def test_timms_own_weights_fit_its_network_inside_a_classifier(tmp_path):
+    timm = pytest.importorskip('timm')
+    network = timm.create_model('resnet10t', num_classes=3)
+    path = str(tmp_path / 'timm.pth')
+    torch.save(network.state_dict(), path)
+    config = dict(type='mmpretrain.TimmClassifier', model_name='resnet10t', num_classes=3)
+    model = build_teacher(config, path)
+    images = torch.randn(2, 3, 32, 32)
+    assert model.eval()(images).equal(network.eval()(images))
+    del (weights := network.state_dict())['fc.bias']
+    torch.save(weights, path)
+    with pytest.raises(ValueError, match='does not fit TimmClassifier: missing.*model.fc.bias'):
+        build_teacher(config, path)
 
 
 def test_an_upstream_teacher_trains_a_student(upstream_ckpt):

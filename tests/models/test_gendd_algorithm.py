@@ -491,11 +491,59 @@ def test_sizes_that_do_not_fit_are_refused(head, message):
         built(head=head)
 
 
-def test_another_number_of_classes_is_refused():
+def other_classes() -> dict:
     student = small_models.student()
     student['head']['num_classes'] = 5
-    with pytest.raises(ValueError, match='num_classes=5 .*set num_classes=3'):
-        built(architecture=student)
+    return student
+
+
+def test_labels_of_other_classes_cannot_contract():
+    with pytest.raises(ValueError, match='num_classes=5 .*set num_classes=3.*contraction=None'):
+        built(architecture=other_classes())
+
+
+def test_without_contraction_a_student_may_have_classes_of_its_own():
+    distiller = small_models.gendd()['distiller']
+    distiller['distill_losses']['loss_gendd']['contraction'] = None
+    model = built(architecture=other_classes(), distiller=distiller)
+    losses = losses_of(model, batch())
+    assert losses['distill.loss_gendd'].isfinite()
+    # Scores of the teacher's classes would be compared with labels of others.
+    sample = model.eval().test_step(batch())[0]
+    assert 'pred_score' not in sample
+    assert sample.probe_score.shape == (5,)
+
+
+def test_an_untrained_probe_says_nothing_of_the_classes():
+    student = other_classes()
+    student['head']['trainable'] = False
+    model = built(supervised=False, architecture=student)
+    sample = model.eval().test_step(batch())[0]
+    assert sample.pred_score.shape == (3,)
+    assert 'probe_score' not in sample
+
+
+@pytest.mark.parametrize(
+    ('feature', 'message'),
+    [
+        (lambda x: x, r'maps \(B, S, H, W\) instead.*GlobalAveragePooling'),
+        (lambda x: x.flatten(2).transpose(1, 2), 'tokens .*out_type="cls_token"'),
+        (lambda x: x.mean((1, 2, 3)), r'gives \(2,\) for two images instead'),
+        (lambda x: x.mean((1, 2, 3))[:, None], 'size 1 is constant once it is normalised'),
+    ],
+)
+def test_a_feature_that_no_head_can_learn_from_is_refused(feature, message, monkeypatch):
+    monkeypatch.setattr(
+        'mmpretrain.models.GlobalAveragePooling.forward',
+        lambda self, inputs: (feature(inputs[-1]),),
+    )
+    # Whatever the student's own head says of it.
+    monkeypatch.setattr('gendd_mm.models.LinearProbeHead.forward', lambda self, feats: None)
+    teacher = small_models.built_teacher()
+    teacher.neck = nn.Sequential(nn.Identity())
+    teacher.neck.forward = lambda feats: (feats[-1].mean((2, 3)),)
+    with pytest.raises(ValueError, match=message):
+        built(teacher=teacher)
 
 
 def test_a_norm_of_another_size_is_refused():

@@ -1,12 +1,8 @@
-"""The teacher: built, strictly loaded, frozen, and kept apart."""
+"""The teacher: frozen, in eval mode, and kept apart."""
 
 import torch
-from mmengine.hub import get_config
 from mmengine.model import BaseModel
-from mmrazor.registry import MODELS as MMRAZOR_MODELS
-from torch import Tensor, nn
-
-from gendd_mm.checkpoint import load_all, read_state_dict
+from torch import Tensor
 
 from .classifier_search import scores_of
 from .renormalize import Renormalize
@@ -94,59 +90,3 @@ class FrozenTeacher:
     def __deepcopy__(self, memo: dict) -> 'FrozenTeacher':
         # Never written, so a copy of the owner (EMA) shares it.
         return self
-
-
-def build_teacher(teacher: BaseModel | dict, checkpoint: str | None) -> BaseModel:
-    """Build a teacher and load its weights strictly.
-
-    Args:
-        teacher: A model with its weights, or a config. A config may be an upstream one,
-            ``dict(cfg_path='mmpretrain::...', pretrained=True)``.
-        checkpoint: Its weights. None only for a built model, or for a config that names
-            them itself: by ``pretrained`` (True with ``cfg_path``, or a path) or by a
-            ``Pretrained`` ``init_cfg``.
-
-    Raises:
-        ValueError: If a config has no weights, or they do not fit.
-    """
-    if not isinstance(teacher, dict):
-        if checkpoint is not None:
-            load_strictly(teacher, checkpoint)
-        return teacher
-    teacher = dict(teacher)
-    pretrained = teacher.pop('pretrained', None)
-    if checkpoint is None and isinstance(pretrained, str):
-        checkpoint = pretrained  # mmpretrain's classifiers take a path
-    elif checkpoint is None and pretrained:
-        if 'cfg_path' not in teacher:
-            raise ValueError(
-                'pretrained=True works with cfg_path only; give '
-                'teacher_ckpt, the path of the weights.'
-            )
-        checkpoint = get_config(teacher['cfg_path'], pretrained=True).model_path
-    model = MMRAZOR_MODELS.build(teacher)
-    init_cfg = model.init_cfg if isinstance(model.init_cfg, dict) else {}
-    if checkpoint is None and init_cfg.get('type') == 'Pretrained':
-        checkpoint = init_cfg['checkpoint']
-    if checkpoint is None:
-        raise ValueError(
-            'the teacher has no weights: a randomly initialised teacher '
-            'teaches nothing; set teacher_ckpt to its checkpoint.'
-        )
-    load_strictly(model, checkpoint)
-    return model
-
-
-def load_strictly(model: nn.Module, checkpoint: str) -> None:
-    """Load all weights, or say what does not fit.
-
-    Raises:
-        ValueError: If keys are missing or unexpected, or shapes differ.
-    """
-    misfit = load_all(model, dict(read_state_dict(checkpoint)))
-    if misfit:
-        raise ValueError(
-            f'teacher checkpoint {checkpoint!r} does not fit {type(model).__name__}: {misfit}. A '
-            'teacher with some random weights teaches nothing; give the checkpoint of exactly this '
-            'architecture.'
-        )

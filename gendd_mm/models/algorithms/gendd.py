@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from gendd_mm.models.heads import LinearProbeHead
 from gendd_mm.registry import MODELS
 
-from .classifier_search import dry_run, find_classifier, scores_of
-from .frozen_teacher import FrozenTeacher, build_teacher
+from .build_teacher import build_teacher, expanded
+from .classifier_search import find_classifier
+from .frozen_teacher import FrozenTeacher
+from .pair_checks import check_pair, num_classes_of
 from .renormalize import Renormalize
 from .teacher_records import with_teacher_records
 
@@ -84,6 +86,8 @@ class GenDD(FpnTeacherDistill):
                 'teacher_trainable=True: the teacher of GenDD is frozen, as its features are the '
                 'target; leave the option out.'
             )
+        if isinstance(kwargs.get('architecture'), dict):
+            kwargs['architecture'] = expanded(kwargs['architecture'])
         model = build_teacher(teacher, teacher_ckpt)
         classifier = find_classifier(model, teacher_classifier)
         # FrozenTeacher keeps the whole teacher in eval mode.
@@ -107,9 +111,7 @@ class GenDD(FpnTeacherDistill):
         self.memory_format = torch.channels_last if channels_last else torch.preserve_format
         self.student.to(memory_format=self.memory_format)
         self.teacher.model.to(memory_format=self.memory_format)
-        self._check_target()
-        self._check_sizes()
-        self._check_batch_augments()
+        check_pair(self)
         if compile is not False:
             self._compile({} if compile is True else compile)
 
@@ -161,21 +163,23 @@ class GenDD(FpnTeacherDistill):
             num_draws: Draws per image, at least 1.
 
         Returns:
-            The samples with ``pred_score`` and ``pred_label`` of the generative path
-            and, unless the probe is untrained, ``probe_score`` and ``probe_label``.
+            The samples with ``pred_score`` and ``pred_label`` of the generative path,
+            unless the student has other classes than the teacher, and, unless the probe
+            is untrained, ``probe_score`` and ``probe_label``.
         """
         inputs = inputs.to(memory_format=self.memory_format)
         with self.distiller.student_recorders:
             probe_logits = self.student(inputs, mode='tensor')
-        features = self.distiller.generate(num_draws, self._sampling_noise(inputs.device))
-        scores = self.teacher.classify(features).softmax(-1)
-        probe_scores = probe_logits.softmax(-1)
         if data_samples is None:
             data_samples = [DataSample() for _ in range(len(inputs))]
-        for sample, score, probe_score in zip(data_samples, scores, probe_scores, strict=True):
-            sample.set_pred_score(score)
-            sample.set_pred_label(score.argmax())
-            if self.has_probe:
+        if self.has_teachers_classes:
+            features = self.distiller.generate(num_draws, self._sampling_noise(inputs.device))
+            scores = self.teacher.classify(features).softmax(-1)
+            for sample, score in zip(data_samples, scores, strict=True):
+                sample.set_pred_score(score)
+                sample.set_pred_label(score.argmax())
+        if self.has_probe:
+            for sample, probe_score in zip(data_samples, probe_logits.softmax(-1), strict=True):
                 sample.set_field(probe_score, 'probe_score')
                 sample.set_field(probe_score.argmax(), 'probe_label')
         return data_samples
@@ -185,6 +189,12 @@ class GenDD(FpnTeacherDistill):
         """Whether the student's own head is trained."""
         head = self.student.head
         return not isinstance(head, LinearProbeHead) or head.trainable
+
+    @property
+    def has_teachers_classes(self) -> bool:
+        """Whether labels are of the teacher's classes; a trained probe may have others."""
+        theirs = self.teacher.classifier.out_features
+        return not self.has_probe or num_classes_of(self.student) in (None, theirs)
 
     def _sampling_noise(self, device: torch.device) -> torch.Generator:
         if self._generator is None or self._generator.device != device:
@@ -210,81 +220,6 @@ class GenDD(FpnTeacherDistill):
             *denoiser.blocks,
         ):
             module.compile(**options)
-
-    def _check_target(self) -> None:
-        """Refuse a target, stated by the config, that the classifier never sees."""
-        name, distiller = self.distiller.gendd_name, self.distiller
-
-        def both(model: nn.Module, images: Tensor) -> tuple[Tensor, object]:
-            with distiller.teacher_recorders:
-                scores = scores_of(model, images)
-            return scores, distiller.loss_forward_mappings[name]['target']
-
-        scores, entry = dry_run(self.teacher.model, both)
-        try:
-            agrees = torch.allclose(self.teacher.classify(distiller.get_record(**entry)), scores)
-        except Exception:  # a target of any type and shape
-            agrees = False
-        if not agrees:
-            raise ValueError(
-                f'loss_forward_mappings[{name!r}].target={dict(entry)} is not what enters '
-                f'{self.teacher.classifier_name!r}, the layer that gives the scores of the '
-                'teacher, so predictions would be wrong; leave this mapping and its recorder '
-                'out, and GenDD adds the right ones.'
-            )
-
-    def _check_sizes(self) -> None:
-        """Compare the sizes that the config states with the built models."""
-        head = self.distiller.gendd_loss.head
-        classifier = self.teacher.classifier
-        student_head = self.student.head
-        for name, stated, source, actual in (
-            (
-                'target_dim',
-                head.target_dim,
-                "the teacher's classifier input",
-                classifier.in_features,
-            ),
-            (
-                'condition_dim',
-                head.condition_dim,
-                "the student's feature (in_channels of its head)",
-                getattr(student_head, 'in_channels', head.condition_dim),
-            ),
-            (
-                'num_classes',
-                getattr(student_head, 'num_classes', classifier.out_features),
-                "the teacher's number of classes",
-                classifier.out_features,
-            ),
-        ):
-            if stated != actual:
-                raise ValueError(
-                    f'{name}={stated} does not fit {source}, {actual}; set {name}={actual}.'
-                )
-        for name, connector in self.distiller.connectors.items():
-            if (
-                isinstance(connector, nn.LayerNorm)
-                and name == 'condition'
-                and connector.normalized_shape != (head.condition_dim,)
-            ):
-                raise ValueError(
-                    f'connectors.condition.normalized_shape={connector.normalized_shape} does not '
-                    f'fit condition_dim={head.condition_dim}; make them equal.'
-                )
-
-    def _check_batch_augments(self) -> None:
-        """Refuse a preprocessor that would silently drop the student's mixup."""
-        own = getattr(self.student, 'data_preprocessor', None)
-        if (
-            getattr(own, 'batch_augments', None) is not None
-            and getattr(self.data_preprocessor, 'batch_augments', None) is None
-        ):
-            raise ValueError(
-                'the student has batch augmentations (train_cfg), but the data_preprocessor of the '
-                'algorithm, which is the one that runs, has none; put data_preprocessor into the '
-                'student (architecture) instead of the top level of the config.'
-            )
 
 
 def _explain_missing_labels(data_samples: list[DataSample] | None) -> None:

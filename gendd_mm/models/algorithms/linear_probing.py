@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from gendd_mm.registry import MODELS
 
+from .build_teacher import build_teacher
 from .classifier_search import find_classifier
-from .frozen_teacher import FrozenTeacher, build_teacher
+from .frozen_teacher import FrozenTeacher
 from .renormalize import Renormalize
 
 

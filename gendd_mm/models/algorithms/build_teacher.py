@@ -1,0 +1,123 @@
+"""Build a teacher from any config, with all of its weights."""
+
+from mmengine.config import Config
+from mmengine.hub import get_config
+from mmengine.model import BaseModel
+from mmrazor.registry import MODELS as MMRAZOR_MODELS
+from torch import Tensor, nn
+
+from gendd_mm.checkpoint import load_all, read_state_dict
+
+__all__ = ['build_teacher', 'expanded', 'load_strictly']
+
+
+def build_teacher(teacher: BaseModel | dict, checkpoint: str | None) -> BaseModel:
+    """Build a teacher and load its weights strictly.
+
+    Args:
+        teacher: A model with its weights, or a config. A config may be an upstream one,
+            ``dict(cfg_path='mmpretrain::...', pretrained=True)``, with settings beside it
+            that override its own.
+        checkpoint: Its weights. None only for a built model, or for a config that names
+            them itself: by ``pretrained`` (True with ``cfg_path``, or a path) or by a
+            ``Pretrained`` ``init_cfg``.
+
+    Raises:
+        ValueError: If a config has no weights, or they do not fit.
+    """
+    if not isinstance(teacher, dict):
+        if checkpoint is not None:
+            load_strictly(teacher, checkpoint)
+        return teacher
+    teacher = dict(teacher)
+    pretrained = teacher.pop('pretrained', None)
+    if checkpoint is None and isinstance(pretrained, str):
+        checkpoint = pretrained  # mmpretrain's classifiers take a path
+    elif checkpoint is None and pretrained:
+        if 'cfg_path' not in teacher:
+            raise ValueError(
+                'pretrained=True works with cfg_path only; give '
+                'teacher_ckpt, the path of the weights.'
+            )
+        checkpoint = get_config(teacher['cfg_path'], pretrained=True).model_path
+    model = MMRAZOR_MODELS.build(expanded(teacher))
+    init_cfg = model.init_cfg if isinstance(model.init_cfg, dict) else {}
+    if checkpoint is None and init_cfg.get('type') == 'Pretrained':
+        checkpoint = init_cfg['checkpoint']
+    if checkpoint is None:
+        raise ValueError(
+            'the teacher has no weights: a randomly initialised teacher '
+            'teaches nothing; set teacher_ckpt to its checkpoint.'
+        )
+    load_strictly(model, checkpoint)
+    return model
+
+
+def expanded(model: dict) -> dict:
+    """The config of a model in full, where it names an upstream one and what differs.
+
+    MMRazor builds ``dict(cfg_path='mmpretrain::...', ...)`` too, but leaves out whatever
+    the upstream config has already.
+
+    Args:
+        model: Config of a model, with or without ``cfg_path``.
+
+    Raises:
+        ValueError: If the upstream config does not exist.
+    """
+    if model.get('cfg_path') is None or model.get('type') is not None:
+        return model
+    path = model['cfg_path']
+    try:
+        upstream = get_config(path)
+    except (AssertionError, FileNotFoundError, ImportError) as error:
+        raise ValueError(
+            f'cfg_path={path!r} is no config of upstream ({error}); write package::file as in '
+            "'mmpretrain::resnet/resnet34_8xb32_in1k.py'."
+        ) from error
+    whole = dict(upstream.model, _scope_=path.partition('::')[0])
+    if 'data_preprocessor' in upstream:
+        whole['data_preprocessor'] = upstream.data_preprocessor
+    own = {key: value for key, value in model.items() if key not in ('cfg_path', 'pretrained')}
+    merged = Config(dict(model=whole))
+    merged.merge_from_dict(dict(model=own))
+    return merged.model.to_dict()
+
+
+def load_strictly(model: nn.Module, checkpoint: str) -> None:
+    """Load all weights, or say what does not fit.
+
+    Weights of the network inside a wrapper, such as timm's in ``TimmClassifier``, get the
+    name that the wrapper has for it.
+
+    Raises:
+        ValueError: If keys are missing or unexpected, or shapes differ.
+    """
+    weights = with_prefix(dict(read_state_dict(checkpoint)), model)
+    misfit = load_all(model, weights)
+    if misfit:
+        raise ValueError(
+            f'teacher checkpoint {checkpoint!r} does not fit {type(model).__name__}: {misfit}. A '
+            'teacher with some random weights teaches nothing; give the checkpoint of exactly this '
+            'architecture.'
+        )
+
+
+def with_prefix(weights: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Weights under the names of a model that wraps the network they belong to.
+
+    Args:
+        weights: Weights of the model, or of a module that holds all that it has.
+        model: The model.
+
+    Returns:
+        The weights as they are, unless one prefix makes all of their names the model's.
+    """
+    own = set(model.state_dict())
+    if own == set(weights):
+        return weights
+    for name, _ in model.named_modules():
+        renamed = {f'{name}.{key}': value for key, value in weights.items()}
+        if name and set(renamed) == own:
+            return renamed
+    return weights

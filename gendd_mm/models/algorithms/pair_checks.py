@@ -1,0 +1,144 @@
+"""What is wrong with a pair of teacher and student, found by running each once."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from .classifier_search import dry_run, scores_of
+
+if TYPE_CHECKING:
+    from .gendd import GenDD
+
+__all__ = ['check_pair']
+
+_POOL = "add neck=dict(type='GlobalAveragePooling') to the student"
+
+
+def check_pair(model: 'GenDD') -> None:
+    """Check a built pair before it is trained.
+
+    Raises:
+        ValueError: If the recorded target is not what the teacher's classifier sees, the
+            student gives no feature that a head can learn from, sizes or classes do not
+            fit, or the student's batch augmentations would be lost.
+    """
+    _check_target(model)
+    _check_target_size(model)
+    _check_condition(model)
+    _check_classes(model)
+    _check_batch_augments(model)
+
+
+def _check_target(model: 'GenDD') -> None:
+    """Refuse a target, stated by the config, that the classifier never sees."""
+    teacher, name = model.teacher, model.distiller.gendd_name
+    entry = model.distiller.loss_forward_mappings[name]['target']
+    scores = _recorded(model.distiller.teacher_recorders, teacher.model, scores_of)
+    try:
+        agrees = torch.allclose(teacher.classify(model.distiller.get_record(**entry)), scores)
+    except Exception:  # a target of any type and shape
+        agrees = False
+    if not agrees:
+        raise ValueError(
+            f'loss_forward_mappings[{name!r}].target={dict(entry)} is not what enters '
+            f'{teacher.classifier_name!r}, the layer that gives the scores of the teacher, so '
+            'predictions would be wrong; leave this mapping and its recorder out, and GenDD adds '
+            'the right ones.'
+        )
+
+
+def _recorded(recorders: Any, network: nn.Module, run: Callable) -> Any:
+    """The result of a dry run that recorders see."""
+
+    def recording(network: nn.Module, images: Tensor) -> Any:
+        with recorders:
+            return run(network, images)
+
+    return dry_run(network, recording)
+
+
+def _check_target_size(model: 'GenDD') -> None:
+    stated = model.distiller.gendd_loss.head.target_dim
+    actual = model.teacher.classifier.in_features
+    if stated != actual:
+        raise ValueError(
+            f"target_dim={stated} does not fit the teacher's classifier input, {actual}; set "
+            f'target_dim={actual}.'
+        )
+
+
+def _check_condition(model: 'GenDD') -> None:
+    """Check the student's feature, before and after its connector."""
+    distiller = model.distiller
+    head = distiller.gendd_loss.head
+    entry = distiller.loss_forward_mappings[distiller.gendd_name]['condition']
+    _recorded(
+        distiller.student_recorders, model.student, lambda m, images: m(images, mode='tensor')
+    )
+    feature = distiller.get_record(**{**entry, 'connector': None})
+    shape = tuple(getattr(feature, 'shape', ()))
+    where = f'the student gives {shape or type(feature).__name__} for two images'
+    if len(shape) == 4:
+        raise ValueError(f'{where}, maps (B, S, H, W) instead of features (B, S); {_POOL}.')
+    if len(shape) == 3:
+        raise ValueError(
+            f'{where}, tokens (B, N, S) instead of features (B, S); set out_type="cls_token" or '
+            '"avg_featmap" of the backbone.'
+        )
+    if len(shape) != 2:
+        raise ValueError(
+            f'{where} instead of features (B, S); map its pooled feature as condition, with '
+            'data_idx=-1 for the last stage.'
+        )
+    size = shape[1]
+    if size == 1:
+        raise ValueError(
+            f'{where}: a feature of size 1 is constant once it is normalised, and the student '
+            'would get no gradient; map another feature as condition.'
+        )
+    if head.condition_dim != size and entry.get('connector') in (None, 'condition'):
+        raise ValueError(
+            f"condition_dim={head.condition_dim} does not fit the student's feature, {size}; set "
+            f'condition_dim={size}.'
+        )
+    norm = getattr(distiller.connectors, 'condition', None)
+    if isinstance(norm, nn.LayerNorm) and norm.normalized_shape != (head.condition_dim,):
+        raise ValueError(
+            f'connectors.condition.normalized_shape={norm.normalized_shape} does not fit '
+            f'condition_dim={head.condition_dim}; make them equal.'
+        )
+
+
+def _check_classes(model: 'GenDD') -> None:
+    """Contraction and the generative path need the teacher's classes; others do not."""
+    own, theirs = num_classes_of(model.student), model.teacher.classifier.out_features
+    if own in (None, theirs):
+        return
+    contraction = model.distiller.gendd_loss.contraction
+    if contraction is not None and contraction.strength > 0:
+        raise ValueError(
+            f"num_classes={own} does not fit the teacher's number of classes, {theirs}; set "
+            f'num_classes={theirs}. Labels of other classes cannot pull towards the centres of '
+            "the teacher's; to keep them, set contraction=None."
+        )
+
+
+def num_classes_of(student: nn.Module) -> int | None:
+    """The number of classes of a student's own head, if it states one."""
+    return getattr(getattr(student, 'head', None), 'num_classes', None)
+
+
+def _check_batch_augments(model: 'GenDD') -> None:
+    """Refuse a preprocessor that would silently drop the student's mixup."""
+    own = getattr(model.student, 'data_preprocessor', None)
+    if (
+        getattr(own, 'batch_augments', None) is not None
+        and getattr(model.data_preprocessor, 'batch_augments', None) is None
+    ):
+        raise ValueError(
+            'the student has batch augmentations (train_cfg), but the data_preprocessor of the '
+            'algorithm, which is the one that runs, has none; put data_preprocessor into the '
+            'student (architecture) instead of the top level of the config.'
+        )
