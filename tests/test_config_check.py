@@ -53,7 +53,7 @@ WRONG = [
     ('model.distiler', {}, 'did you mean distiller'),
     ('model.channels_last', 'False', 'write False without quotes'),
     ('model.val_num_draws', 1.5, 'must be a whole number'),
-    ('model.distiller.student_recorders.feat.type', 'mmrazor.ModuleOutput', 'did you mean'),
+    ('model.distiller.student_recorders.labels.type', 'mmrazor.ModuleInput', 'did you mean'),
     (
         f'{LOSS}.head.denoiser.modulation',
         'shard',

@@ -232,9 +232,18 @@ def _build_to_check(node: Mapping, path: str, registry: Registry) -> None:
     """Let the constructors check their ranges; on no device, so that it costs nothing."""
     try:
         with torch.device('meta'):
-            registry.build(dict(node))
+            registry.build(_with_open_sizes(node))
     except (ValueError, TypeError, KeyError) as error:
         raise ConfigError(f'{_place_of(error, node, path)}{error}') from error
+
+
+def _with_open_sizes(node: Mapping) -> dict:
+    """A loss whose head leaves its sizes to be measured gets some that fit."""
+    head = node.get('head')
+    if not isinstance(head, Mapping):
+        return dict(node)
+    token_dim = (head.get('tokenizer') or {}).get('token_dim', 64)
+    return dict(node, head=dict(dict(condition_dim=64, target_dim=token_dim), **head))
 
 
 def _place_of(error: Exception, node: Mapping, path: str) -> str:

@@ -10,6 +10,7 @@ from mmpretrain.structures import DataSample
 from small_models import batch, built, built_teacher, losses_of
 from torch import nn
 
+from gendd_mm.models.algorithms.measured_sizes import with_measured_sizes
 from gendd_mm.models.algorithms.teacher_records import with_teacher_records
 
 
@@ -457,15 +458,15 @@ def test_gendd_combines_with_other_losses_of_mmrazor():
 
 
 def test_gendd_loss_works_in_mmrazors_own_distiller():
-    distiller = with_teacher_records(
-        small_models.gendd()['distiller'], small_models.built_teacher(), 'head.fc'
-    )
+    teacher = built_teacher()
+    distiller = with_teacher_records(small_models.gendd()['distiller'], teacher, 'head.fc')
+    _, distiller = with_measured_sizes(small_models.student(), distiller, teacher.head.fc)
     distiller['type'] = 'mmrazor.ConfigurableDistiller'
     model = small_models.MODELS.build(
         dict(
             type='mmrazor.SingleTeacherDistill',
             architecture=small_models.student(),
-            teacher=built_teacher(),
+            teacher=teacher,
             distiller=distiller,
         )
     )
