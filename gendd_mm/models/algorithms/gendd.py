@@ -224,7 +224,7 @@ class GenDD(FpnTeacherDistill):
         denoiser = self.distiller.gendd_loss.head.denoiser
         for module in (
             self.student.backbone,
-            self.teacher.model.backbone,
+            getattr(self.teacher.model, 'backbone', self.teacher.model),
             denoiser.modulation,
             *denoiser.blocks,
         ):
