@@ -23,6 +23,8 @@ custom_hooks = [
     dict(type='gendd_mm.LabelCheckHook'),
     # The same teacher, data and settings on every rank, and when it is resumed.
     dict(type='gendd_mm.RunConditionsHook'),
+    # All processes validate what a checkpoint holds.
+    dict(type='gendd_mm.BroadcastBuffersHook'),
     # No NaN is trained on or saved.
     dict(type='gendd_mm.FiniteHook'),
     # SIGTERM, SIGUSR1 and Ctrl-C save a checkpoint first.

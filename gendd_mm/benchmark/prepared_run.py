@@ -21,8 +21,10 @@ from .records import key_of
 
 # These say where a run is stored and how long it waits, not what it computes.
 PLACES = ('work_dir', 'teacher_ckpt', 'load_from', 'resume', 'timeout')
-# Hooks that stop a run or let it be, and change nothing that it computes.
-GUARDS = ('gendd_mm.FiniteHook', 'gendd_mm.PreemptionHook', 'gendd_mm.RunConditionsHook')
+# Hooks that change nothing that a run learns: they stop it, or compare, or validate.
+GUARDS = tuple(
+    f'gendd_mm.{name}Hook' for name in ('BroadcastBuffers', 'Finite', 'Preemption', 'RunConditions')
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 from .atomic_backend import AtomicBackend
 from .hooks import (
+    BroadcastBuffersHook,
     CheckpointFitHook,
     FiniteHook,
     LabelCheckHook,
@@ -12,6 +13,7 @@ from .schedulers import CosineAnnealingBeta2
 
 __all__ = [
     'AtomicBackend',
+    'BroadcastBuffersHook',
     'CheckpointFitHook',
     'CosineAnnealingBeta2',
     'FiniteHook',

@@ -1,3 +1,4 @@
+from .broadcast_buffers_hook import BroadcastBuffersHook
 from .checkpoint_fit_hook import CheckpointFitHook
 from .finite_hook import FiniteHook
 from .label_check_hook import LabelCheckHook
@@ -7,6 +8,7 @@ from .step_seed_hook import StepSeedHook
 from .warm_start_hook import WarmStartHook
 
 __all__ = [
+    'BroadcastBuffersHook',
     'CheckpointFitHook',
     'FiniteHook',
     'LabelCheckHook',
