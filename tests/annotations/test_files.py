@@ -105,6 +105,7 @@ JSON = dict(metainfo=dict(), data_list=[dict(img_path='a.jpg', gt_label=0)])
         ('{"metainfo": {},\n"data_list": [}', 'a.json, line 2: not JSON'),
         ('{"metainfo"\n: "\udce9"}', 'a.json, line 2: not JSON in UTF-8'),
         ('[]', 'must be a dict'),
+        (100_000 * '[', 'a.json, line 1: not JSON.*recursion'),
         (json.dumps(dict(JSON, data_list=[])), 'must be a dict'),
         (json.dumps(dict(JSON, metainfo=[])), 'must be a dict'),
         (json.dumps(dict(JSON, data_list=[dict(img_path='a'), 3])), 'entry 1 of data_list is 3;'),
