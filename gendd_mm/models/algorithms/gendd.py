@@ -44,8 +44,9 @@ class GenDD(FpnTeacherDistill):
         channels_last: Whether images and convolutions of both models are laid out
             channels last, which tensor cores and most CPUs prefer. Defaults to False.
         compile: Whether torch.compile turns both backbones and the layers of the
-            denoiser into kernels, or a dict of its options. MMEngine's ``compile=True``
-            would include the optimizer, which torch 2.14 refuses. Defaults to False.
+            denoiser into kernels, or a dict of its options. A model without ``backbone``,
+            such as a ``TimmClassifier``, stays as it is. MMEngine's ``compile=True`` would
+            include the optimizer, which torch 2.14 refuses. Defaults to False.
         val_num_draws: Draws per image in validation. Defaults to 1.
         test_num_draws: Draws per image in testing. Defaults to 2; the paper takes 5,
             with its sampler.
@@ -187,7 +188,7 @@ class GenDD(FpnTeacherDistill):
     @property
     def has_probe(self) -> bool:
         """Whether the student's own head is trained."""
-        head = self.student.head
+        head = getattr(self.student, 'head', None)
         return not isinstance(head, LinearProbeHead) or head.trainable
 
     @property
@@ -213,12 +214,9 @@ class GenDD(FpnTeacherDistill):
         In place, so that state dicts and MMRazor's recorders see no change.
         """
         denoiser = self.distiller.gendd_loss.head.denoiser
-        for module in (
-            self.student.backbone,
-            self.teacher.model.backbone,
-            denoiser.modulation,
-            *denoiser.blocks,
-        ):
+        networks = (self.student, self.teacher.model)
+        backbones = [network.backbone for network in networks if hasattr(network, 'backbone')]
+        for module in (*backbones, denoiser.modulation, *denoiser.blocks):
             module.compile(**options)
 
 
