@@ -70,6 +70,16 @@ def test_a_list_without_labels_needs_only_paths(tmp_path):
         check_annotation_file(str(tmp_path / 'a.txt'), with_label=False)
 
 
+def test_a_dataset_with_arguments_of_its_own_is_left_alone():
+    class Mine(CustomDataset):
+        def __init__(self, folder: str) -> None:
+            super().__init__(data_root=folder, ann_file='a.txt')
+
+    cfg = config()
+    cfg.train_dataloader.dataset = dict(type=Mine, folder='nowhere')
+    check_annotations(cfg, ('train',))
+
+
 def test_the_list_of_imagenet_is_found_inside_wrappers(tmp_path):
     (tmp_path / 'meta').mkdir()
     (tmp_path / 'meta' / 'train.txt').write_bytes(b'a.jpg dog\n')
