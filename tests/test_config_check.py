@@ -18,6 +18,7 @@ from gendd_mm.engine.command_line import is_user_error, user_errors
 
 HEAD = 'model.distiller.distill_losses.loss_gendd.head'
 LOSS = 'model.distiller.distill_losses.loss_gendd'
+MAPPING = 'model.distiller.loss_forward_mappings.loss_gendd'
 INFINITE, NAN = float('inf'), float('nan')
 
 WRONG = [
@@ -54,6 +55,12 @@ WRONG = [
     ('model.channels_last', 'False', 'write False without quotes'),
     ('model.val_num_draws', 1.5, 'must be a whole number'),
     ('model.distiller.student_recorders.feat.type', 'mmrazor.ModuleOutput', 'did you mean'),
+    (f'{MAPPING}.condition.recorder', 'feet', "not among student_recorders; did you mean 'feat'"),
+    (f'{MAPPING}.condition.connector', 'condition_', "did you mean 'condition'"),
+    (f'{MAPPING}.condition.data_id', -1, "did you mean 'data_idx'"),
+    (f'{MAPPING}.condition', {'recorder': 'feat'}, 'condition.from_student is missing'),
+    (f'{MAPPING}.condition', 'feat', 'must be a dict'),
+    ('model.distiller.loss_forward_mappings.loss', {}, 'not among distill_losses'),
     (
         f'{LOSS}.head.denoiser.modulation',
         'shard',
