@@ -476,6 +476,13 @@ def test_gendd_combines_with_other_losses_of_mmrazor():
     assert 'pred_score' in model.eval().test_step(batch())[0]
 
 
+def test_a_loss_given_as_a_class_gets_its_records():
+    distiller = small_models.gendd()['distiller']
+    distiller['distill_losses']['loss_gendd']['type'] = MODELS.get('gendd_mm.GenDDLoss')
+    model = built(distiller=distiller)
+    assert losses_of(model, batch())['distill.loss_gendd'].isfinite()
+
+
 def test_gendd_loss_works_in_mmrazors_own_distiller():
     distiller = with_teacher_records(
         small_models.gendd()['distiller'], small_models.built_teacher(), 'head.fc'
