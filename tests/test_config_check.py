@@ -67,6 +67,7 @@ WRONG = [
         "modulation='shard' is unknown",
     ),
     ('data_preprocessor.std', [0, 0, 0], 'must be positive'),
+    ('data_preprocessor.mean', [-123.7, 0, 0], 'must not be negative'),
     ('data_preprocessor.std', [1.0], 'as long as mean'),
     ('train_cfg.max_epochs', 0, 'at least 1'),
     ('train_cfg.val_interval', 0, 'at least 1'),

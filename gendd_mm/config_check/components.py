@@ -11,7 +11,7 @@ from mmengine.registry import Registry
 
 from .errors import ConfigError, nearest, refuse
 from .errors import refuse_key as _refuse_key
-from .ranges import check_range, check_stages
+from .ranges import check_normalization, check_range, check_stages
 from .signatures import MISSING, arguments_of
 from .values import check_scalar, check_type, is_number, is_quoted_number
 
@@ -117,6 +117,8 @@ def check_components(node: Any, path: str, place: Place) -> None:
             check_type(f'{path}.{key}', value, str | None)
         check_components(value, f'{path}.{key}', place)
     check_stages(node, path)
+    if name.endswith('data_preprocessor'):
+        check_normalization(node, path)
     if builds:  # after its parts, whose errors name them
         _build_to_check(node, path, registry)
 

@@ -92,8 +92,6 @@ def check_range(path: str, value: Any) -> None:
     if name in ('interval', 'max_keep_ckpts') and is_number(value) and value < 1 and value != -1:
         refuse(path, value, 'must be at least 1, or -1 for no limit', 'change it')
     if isinstance(value, Mapping):
-        if COUNTS.search(name):
-            refuse(path, value, 'must be a whole number', 'it is a dict now')
         return
     if SIZES.search(name) and isinstance(value, bool):
         refuse(path, value, 'must be a whole number', 'True and False are no numbers')
@@ -115,3 +113,26 @@ def check_stages(node: Mapping[str, Any], path: str) -> None:
         values = node.get(name)
         if is_number(stages) and isinstance(values, (list, tuple)) and len(values) != stages:
             refuse(f'{path}.{name}', values, f'must have num_stages={stages} items', 'change one')
+
+
+def check_normalization(node: Mapping[str, Any], path: str) -> None:
+    """Check ``mean`` and ``std`` of a data preprocessor, if it states them.
+
+    Raises:
+        ConfigError: If they are no numbers, of different length, or std is not positive.
+    """
+    mean: Any = node.get('mean')
+    std: Any = node.get('std')
+    if mean is None and std is None:
+        return
+    for name, values in (('mean', mean), ('std', std)):
+        if not isinstance(values, (list, tuple)) or not all(map(is_number, values)):
+            refuse(f'{path}.{name}', values, 'must be a list of numbers', 'one for each channel')
+    if len(mean) not in (1, 3) or len(mean) != len(std):
+        refuse(
+            f'{path}.std', std, f'must be as long as mean={mean!r}, 1 or 3', 'one for each channel'
+        )
+    if min(mean) < 0:
+        refuse(f'{path}.mean', mean, 'must not be negative', 'pixels are not')
+    if min(std) <= 0:
+        refuse(f'{path}.std', std, 'must be positive', 'images are divided by it')

@@ -23,7 +23,6 @@ from .components import (
     resolve,
 )
 from .errors import ConfigError, nearest, refuse, refuse_key
-from .normalization import check_normalization
 from .ranges import check_range
 from .recording import check_recording
 from .signatures import arguments_of
@@ -103,7 +102,6 @@ def check_config(cfg: Config) -> None:
                 place = Place(registries, scope, given=GIVEN.get(name, ()))
                 _check_section(name, config[name], place, lr)
     _check_surroundings(config)
-    check_normalization(config)
     check_recording(config.get('model'))
 
 
