@@ -46,6 +46,7 @@ RANGES = {
     'clip_value': POSITIVE,
     'accumulative_counts': FROM_ONE,
     'eta_min': NOT_NEGATIVE,
+    'start_factor': Range(0, 1, has_low=False),
     'begin': NOT_NEGATIVE,
     'batch_size': FROM_ONE,
     'num_workers': NOT_NEGATIVE,
@@ -79,6 +80,9 @@ RANGES = {
 SIZES = re.compile(r'((?<!keep)_channels|_dims?|_size|_shape|^width|^depth)$')
 COUNTS = re.compile(rf'{SIZES.pattern}|^num_(?!policies)|^(seed|topk|padding)$')
 
+# Not a list, and no item of one.
+SINGLE = re.compile(r'(^|\.)(num_stages|(lr|decay)_mult|head\.(in_channels|num_classes))(\.\d+)?$')
+
 
 def check_range(path: str, value: Any) -> None:
     """Refuse a number, or one in a list, that is outside the range of its name.
@@ -87,6 +91,8 @@ def check_range(path: str, value: Any) -> None:
         ConfigError: With the path, the value and the range.
     """
     name = path.rpartition('.')[2]
+    if SINGLE.search(path) and (name.isdigit() or isinstance(value, (list, tuple))):
+        refuse(path, value, 'must not be a list', 'give one number')
     allowed = RANGES.get(name) or (FROM_ONE if SIZES.search(name) else None)
     counts = COUNTS.search(name)
     if name in ('interval', 'max_keep_ckpts') and is_number(value) and value < 1 and value != -1:

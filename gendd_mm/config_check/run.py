@@ -258,7 +258,8 @@ def _check_surroundings(config: Mapping) -> None:
             check_settings(function, node, path, Place((), '', given=given))
             check_components(node, path, Place((), ''))
     if config.get('randomness'):
-        check_type('randomness.seed', config['randomness'].get('seed'), int | None)
+        require(config['randomness'], 'randomness', 'seed')
+        check_type('randomness.seed', config['randomness']['seed'], int | None)
     for path, keys in (
         ('env_cfg', ('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit')),
         ('auto_scale_lr', ('enable', 'base_batch_size')),
