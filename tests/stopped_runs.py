@@ -12,7 +12,7 @@ from gendd_mm.engine.options import RunOptions
 
 
 @HOOKS.register_module(force=True)
-class StopHook(Hook):
+class SignalsHook(Hook):
     """Send signals to this process, from some step on: (stage, step, event, gap) or None.
 
     The gap is that to a second signal, in seconds; 0 sends one alone.
@@ -21,13 +21,13 @@ class StopHook(Hook):
     stop: tuple | None = None
 
     def _reached(self, runner, event: str) -> None:
-        if StopHook.stop is None:
+        if SignalsHook.stop is None:
             return
-        stage, step, where, gap = StopHook.stop
+        stage, step, where, gap = SignalsHook.stop
         here = 1 if runner.work_dir.endswith('stage1') else 2
         if (here, where) != (stage, event) or runner.iter < step:
             return
-        StopHook.stop = None
+        SignalsHook.stop = None
         os.kill(os.getpid(), signal.SIGTERM)
         if gap:
             time.sleep(gap)
@@ -50,7 +50,7 @@ def train(config: str, work_dir: str, rank: int, processes: int, port: int, stop
             MASTER_ADDR='127.0.0.1',
             MASTER_PORT=str(port),
         )
-    StopHook.stop = stop
+    SignalsHook.stop = stop
     launcher = 'pytorch' if processes > 1 else 'none'
     options = RunOptions(work_dir=work_dir, resume='auto', launcher=launcher)
     small_models.train_in_stages(config, options)

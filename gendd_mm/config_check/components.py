@@ -114,9 +114,8 @@ def check_components(node: Any, path: str, place: Place) -> None:
             continue
         check_range(f'{path}.{key}', value)
         if key == 'backend':
-            check_type(f'{path}.{key}', value, str | None)
+            check_type(f'{path}.{key}', value, str if name == 'backend_args' else str | None)
         check_components(value, f'{path}.{key}', place)
-    check_stages(node, path)
     if name.endswith('data_preprocessor'):
         check_normalization(node, path)
     if builds:  # after its parts, whose errors name them
@@ -184,6 +183,8 @@ def check_settings(built: Callable, node: Mapping, path: str, place: Place) -> N
         ConfigError: If it takes none of that name, or not that type of value.
     """
     known, is_open = arguments_of(built)
+    if 'num_stages' in known:
+        check_stages({'num_stages': known['num_stages'].default, **node}, path)
     package = built.__module__.partition('.')[0]
     for key, value in node.items():
         if key in known:
@@ -234,9 +235,18 @@ def _build_to_check(node: Mapping, path: str, registry: Registry) -> None:
     """Let the constructors check their ranges; on no device, so that it costs nothing."""
     try:
         with torch.device('meta'):
-            registry.build(dict(node))
+            registry.build(_with_open_sizes(node))
     except (ValueError, TypeError, KeyError) as error:
         raise ConfigError(f'{_place_of(error, node, path)}{error}') from error
+
+
+def _with_open_sizes(node: Mapping) -> dict:
+    """A loss whose head leaves its sizes to be measured gets some that fit."""
+    head = node.get('head')
+    if not isinstance(head, Mapping):
+        return dict(node)
+    token_dim = (head.get('tokenizer') or {}).get('token_dim', 64)
+    return dict(node, head=dict(dict(condition_dim=64, target_dim=token_dim), **head))
 
 
 def _place_of(error: Exception, node: Mapping, path: str) -> str:

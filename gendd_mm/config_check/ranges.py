@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import refuse
-from .values import is_number
+from .values import is_number, is_quoted_number
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ SIZES = re.compile(r'((?<!keep)_channels|_dims?|_size|_shape|^width|^depth)$')
 COUNTS = re.compile(rf'{SIZES.pattern}|^num_(?!policies)|^(seed|topk|padding)$')
 
 # Not a list, and no item of one.
-SINGLE = re.compile(r'(^|\.)(num_stages|(lr|decay)_mult|head\.(in_channels|num_classes))(\.\d+)?$')
+SINGLE = re.compile(
+    r'(^|\.)(num_stages|(stem|base)_channels|(lr|decay)_mult|head\.(in_channels|num_classes))(\.\d+)?$'
+)
 
 
 def check_range(path: str, value: Any) -> None:
@@ -101,6 +103,8 @@ def check_range(path: str, value: Any) -> None:
         return
     if SIZES.search(name) and isinstance(value, bool):
         refuse(path, value, 'must be a whole number', 'True and False are no numbers')
+    if counts and is_quoted_number(value):
+        refuse(path, value, 'must be a whole number', f'write {value} without quotes')
     for each in value if isinstance(value, (list, tuple)) else [value]:
         if allowed is not None and is_number(each) and each not in allowed:
             refuse(path, value, f'must be {allowed}', 'change it')

@@ -9,8 +9,11 @@ from .values import check_type
 ENTRY = dict(recorder=str, from_student=bool, data_idx=int | None, record_idx=int, connector=str)
 
 
-# Those of the teacher that the algorithm GenDD adds where a config leaves them out.
-ADDED = dict.fromkeys(['target', 'class_centers', 'class_bias'])
+# Those that the algorithm GenDD adds where a config leaves them out.
+ADDED = dict(
+    student_recorders=dict.fromkeys(['feat']),
+    teacher_recorders=dict.fromkeys(['target', 'class_centers', 'class_bias']),
+)
 
 
 def check_recording(model: Any) -> None:
@@ -43,7 +46,7 @@ def _check_entry(path: str, entry: Any, distiller: Mapping) -> None:
         if key not in entry:
             raise ConfigError(f'{path}.{key} is missing; set it.')
     side = 'student_recorders' if entry['from_student'] else 'teacher_recorders'
-    recorders = {**(ADDED if side == 'teacher_recorders' else {}), **(distiller.get(side) or {})}
+    recorders = {**ADDED[side], **(distiller.get(side) or {})}
     if entry['recorder'] not in recorders:
         _refuse_name(f'{path}.recorder', entry['recorder'], side, recorders)
     connectors = distiller.get('connectors') or {}

@@ -1,8 +1,25 @@
-"""The model of a run, without the run."""
+"""The model of a run, without the run: its sizes, and itself."""
 
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS, DefaultScope
+
+from gendd_mm.models.algorithms import fill_in_sizes
+
+
+def measure_model(cfg: Config) -> None:
+    """Write the sizes that the model of a config leaves open into it, in place.
+
+    Raises:
+        ValueError: If one cannot be measured.
+    """
+    if cfg.get('model') is None:
+        return
+    settings = cfg.model.to_dict()
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+        complete = fill_in_sizes(settings)
+    if complete is not settings:
+        cfg.model = complete
 
 
 def build_model(cfg: Config) -> BaseModel:

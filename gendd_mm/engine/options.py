@@ -19,6 +19,7 @@ from mmengine.logging import MMLogger
 from gendd_mm.annotations import check_annotations
 from gendd_mm.checkpoint import check_checkpoint, local_file
 from gendd_mm.config_check import check_config
+from gendd_mm.engine.model import measure_model
 from gendd_mm.registry import type_name
 
 __all__ = ['RunOptions', 'merge_test', 'merge_train', 'read_config', 'read_run']
@@ -91,15 +92,17 @@ def read_config(path: str, choices: Mapping[str, str] | None = None) -> Config:
 
 
 def read_run(path: str, cfg_options: Mapping[str, Any] | None = None) -> Config:
-    """Read a config file, override settings of it by dotted name, and check it.
+    """Read a config file, override settings of it by dotted name, check and complete it.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ConfigError: If a setting cannot be meant so.
+        ValueError: If a size that the model leaves open cannot be measured.
     """
     cfg = read_config(path)
     cfg.merge_from_dict(dict(cfg_options or {}))
     check_config(cfg)
+    measure_model(cfg)
     return cfg
 
 
@@ -170,6 +173,7 @@ def _merge_common(cfg: Config, options: RunOptions) -> Config:
     if options.cfg_options is not None:
         cfg.merge_from_dict(options.cfg_options)
     check_config(cfg)
+    measure_model(cfg)
 
     if options.launcher != 'none':
         variable, starter = _LAUNCHER_VARIABLES[options.launcher]

@@ -17,6 +17,7 @@ from .heads import (
     UnlabeledClsHead,
 )
 from .logit_standardization import LogitStandardizationLoss
+from .module_classifier import ModuleClassifier
 from .smoothed_labels import SmoothedLabels
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     'LinearProbeHead',
     'LinearProbing',
     'LogitStandardizationLoss',
+    'ModuleClassifier',
     'RegressionHead',
     'ReusedClassifierHead',
     'SimKDHead',

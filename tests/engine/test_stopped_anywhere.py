@@ -25,7 +25,7 @@ train_dataloader = dict(
 val_dataloader = dict(batch_size=10, dataset=dict(indices=20))
 default_hooks = dict(
     checkpoint=dict({checkpoint}, save_best={score!r}, max_keep_ckpts=2),
-    stop=dict(type='StopHook'))
+    stop=dict(type='SignalsHook'))
 log_level = 'ERROR'
 train_cfg = dict(_delete_=True, {train_cfg})
 param_scheduler = [dict(type='CosineAnnealingLR', eta_min=1e-6, {schedule})]

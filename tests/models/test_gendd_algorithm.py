@@ -11,6 +11,7 @@ from mmpretrain.structures import DataSample
 from small_models import batch, built, built_teacher, losses_of
 from torch import nn
 
+from gendd_mm.models.algorithms.measured_sizes import with_measured_sizes
 from gendd_mm.models.algorithms.teacher_records import with_teacher_records
 
 
@@ -154,14 +155,16 @@ def test_classifiers_of_timm_train_and_predict():
     loss = dict(type='mmpretrain.CrossEntropyLoss')
     config = small_models.gendd(supervised=False)
     distiller = config['distiller']
-    distiller['student_recorders']['feat']['source'] = 'model.global_pool'
+    pooled = dict(type='mmrazor.ModuleOutputs', source='model.global_pool')
+    distiller['student_recorders'] = dict(feat=pooled)
     mappings = distiller['loss_forward_mappings']['loss_gendd']
     mappings['condition']['data_idx'] = None
     distiller['connectors']['condition']['normalized_shape'] = 512
     distiller['distill_losses']['loss_gendd']['head'].update(condition_dim=512, target_dim=512)
     config.update(architecture=dict(network, loss=loss), teacher=MODELS.build(network))
     model = MODELS.build(dict(config, compile=dict(backend='aot_eager')))
-    assert losses_of(model, batch())['distill.loss_gendd'].isfinite()
+    for _ in range(2):
+        assert losses_of(model, batch())['distill.loss_gendd'].isfinite()
     sample = model.eval().test_step(batch())[0]
     assert sample.pred_score.shape == sample.probe_score.shape == (3,)
 
@@ -484,15 +487,15 @@ def test_a_loss_given_as_a_class_gets_its_records():
 
 
 def test_gendd_loss_works_in_mmrazors_own_distiller():
-    distiller = with_teacher_records(
-        small_models.gendd()['distiller'], small_models.built_teacher(), 'head.fc'
-    )
+    teacher = built_teacher()
+    distiller = with_teacher_records(small_models.gendd()['distiller'], teacher, 'head.fc')
+    _, distiller = with_measured_sizes(small_models.student(), distiller, teacher.head.fc)
     distiller['type'] = 'mmrazor.ConfigurableDistiller'
     model = small_models.MODELS.build(
         dict(
             type='mmrazor.SingleTeacherDistill',
             architecture=small_models.student(),
-            teacher=built_teacher(),
+            teacher=teacher,
             distiller=distiller,
         )
     )

@@ -5,6 +5,7 @@ import small_models
 import torch
 from mmengine.registry import MODELS
 
+from gendd_mm.models.algorithms.measured_sizes import with_measured_sizes
 from gendd_mm.models.algorithms.teacher_records import with_teacher_records
 from gendd_mm.models.distiller import GenDDDistiller
 
@@ -12,7 +13,10 @@ from gendd_mm.models.distiller import GenDDDistiller
 def config(supervised: bool = True, **loss) -> dict:
     distiller = small_models.gendd(supervised)['distiller']
     distiller['distill_losses']['loss_gendd'].update(loss)
-    return with_teacher_records(distiller, small_models.built_teacher(), 'head.fc')
+    # What GenDD completes where it is used.
+    teacher = small_models.built_teacher()
+    _, distiller = with_measured_sizes(small_models.student(), distiller, teacher.head.fc)
+    return with_teacher_records(distiller, teacher, 'head.fc')
 
 
 def contraction(**settings) -> dict:

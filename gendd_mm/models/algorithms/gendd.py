@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from gendd_mm.models.heads import LinearProbeHead
 from gendd_mm.registry import MODELS
 
-from .build_teacher import build_teacher, expanded
+from .build_teacher import build_teacher
 from .classifier_search import find_classifier
 from .frozen_teacher import FrozenTeacher
+from .measured_sizes import with_measured_sizes
 from .pair_checks import check_pair, num_classes_of
 from .renormalize import Renormalize
 from .teacher_records import with_teacher_records
@@ -31,7 +32,12 @@ class GenDD(FpnTeacherDistill):
     The teacher is frozen, in eval mode as a whole, sees the images in its own
     normalisation, and is in no checkpoint: resuming rebuilds it.
 
+    Sizes and class counts that the configs leave open are measured: ``target_dim``,
+    ``condition_dim``, the ``normalized_shape`` of the connector ``condition``, and the
+    student's ``in_channels`` and ``num_classes``. Stated ones are compared.
+
     Args:
+        architecture: The student: a classifier or its config.
         distiller: Config of a :class:`GenDDDistiller`.
         teacher: Config of the teacher, or a built model with its weights.
         teacher_ckpt: Weights of the teacher, loaded strictly. Needed unless the config
@@ -44,16 +50,17 @@ class GenDD(FpnTeacherDistill):
         channels_last: Whether images and convolutions of both models are laid out
             channels last, which tensor cores and most CPUs prefer. Defaults to False.
         compile: Whether torch.compile turns both backbones and the layers of the
-            denoiser into kernels, or a dict of its options. A model without ``backbone``,
-            such as a ``TimmClassifier``, stays as it is. MMEngine's ``compile=True`` would
-            include the optimizer, which torch 2.14 refuses. Defaults to False.
+            denoiser into kernels, or a dict of its options. Of models without
+            ``backbone``, such as ``TimmClassifier``, a teacher is compiled as a whole, a
+            student is not. MMEngine's ``compile=True`` would include the optimizer, which
+            torch 2.14 refuses. Defaults to False.
         val_num_draws: Draws per image in validation. Defaults to 1.
         test_num_draws: Draws per image in testing. Defaults to 2; the paper takes 5,
             with its sampler.
         sample_seed: Seed of the sampling noise; every evaluation starts from it, so
             that it is repeatable and does not disturb training. Defaults to 0.
-        kwargs: ``architecture`` (the student), ``data_preprocessor``, ``init_cfg`` and
-            others of :class:`mmrazor.models.algorithms.FpnTeacherDistill`.
+        kwargs: ``data_preprocessor``, ``init_cfg`` and others of
+            :class:`mmrazor.models.algorithms.FpnTeacherDistill`.
 
     Raises:
         ValueError: If sizes, draws or preprocessors do not fit, or the teacher has no
@@ -64,6 +71,7 @@ class GenDD(FpnTeacherDistill):
 
     def __init__(
         self,
+        architecture: BaseModel | dict,
         distiller: dict,
         teacher: BaseModel | dict,
         teacher_ckpt: str | None = None,
@@ -87,12 +95,14 @@ class GenDD(FpnTeacherDistill):
                 'teacher_trainable=True: the teacher of GenDD is frozen, as its features are the '
                 'target; leave the option out.'
             )
-        if isinstance(kwargs.get('architecture'), dict):
-            kwargs['architecture'] = expanded(kwargs['architecture'])
         model = build_teacher(teacher, teacher_ckpt)
         classifier = find_classifier(model, teacher_classifier)
+        architecture, distiller = with_measured_sizes(
+            architecture, distiller, model.get_submodule(classifier)
+        )
         # FrozenTeacher keeps the whole teacher in eval mode.
         super().__init__(
+            architecture=architecture,
             distiller=with_teacher_records(distiller, model, classifier),
             teacher=model,
             teacher_norm_eval=False,
@@ -214,9 +224,9 @@ class GenDD(FpnTeacherDistill):
         In place, so that state dicts and MMRazor's recorders see no change.
         """
         denoiser = self.distiller.gendd_loss.head.denoiser
-        networks = (self.student, self.teacher.model)
-        backbones = [network.backbone for network in networks if hasattr(network, 'backbone')]
-        for module in (*backbones, denoiser.modulation, *denoiser.blocks):
+        teacher = getattr(self.teacher.model, 'backbone', self.teacher.model)
+        student = [self.student.backbone] if hasattr(self.student, 'backbone') else []
+        for module in (*student, teacher, denoiser.modulation, *denoiser.blocks):
             module.compile(**options)
 
 

@@ -7,13 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from .classifier_search import dry_run, scores_of
+from .measured_sizes import feature_size
 
 if TYPE_CHECKING:
     from .gendd import GenDD
 
 __all__ = ['check_pair']
-
-_POOL = "add neck=dict(type='GlobalAveragePooling') to the student"
 
 
 def check_pair(model: 'GenDD') -> None:
@@ -77,27 +76,7 @@ def _check_condition(model: 'GenDD') -> None:
     _recorded(
         distiller.student_recorders, model.student, lambda m, images: m(images, mode='tensor')
     )
-    feature = distiller.get_record(**{**entry, 'connector': None})
-    shape = tuple(getattr(feature, 'shape', ()))
-    where = f'the student gives {shape or type(feature).__name__} for two images'
-    if len(shape) == 4:
-        raise ValueError(f'{where}, maps (B, S, H, W) instead of features (B, S); {_POOL}.')
-    if len(shape) == 3:
-        raise ValueError(
-            f'{where}, tokens (B, N, S) instead of features (B, S); set out_type="cls_token" or '
-            '"avg_featmap" of the backbone.'
-        )
-    if len(shape) != 2:
-        raise ValueError(
-            f'{where} instead of features (B, S); map its pooled feature as condition, with '
-            'data_idx=-1 for the last stage.'
-        )
-    size = shape[1]
-    if size == 1:
-        raise ValueError(
-            f'{where}: a feature of size 1 is constant once it is normalised, and the student '
-            'would get no gradient; map another feature as condition.'
-        )
+    size = feature_size(distiller.get_record(**{**entry, 'connector': None}))
     if head.condition_dim != size and entry.get('connector') in (None, 'condition'):
         raise ValueError(
             f"condition_dim={head.condition_dim} does not fit the student's feature, {size}; set "

@@ -1,0 +1,182 @@
+"""The sizes that a config of GenDD leaves open, measured on its networks."""
+
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from mmrazor.registry import MODELS as MMRAZOR_MODELS
+from torch import Tensor, nn
+
+from .build_teacher import expanded
+from .classifier_search import dry_run, find_classifier
+
+__all__ = ['feature_size', 'fill_in_sizes', 'with_measured_sizes']
+
+
+def fill_in_sizes(model: dict) -> dict:
+    """The config of a GenDD with all of its sizes.
+
+    For what reads a config and builds no model of it, such as the export. Weights are
+    neither needed nor read.
+
+    Args:
+        model: Config of the model. One of another type, or with all sizes stated, is
+            returned as it is, and no network is built.
+
+    Raises:
+        ValueError: If a size cannot be measured; see :func:`find_classifier` and
+            :func:`feature_size`.
+
+    Example:
+        >>> fill_in_sizes(dict(type='mmpretrain.ImageClassifier'))
+        {'type': 'mmpretrain.ImageClassifier'}
+    """
+    kind = model.get('type')
+    name = getattr(kind, '__name__', str(kind)).rpartition('.')[2]
+    if name != 'GenDD' or not _is_open(model):
+        return model
+    teacher = model['teacher']
+    if isinstance(teacher, dict):
+        with torch.random.fork_rng(devices=[]):
+            teacher = MMRAZOR_MODELS.build(
+                {k: v for k, v in expanded(teacher).items() if k not in ('pretrained', 'init_cfg')}
+            )
+    classifier = teacher.get_submodule(find_classifier(teacher, model.get('teacher_classifier')))
+    architecture, distiller = with_measured_sizes(
+        model['architecture'], model['distiller'], classifier
+    )
+    return dict(model, architecture=architecture, distiller=distiller)
+
+
+def with_measured_sizes(
+    architecture: BaseModel | dict, distiller: dict, classifier: nn.Linear
+) -> tuple[BaseModel | dict, dict]:
+    """Fill in what the configs of the student and of the distiller leave open.
+
+    ``target_dim`` and the student's ``num_classes`` are those of the classifier;
+    ``condition_dim``, the ``normalized_shape`` of the connector and the student's
+    ``in_channels`` are the size of its pooled feature; that is recorded at its neck, or
+    at its backbone if it has none.
+
+    Args:
+        architecture: The student or its config.
+        distiller: Config of a :class:`GenDDDistiller`.
+        classifier: The linear layer that gives the teacher's scores.
+
+    Returns:
+        Completed copies of the two configs.
+
+    Raises:
+        ValueError: If the student gives no pooled feature.
+    """
+    if isinstance(architecture, dict):
+        architecture = expanded(architecture)
+    size: list[int] = []
+
+    def student_size() -> int:
+        if not size:
+            size.append(_student_size(architecture))
+        return size[0]
+
+    losses = dict(distiller.get('distill_losses') or {})
+    for name, loss in losses.items():
+        if isinstance(loss, dict) and isinstance(loss.get('head'), dict):
+            head = dict(loss['head'])
+            head.setdefault('target_dim', classifier.in_features)
+            if 'condition_dim' not in head:
+                head['condition_dim'] = student_size()
+            losses[name] = dict(loss, head=head)
+    connectors = dict(distiller.get('connectors') or {})
+    condition = connectors.get('condition')
+    if isinstance(condition, dict) and _lacks_shape(condition):
+        connectors['condition'] = dict(condition, normalized_shape=student_size())
+    recorders = dict(distiller.get('student_recorders') or {})
+    if 'feat' not in recorders:
+        recorders['feat'] = dict(type='mmrazor.ModuleOutputs', source=_pooled_by(architecture))
+    if isinstance(architecture, dict) and isinstance(architecture.get('head'), dict):
+        head = dict(architecture['head'])
+        head.setdefault('num_classes', classifier.out_features)
+        if 'in_channels' not in head:
+            head['in_channels'] = student_size()
+        architecture = dict(architecture, head=head)
+    completed = dict(distill_losses=losses, connectors=connectors, student_recorders=recorders)
+    return architecture, dict(distiller, **completed)
+
+
+def _is_open(model: dict) -> bool:
+    """Whether a config leaves out a size."""
+    architecture, distiller = model['architecture'], model['distiller']
+    head = architecture.get('head') if isinstance(architecture, dict) else None
+    heads = [
+        loss['head']
+        for loss in (distiller.get('distill_losses') or {}).values()
+        if isinstance(loss, dict) and isinstance(loss.get('head'), dict)
+    ]
+    condition = (distiller.get('connectors') or {}).get('condition')
+    return (
+        (isinstance(head, dict) and not {'num_classes', 'in_channels'} <= head.keys())
+        or any(not {'condition_dim', 'target_dim'} <= each.keys() for each in heads)
+        or (isinstance(condition, dict) and _lacks_shape(condition))
+    )
+
+
+def _lacks_shape(connector: dict) -> bool:
+    kind = str(connector.get('type')).rpartition('.')[2]
+    return kind in ('LN', 'LayerNorm') and 'normalized_shape' not in connector
+
+
+def _pooled_by(student: BaseModel | dict) -> str:
+    neck = student.get('neck') if isinstance(student, dict) else getattr(student, 'neck', None)
+    return 'backbone' if neck is None else 'neck'
+
+
+def _student_size(architecture: BaseModel | dict) -> int:
+    if not isinstance(architecture, dict):
+        student = architecture
+    else:
+        headless: Any = {
+            k: v for k, v in architecture.items() if k not in ('head', 'init_cfg', 'pretrained')
+        }
+        if isinstance(headless.get('backbone'), dict):
+            # Weights are not needed to measure.
+            headless['backbone'] = {
+                k: v for k, v in headless['backbone'].items() if k != 'init_cfg'
+            }
+        with torch.random.fork_rng(devices=[]):
+            student = MMRAZOR_MODELS.build(headless)
+    features = dry_run(student, lambda network, images: network.extract_feat(images))
+    return feature_size(features[-1] if isinstance(features, (list, tuple)) else features)
+
+
+def feature_size(feature: Any) -> int:
+    """The size S of a student's pooled feature.
+
+    Args:
+        feature: The feature of two images, which should have shape (2, S).
+
+    Raises:
+        ValueError: If it is maps, tokens or something else, or S is 1.
+    """
+    shape = tuple(feature.shape) if isinstance(feature, Tensor) else ()
+    where = f'the student gives {shape or type(feature).__name__} for two images'
+    if len(shape) == 4:
+        raise ValueError(
+            f'{where}, maps (B, S, H, W) instead of features (B, S); add '
+            "neck=dict(type='GlobalAveragePooling') to the student."
+        )
+    if len(shape) == 3:
+        raise ValueError(
+            f'{where}, tokens (B, N, S) instead of features (B, S); set out_type="cls_token" or '
+            '"avg_featmap" of the backbone.'
+        )
+    if len(shape) != 2:
+        raise ValueError(
+            f'{where} instead of features (B, S); map its pooled feature as condition, with '
+            'data_idx=-1 for the last stage.'
+        )
+    if shape[1] == 1:
+        raise ValueError(
+            f'{where}: a feature of size 1 is constant once it is normalised, and the student '
+            'would get no gradient; map another feature as condition.'
+        )
+    return shape[1]

@@ -1,0 +1,105 @@
+"""Sizes that a config leaves open are those of the networks."""
+
+import copy
+
+import pytest
+import small_models
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS
+
+from gendd_mm.models.algorithms import fill_in_sizes
+
+
+def gendd(**settings) -> dict:
+    """The algorithm on the tiny models, without a number of its own."""
+    model = small_models.gendd(teacher=small_models.built_teacher(), **settings)
+    loss = model['distiller']['distill_losses']['loss_gendd']
+    for name in ('condition_dim', 'target_dim'):
+        del loss['head'][name]
+    del model['distiller']['connectors']['condition']['normalized_shape']
+    for name in ('num_classes', 'in_channels'):
+        del model['architecture']['head'][name]
+    return model
+
+
+def state(model) -> dict:
+    return {key: tuple(value.shape) for key, value in model.state_dict().items()}
+
+
+def test_an_open_config_is_the_same_model():
+    stated = small_models.gendd(teacher=small_models.built_teacher())
+    model = MODELS.build(gendd())
+    assert state(model) == state(MODELS.build(stated))
+    model.init_weights()
+    losses = small_models.losses_of(model, small_models.batch())
+    assert losses['distill.loss_gendd'].isfinite()
+
+
+def test_all_numbers_are_filled_in_and_the_config_stays():
+    open_config = gendd()
+    before = copy.deepcopy(open_config)
+    numbers = torch.get_rng_state()
+    model = fill_in_sizes(open_config)
+    assert torch.get_rng_state().equal(numbers)
+    assert open_config.keys() == before.keys()
+    assert open_config['architecture'] == before['architecture']
+    assert open_config['distiller'] == before['distiller']
+    head = model['distiller']['distill_losses']['loss_gendd']['head']
+    assert (head['condition_dim'], head['target_dim']) == (4, 8)
+    assert model['distiller']['connectors']['condition']['normalized_shape'] == 4
+    assert model['architecture']['head']['num_classes'] == 3
+    assert model['architecture']['head']['in_channels'] == 4
+    assert fill_in_sizes(model) is model
+
+
+def test_the_teachers_weights_are_not_needed():
+    config = gendd()
+    config['teacher'] = dict(small_models.teacher(), pretrained='gone.pth')
+    config['teacher_ckpt'] = 'gone.pth'
+    model = fill_in_sizes(config)
+    assert model['architecture']['head']['num_classes'] == 3
+    assert model['teacher_ckpt'] == 'gone.pth'
+
+
+def test_a_student_without_a_neck_is_recorded_at_its_backbone():
+    config = gendd()
+    config['architecture']['backbone'] = dict(
+        type='mmpretrain.VisionTransformer',
+        img_size=8,
+        patch_size=4,
+        arch=dict(embed_dims=12, num_layers=1, num_heads=2, feedforward_channels=8),
+    )
+    config['architecture']['neck'] = None
+    model = MODELS.build(config)
+    model.init_weights()
+    # The head's last layers start at zero, and no gradient passes them.
+    for parameter in model.distiller.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    sum(small_models.losses_of(model, small_models.batch()).values()).backward()
+    assert model.student.head.in_channels == 12
+    gradients = [p.grad.abs().max() for p in model.student.backbone.parameters()]
+    assert sum(gradient > 0 for gradient in gradients) >= len(gradients) - 1
+
+
+def test_maps_have_no_size():
+    config = gendd()
+    config['architecture']['neck'] = None
+    with pytest.raises(ValueError, match='maps .*GlobalAveragePooling'):
+        fill_in_sizes(config)
+
+
+def test_a_run_states_what_was_measured(tmp_path):
+    from gendd_mm.engine.options import RunOptions, merge_train
+
+    teacher = small_models.digits_teacher(tmp_path / 'teacher.pth')
+    cfg = small_models.shrunk('gendd_digits.py', tmp_path, teacher)
+    whole = copy.deepcopy(cfg.model.to_dict())
+    head = small_models.head_of(cfg)
+    del head['condition_dim'], head['target_dim']
+    del cfg.model.architecture.head['num_classes'], cfg.model.architecture.head['in_channels']
+    del cfg.model.distiller.connectors.condition['normalized_shape']
+    merged = merge_train(Config(cfg.to_dict(), filename=cfg.filename), RunOptions())
+    recorders = merged.model.distiller.student_recorders
+    assert recorders.pop('feat') == dict(type='mmrazor.ModuleOutputs', source='neck')
+    assert merged.model.to_dict() == whole
