@@ -10,7 +10,7 @@ import small_models
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.registry import HOOKS
+from mmengine.registry import HOOKS, MODELS
 from published_configs import EXPERIMENTS
 
 from gendd_mm.config_check import ConfigError, check_config
@@ -156,6 +156,16 @@ def test_its_traceback_is_shown_when_asked(monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['train.py', '--traceback'])
     with pytest.raises(ConfigError), user_errors():
         check_config(changed(digits(), 'train_cfg.max_epochs', 0))
+
+
+def test_what_fails_while_it_is_built_names_the_part(monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['train.py'])
+    backbone = dict(type='mmpretrain.ResNet', depth=18, stem_channels=[8, 8])
+    with pytest.raises(SystemExit), user_errors():
+        MODELS.build(dict(type='mmpretrain.ImageClassifier', backbone=backbone))
+    assert capsys.readouterr().err.startswith(
+        'error: mmpretrain.ResNet of the config cannot be built: TypeError: '
+    )
 
 
 def test_a_bug_keeps_its_traceback():

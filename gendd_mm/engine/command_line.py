@@ -41,6 +41,11 @@ def user_errors() -> Iterator[None]:
         where = '' if rank is None else f' (rank {rank})'
         # str() of a KeyError quotes it.
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        if not _is_told(error):
+            text = (
+                f'{_being_built(error)} of the config cannot be built: {type(error).__name__}: '
+                f'{text}. Check its settings; --traceback shows where it failed.'
+            )
         print(f'error{where}: {" ".join(str(text).split())}', file=sys.stderr)
         sys.exit(1)
 
@@ -48,10 +53,27 @@ def user_errors() -> Iterator[None]:
 def is_user_error(error: Exception) -> bool:
     """Whether an error was raised to tell the user something, and is no bug.
 
-    That is: a file that cannot be read or written; a config that is no Python; and what a
+    That is: a file that cannot be read or written; a config that is no Python; what a
     ``raise`` or an ``assert`` with a message in this package or in OpenMMLab's says of a
-    value, a type or a name. An operation that fails by itself is none of these.
+    value, a type or a name; and whatever fails while a part of a config is built, which has
+    nothing but its settings to fail by. Another operation that fails by itself is a bug.
     """
+    return _is_told(error) or _being_built(error) is not None
+
+
+def _being_built(error: Exception) -> str | None:
+    """The type in whose constructor, called by a registry, an error arose; the innermost."""
+    found, traceback = None, error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if code.co_name == 'build_from_cfg' and code.co_filename.endswith('build_functions.py'):
+            kind = traceback.tb_frame.f_locals.get('obj_type', found)
+            found = getattr(kind, '__name__', kind)
+        traceback = traceback.tb_next
+    return found
+
+
+def _is_told(error: Exception) -> bool:
     if isinstance(error, (OSError, SyntaxError)):
         return True
     traceback = error.__traceback__

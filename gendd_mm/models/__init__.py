@@ -17,6 +17,7 @@ from .heads import (
     UnlabeledClsHead,
 )
 from .logit_standardization import LogitStandardizationLoss
+from .module_backbone import ModuleBackbone
 from .module_classifier import ModuleClassifier
 from .smoothed_labels import SmoothedLabels
 
@@ -36,6 +37,7 @@ __all__ = [
     'LinearProbeHead',
     'LinearProbing',
     'LogitStandardizationLoss',
+    'ModuleBackbone',
     'ModuleClassifier',
     'RegressionHead',
     'ReusedClassifierHead',

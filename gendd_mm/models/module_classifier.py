@@ -24,6 +24,9 @@ class ModuleClassifier(BaseModel):
         data_preprocessor: What images it was trained on, as of mmpretrain's classifiers:
             ``dict(mean=..., std=..., to_rgb=True)``. None takes images as the run
             prepares them. Defaults to None.
+        pretrained: Whether the network was built with its trained weights, so that a
+            teacher needs no ``teacher_ckpt``: ``dict(type='torchvision.models.resnet18',
+            weights='DEFAULT')``. Defaults to False.
         init_cfg: Initialisation config. Defaults to None.
 
     Raises:
@@ -41,6 +44,7 @@ class ModuleClassifier(BaseModel):
         self,
         network: nn.Module | dict,
         data_preprocessor: dict | nn.Module | None = None,
+        pretrained: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         if isinstance(data_preprocessor, dict):
@@ -53,6 +57,7 @@ class ModuleClassifier(BaseModel):
                 'import path of a class, or of a function that returns a network.'
             )
         self.network = built
+        self.pretrained = pretrained
 
     def forward(
         self, inputs: Tensor, data_samples: list[DataSample] | None = None, mode: str = 'tensor'

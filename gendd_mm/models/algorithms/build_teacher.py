@@ -19,8 +19,8 @@ def build_teacher(teacher: BaseModel | dict, checkpoint: str | None) -> BaseMode
             ``dict(cfg_path='mmpretrain::...', pretrained=True)``, with settings beside it
             that override its own.
         checkpoint: Its weights. None only for a built model, or for a config that names
-            them itself: by ``pretrained`` (True with ``cfg_path``, or a path) or by a
-            ``Pretrained`` ``init_cfg``.
+            them itself: by ``pretrained`` (True with ``cfg_path`` and for networks of
+            other libraries, or a path) or by a ``Pretrained`` ``init_cfg``.
 
     Raises:
         ValueError: If a config has no weights, or they do not fit.
@@ -30,6 +30,8 @@ def build_teacher(teacher: BaseModel | dict, checkpoint: str | None) -> BaseMode
             load_strictly(teacher, checkpoint)
         return teacher
     teacher = dict(teacher)
+    if checkpoint is None and teacher.get('pretrained') is True and _brings_weights(teacher):
+        return MMRAZOR_MODELS.build(teacher)
     pretrained = teacher.pop('pretrained', None)
     if checkpoint is None and isinstance(pretrained, str):
         checkpoint = pretrained  # mmpretrain's classifiers take a path
@@ -51,6 +53,11 @@ def build_teacher(teacher: BaseModel | dict, checkpoint: str | None) -> BaseMode
         )
     load_strictly(model, checkpoint)
     return model
+
+
+def _brings_weights(teacher: dict) -> bool:
+    """Whether a network is built with weights from its own library's cache or site."""
+    return str(teacher.get('type')).rpartition('.')[2] in ('TimmClassifier', 'ModuleClassifier')
 
 
 def expanded(model: dict) -> dict:

@@ -1,0 +1,3 @@
+from .writer import write_config
+
+__all__ = ['write_config']

@@ -1,0 +1,221 @@
+"""Write the whole config of a pair, commented."""
+
+import os
+import os.path as osp
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+import gendd_mm
+from gendd_mm.config_check import check_config
+from gendd_mm.models.algorithms import fill_in_sizes
+
+from .data import Data, find_data
+from .networks import MEAN, STD, student_of, teacher_of
+
+__all__ = ['write_config']
+
+
+def write_config(
+    out: str,
+    teacher: str,
+    student: str,
+    data: str,
+    teacher_ckpt: str | None = None,
+    labels: bool | None = None,
+    epochs: int = 100,
+    image_size: int = 224,
+    batch_size: int = 64,
+) -> str:
+    """Write a config that trains a student from a teacher, and check it.
+
+    Args:
+        out: The file to write, which must not exist.
+        teacher, student: Names as :func:`teacher_of` takes them.
+        data: Folder of the images, as :func:`find_data` takes it.
+        teacher_ckpt: Weights of the teacher. None takes its library's own.
+        labels: Whether labels are used. None uses them where there are some.
+        epochs: Length of the training.
+        image_size: Side of the images that both networks see, in pixels.
+        batch_size: Images of a process.
+
+    Returns:
+        What was found in the folder, in words.
+
+    Raises:
+        ValueError: If the networks or the images cannot be found or do not fit.
+        FileExistsError: If ``out`` exists.
+    """
+    if not out.endswith('.py'):
+        raise ValueError(f'{out} must end with .py: a config is a Python file.')
+    if osp.exists(out):
+        raise FileExistsError(f'{out} exists; give another name, or remove it.')
+    if not osp.basename(out)[:-3].isidentifier():
+        raise ValueError(f'{out}: name it with letters, digits and _ alone, not a digit first.')
+    if epochs < 2:
+        raise ValueError(f'--epochs {epochs} must be at least 2: the rate warms up first.')
+    found = find_data(data, labels)
+    model: dict[str, Any] = dict(
+        architecture=dict(
+            type='ImageClassifier',
+            **student_of(student),
+            head=dict(type='gendd_mm.LinearProbeHead', standardize=True),
+        ),
+        teacher=teacher_of(teacher, teacher_ckpt),
+        teacher_ckpt=teacher_ckpt,
+    )
+    if not found.labelled:
+        model['architecture']['head'] = dict(type='gendd_mm.LinearProbeHead', trainable=False)
+    text = _text(model, found, epochs, image_size, batch_size, out)
+    os.makedirs(osp.dirname(osp.abspath(out)), exist_ok=True)
+    with open(out, 'w', encoding='utf-8') as file:
+        file.write(text)
+    try:
+        target_dim = _checked(out)
+        if target_dim % 64:
+            with open(out, 'a', encoding='utf-8') as file:
+                file.write(_tokens(target_dim))
+            _checked(out)
+    except Exception:
+        os.remove(out)
+        raise
+    return found.found
+
+
+def _checked(path: str) -> int:
+    """Check a config as a run would; the size of the teacher's feature."""
+    cfg = Config.fromfile(path)
+    check_config(cfg)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        model = fill_in_sizes(cfg.model.to_dict())
+    return model['distiller']['distill_losses']['loss_gendd']['head']['target_dim']
+
+
+def _tokens(target_dim: int) -> str:
+    width = max(width for width in range(1, 65) if target_dim % width == 0)
+    if width < min(target_dim, 8):
+        raise ValueError(
+            f"the teacher's feature has {target_dim} numbers, which no width of 8 to 64 divides "
+            'into tokens; choose another teacher.'
+        )
+    return (
+        f'\n# Tokens of a feature of {target_dim}, which 64 does not divide.\n'
+        "model['distiller'] = dict(\n    distill_losses=dict(\n        loss_gendd=dict(\n"
+        f"            head=dict(tokenizer=dict(type='SplitTokenizer', token_dim={width}))\n"
+        '        )\n    )\n)\n'
+    )
+
+
+def _text(model: dict, data: Data, epochs: int, image_size: int, batch_size: int, out: str) -> str:
+    base = 'gendd_supervised' if data.labelled else 'gendd'
+    bases = osp.relpath(_bases(), osp.dirname(osp.abspath(out)))
+    warmup = max(1, epochs // 10)
+    loader = dict(batch_size=batch_size, num_workers=4, persistent_workers=True)
+    sections = [
+        f'"""Made by tools/make_config.py. {data.found[0].upper()}{data.found[1:]}.\n\n'
+        f'    python tools/train.py {out}\n    bash tools/dist_train.sh {out} 8\n"""\n',
+        f"_base_ = [\n    '{bases}/models/{base}.py',\n    '{bases}/default_runtime.py',\n]\n",
+        '# Sizes and modules of the pair are measured; what is written here wins.\n'
+        + _pretty(model=model),
+        "# The student's normalisation; the teacher sees its own.\n"
+        + _pretty(
+            data_preprocessor=dict(type='ClsDataPreprocessor', mean=MEAN, std=STD, to_rgb=True)
+        ),
+        _pretty(
+            train_pipeline=[
+                # Stops at a broken image; skip_broken=True leaves it out.
+                dict(type='gendd_mm.LoadImage'),
+                dict(type='RandomResizedCrop', scale=image_size),
+                dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+                dict(type='PackInputs'),
+            ],
+            test_pipeline=[
+                dict(type='LoadImageFromFile'),
+                dict(type='ResizeEdge', scale=round(image_size * 256 / 224), edge='short'),
+                dict(type='CenterCrop', crop_size=image_size),
+                dict(type='PackInputs'),
+            ],
+        ),
+        _loader('train', loader, data.train, True),
+    ]
+    if data.val is not None:
+        sections += [
+            _loader('val', loader, data.val, False),
+            '# gen/top1 by generated features, probe/top1 by the linear probe.\n'
+            + _pretty(val_cfg={}, val_evaluator=dict(type='gendd_mm.ProbeAccuracy'))
+            + 'test_cfg, test_dataloader = val_cfg, val_dataloader\n'
+            'test_evaluator = val_evaluator\n',
+        ]
+    sections += [
+        "# The paper's, for 512 images a step; tools/train.py --auto-scale-lr fits it to yours.\n"
+        + _pretty(
+            optim_wrapper=dict(
+                optimizer=dict(type='AdamW', lr=2e-3, betas=(0.9, 0.96), weight_decay=2e-2),
+                # The head has no weight decay.
+                paramwise_cfg=dict(custom_keys=dict(distiller=dict(decay_mult=0.0))),
+            ),
+            auto_scale_lr=dict(base_batch_size=512),
+            param_scheduler=[
+                dict(type='LinearLR', start_factor=1e-3, end=warmup, convert_to_iter_based=True),
+                dict(
+                    type='CosineAnnealingLR',
+                    begin=warmup,
+                    end=epochs,
+                    eta_min=1e-6,
+                    convert_to_iter_based=True,
+                ),
+                dict(type='gendd_mm.CosineAnnealingBeta2', end=epochs, convert_to_iter_based=True),
+            ],
+            train_cfg=dict(by_epoch=True, max_epochs=epochs, val_interval=1),
+        )
+    ]
+    return '\n'.join(sections)
+
+
+def _bases() -> str:
+    """The folder of our base configs, in a checkout or where the package is installed."""
+    package = osp.dirname(gendd_mm.__file__)
+    folders = [osp.join(package, '.mim', 'configs'), osp.join(osp.dirname(package), 'configs')]
+    found = next((folder for folder in folders if osp.isdir(folder)), None)
+    if found is None:
+        raise ValueError(f'gendd_mm has no configs, looked for in {folders}; install it again.')
+    return osp.join(osp.realpath(found), '_base_')
+
+
+def _loader(name: str, loader: dict, dataset: dict, shuffle: bool) -> str:
+    pipeline = f'{"train" if name == "train" else "test"}_pipeline'
+    settings = dict(
+        loader,
+        sampler=dict(type='DefaultSampler', shuffle=shuffle),
+        dataset=dict(dataset, pipeline='PIPELINE'),
+    )
+    return _pretty(**{f'{name}_dataloader': settings}).replace("'PIPELINE'", pipeline)
+
+
+def _pretty(**settings: Any) -> str:
+    return ''.join(
+        f'{name} = {_source(value, len(name) + 3)}\n' for name, value in settings.items()
+    )
+
+
+def _source(value: Any, column: int = 0, indent: int = 0) -> str:
+    """Python source of nested settings, as the configs of this project are written."""
+    if isinstance(value, dict):
+        parts = [(f'{key}=', each) for key, each in value.items()]
+        left, right = 'dict(', ')'
+    elif isinstance(value, (list, tuple)):
+        parts = [('', each) for each in value]
+        left, right = (
+            ('[', ']') if isinstance(value, list) else ('(', ',)' if len(value) == 1 else ')')
+        )
+    else:
+        return repr(value)
+    line = left + ', '.join(name + _source(each) for name, each in parts) + right
+    if '\n' not in line and column + len(line) < 96:
+        return line
+    inner = indent + 4
+    lines = [
+        f'{" " * inner}{name}{_source(each, inner + len(name), inner)},\n' for name, each in parts
+    ]
+    return f'{left}\n{"".join(lines)}{" " * indent}{right[-1]}'

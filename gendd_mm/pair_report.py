@@ -1,0 +1,162 @@
+"""What a pair is and costs, measured on one batch of its own images."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from gendd_mm.engine.model import build_model
+from gendd_mm.models import GenDD
+from gendd_mm.models.algorithms.classifier_search import scores_of
+
+__all__ = ['inspect_pair']
+
+_TIMES = 3
+
+
+def inspect_pair(cfg: Config, batch_size: int = 8) -> list[tuple[str, str]]:
+    """Build a pair, run one batch of its training images, and describe both.
+
+    Building it checks it: see :class:`GenDD`. The teacher's weights are loaded.
+
+    Args:
+        cfg: Config of a run, with its sizes filled in.
+        batch_size: Images of the batch.
+
+    Returns:
+        Rows of a table: what, and what was found. Times are medians of three, in
+        milliseconds, on the device that a run would take, in float32.
+
+    Raises:
+        ValueError: If the pair does not fit, the config is of no GenDD, or part of the
+            student's backbone gets no gradient.
+    """
+    model = build_model(cfg)
+    if not isinstance(model, GenDD):
+        raise ValueError(f'{cfg.filename} trains a {type(model).__name__}; give a config of GenDD.')
+    model.init_weights()
+    model = model.to('cuda' if torch.cuda.is_available() else 'cpu')
+    data = _batch(cfg, batch_size)
+    images, samples = data['inputs'], data['data_samples']
+    prepared = model.data_preprocessor(dict(inputs=images, data_samples=samples), True)
+    inputs, samples = prepared['inputs'], prepared['data_samples']
+    (target,) = model.teacher.extract_feat(inputs)
+    head = model.distiller.gendd_loss.head
+    rows = [
+        ('images', f'{tuple(inputs.shape)}, mean {inputs.mean():.3g}, std {inputs.std():.3g}'),
+        ('teacher', _size_of(model.teacher.model, inputs)),
+        (
+            'target',
+            f'input of {model.teacher.classifier_name!r}, {tuple(target.shape)}: mean '
+            f'{target.mean():.3g}, std {target.std():.3g}, norm {target.norm(dim=1).mean():.3g}',
+        ),
+        ('classes', f'{model.teacher.classifier.out_features} of the teacher'),
+        ('student', _size_of(model.student, inputs)),
+        (
+            'condition',
+            f'output of {model.distiller.student_recorders.recorders["feat"].source!r}, '
+            f'({len(inputs)}, {head.condition_dim})',
+        ),
+        ('head', f'{type(head).__name__}, {_millions(head)}'),
+        ('gradient', _gradient(model, inputs, samples)),
+        ('training step', _milliseconds(lambda: _step(model, inputs, samples), len(inputs))),
+    ]
+    model.eval()
+    with torch.no_grad():
+        rows += [
+            (
+                'teacher alone',
+                _milliseconds(lambda: model.teacher.extract_feat(inputs), len(inputs)),
+            ),
+            (
+                'prediction, probe',
+                _milliseconds(lambda: model.student(inputs, mode='tensor'), len(inputs)),
+            ),
+            (
+                'prediction, both',
+                _milliseconds(lambda: model.predict(inputs, None, 1), len(inputs)),
+            ),
+        ]
+    return rows
+
+
+def _batch(cfg: Config, batch_size: int) -> dict:
+    loader = dict(cfg.train_dataloader, batch_size=batch_size, num_workers=0)
+    loader['persistent_workers'] = False
+    for name in ('prefetch_factor', 'batch_sampler'):
+        loader.pop(name, None)
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+        return next(iter(Runner.build_dataloader(loader, seed=0)))
+
+
+def _millions(module: nn.Module) -> str:
+    return f'{sum(p.numel() for p in module.parameters()) / 1e6:.2f} M parameters'
+
+
+def _size_of(model: nn.Module, inputs: Tensor) -> str:
+    training = model.training
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        scores_of(model.eval(), inputs[:1])
+    model.train(training)
+    # Products and sums of matrix products and convolutions, two for each multiply-add.
+    multiply_adds = counter.get_total_flops() / 2e9
+    return f'{type(model).__name__}, {_millions(model)}, {multiply_adds:.3g} G multiply-adds'
+
+
+def _step(model: GenDD, inputs: Tensor, samples: list) -> None:
+    losses = model.train().loss(inputs, samples)
+    model.zero_grad()
+    sum(value for name, value in losses.items() if 'loss' in name).backward()
+
+
+def _gradient(model: GenDD, inputs: Tensor, samples: list) -> str:
+    """Whether the distillation loss reaches every part of the backbone.
+
+    The last layers of the head start at zero and let nothing pass, so they get other values
+    for this step.
+    """
+    start = {key: value.clone() for key, value in model.state_dict().items()}
+    with torch.no_grad():
+        for parameter in model.distiller.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    losses = model.train().loss(inputs, samples)
+    model.zero_grad()
+    sum(value for name, value in losses.items() if name.startswith('distill.')).backward()
+    backbone = model.student.backbone
+    while len(children := list(backbone.children())) == 1:
+        (backbone,) = children  # a wrapper
+    reached, cut_off = 0, []
+    for name, part in backbone.named_children():
+        gradients = [p.grad for p in part.parameters() if p.requires_grad]
+        if not gradients:
+            continue
+        if any(each is not None and each.abs().max() > 0 for each in gradients):
+            reached += 1
+        else:
+            cut_off.append(name)
+    model.zero_grad()
+    model.load_state_dict(start)
+    if cut_off:
+        raise ValueError(
+            f"the loss of GenDD does not reach {cut_off} of the student's backbone; freeze them "
+            '(frozen_stages), or map a feature that depends on them as condition.'
+        )
+    return f'reaches all {reached} parts of the backbone'
+
+
+def _milliseconds(run: Callable[[], Any], images: int) -> str:
+    times = []
+    for _ in range(_TIMES + 1):  # the first is a warm-up
+        start = time.perf_counter()
+        run()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    middle = sorted(times[1:])[_TIMES // 2]
+    return f'{1000 * middle:.1f} ms for {images} images'

@@ -1,0 +1,154 @@
+"""A config from nothing but names and a folder, as it is written, trains."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import small_models
+import torch
+from mmengine.config import Config
+
+from gendd_mm.engine.model import build_model
+from gendd_mm.engine.options import read_run
+from gendd_mm.make_config import write_config
+
+CLASSES = ('cat', 'dog', 'owl')
+
+
+def image(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(len(str(path)))
+    cv2.imwrite(str(path), rng.integers(0, 256, (40, 36, 3), dtype=np.uint8))
+
+
+@pytest.fixture(scope='module')
+def folders(tmp_path_factory) -> Path:
+    """Folders of images with and without classes, and weights of a ResNet-18 of three."""
+    models = pytest.importorskip('torchvision.models')
+    folder = tmp_path_factory.mktemp('images')
+    for split in ('train', 'val'):
+        for name in CLASSES:
+            for index in range(4):
+                image(folder / 'split' / split / name / f'{index}.png')
+    for name in CLASSES:
+        image(folder / 'classes' / name / 'a.png')
+    image(folder / 'plain' / 'a.png')
+    (folder / 'shards').mkdir()
+    torch.manual_seed(0)
+    torch.save(models.resnet18(num_classes=3).state_dict(), folder / 'resnet18.pth')
+    return folder
+
+
+def write(folders: Path, out: Path, data: str = 'split', **settings) -> Config:
+    settings = (
+        dict(
+            teacher='torchvision:resnet18',
+            teacher_ckpt=str(folders / 'resnet18.pth'),
+            student='timm:resnet10t',
+            data=str(folders / data),
+            image_size=32,
+        )
+        | settings
+    )
+    write_config(str(out), **settings)
+    return read_run(str(out))
+
+
+def test_the_command_writes_what_trains(folders, tmp_path):
+    out = tmp_path / 'configs' / 'pair.py'
+    command = [sys.executable, 'tools/make_config.py', str(out)]
+    command += ['--teacher', 'torchvision:resnet18', '--teacher-ckpt', folders / 'resnet18.pth']
+    command += ['--student', 'timm:resnet10t', '--data', folders / 'split']
+    command += ['--image-size', '32', '--epochs', '2', '--batch-size', '4']
+    done = subprocess.run(command, capture_output=True, text=True, cwd=small_models.ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "3 folders of classes, the first 'cat'; val for validation" in done.stdout
+    cfg = read_run(str(out), {'train_dataloader.num_workers': 0, 'val_dataloader.num_workers': 0})
+    for name in ('train_dataloader', 'val_dataloader'):
+        cfg[name].persistent_workers = False
+    head = small_models.head_of(cfg)
+    assert (head.condition_dim, head.target_dim) == (512, 512)
+    assert cfg.model.architecture.head.num_classes == 3
+    # A head of the tests' size; the rest as it was written.
+    head.denoiser = dict(type='TokenDenoiser', width=16, depth=1)
+    head.repeats = 2
+    cfg.work_dir = str(tmp_path / 'run')
+    cfg.log_level = 'ERROR'
+    cfg.visualizer = None
+    runner = small_models.trained(cfg)
+    assert runner.iter == 6
+    assert {'gen/top1', 'probe/top1'} <= runner.message_hub.log_scalars.keys() | {
+        key.removeprefix('val/') for key in runner.message_hub.log_scalars
+    }
+
+
+@pytest.mark.parametrize(
+    'student',
+    ['torchvision:mobilenet_v3_small', 'timm:vit_tiny_patch16_224', 'resnet18_8xb32_in1k'],
+)
+def test_students_of_every_library(folders, tmp_path, student):
+    size = 224 if 'vit' in student else 32
+    cfg = write(folders, tmp_path / 'pair.py', student=student, image_size=size)
+    model = build_model(cfg)
+    assert model.student.head.fc.out_features == 3
+    feature = model.student.extract_feat(torch.randn(2, 3, size, size))[-1]
+    assert feature.shape == (2, small_models.head_of(cfg).condition_dim)
+
+
+def test_teachers_of_mmpretrain(folders, tmp_path):
+    cfg = write(folders, tmp_path / 'a.py', teacher='resnet18_8xb32_in1k', teacher_ckpt=None)
+    assert cfg.model.teacher == dict(
+        cfg_path='mmpretrain::resnet/resnet18_8xb32_in1k.py', pretrained=True
+    )
+    config = tmp_path / 'own.py'
+    own = dict(mean=[1.0] * 3, std=[2.0] * 3)
+    Config(dict(model=small_models.teacher(), data_preprocessor=own)).dump(config)
+    torch.save(small_models.built_teacher().state_dict(), tmp_path / 'own.pth')
+    cfg = write(
+        folders, tmp_path / 'b.py', teacher=str(config), teacher_ckpt=str(tmp_path / 'own.pth')
+    )
+    assert cfg.model.teacher.data_preprocessor.mean == [1.0] * 3
+
+
+def test_what_is_in_a_folder_is_found(folders, tmp_path):
+    cfg = write(folders, tmp_path / 'a.py', 'classes')
+    assert cfg.train_dataloader.dataset.with_label
+    assert cfg.get('val_dataloader') is None
+    cfg = write(folders, tmp_path / 'b.py', 'classes', labels=False)
+    assert not cfg.train_dataloader.dataset.with_label
+    assert not cfg.model.architecture.head.trainable
+    cfg = write(folders, tmp_path / 'c.py', 'plain')
+    assert not cfg.train_dataloader.dataset.with_label
+    (folders / 'shards' / '0.tar').write_bytes(b'')
+    cfg = write(folders, tmp_path / 'd.py', 'shards')
+    assert cfg.train_dataloader.dataset.type == 'gendd_mm.UnlabeledShards'
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(teacher='timm:resnet18x'), "timm:resnet18x is no network .*did you mean 'resnet18"),
+        (dict(student='torchvision:resnet'), 'torchvision:resnet is no network'),
+        (dict(teacher='resnet18_8xb32'), "did you mean 'resnet18_8xb32_in1k'"),
+        (dict(teacher='gone.py'), 'gone.py is not a file; give timm:NAME'),
+        (dict(data='gone'), '--data .*gone is not a folder'),
+        (dict(data='plain', labels=True), '--labels, but .*images without labels'),
+        (dict(data='empty'), 'empty holds no images, folders of classes or tar shards'),
+        (dict(epochs=1), '--epochs 1 must be at least 2'),
+    ],
+)
+def test_a_mistake_is_named_and_nothing_is_written(folders, tmp_path, settings, message):
+    (folders / 'empty').mkdir(exist_ok=True)
+    with pytest.raises(ValueError, match=message):
+        write(folders, tmp_path / 'pair.py', **settings)
+    assert not (tmp_path / 'pair.py').exists()
+
+
+def test_a_file_is_not_written_over(folders, tmp_path):
+    (tmp_path / 'pair.py').write_text('mine')
+    with pytest.raises(FileExistsError, match=r'pair\.py exists; give another name'):
+        write(folders, tmp_path / 'pair.py')
+    assert (tmp_path / 'pair.py').read_text() == 'mine'

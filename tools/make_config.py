@@ -1,0 +1,56 @@
+"""Write the config of your own pair: teacher, student and images by name.
+
+    python tools/make_config.py --teacher torchvision:resnet50 --teacher-ckpt resnet50.pth \
+        --student timm:mobilenetv3_small_050 --data data/flowers configs/flowers.py
+    python tools/train.py configs/flowers.py
+
+No size and no module of the networks is asked for: they are measured.
+"""
+
+import argparse
+
+from gendd_mm.engine.command_line import add_traceback, user_errors
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Write the config of a pair')
+    names = "timm:NAME, torchvision:NAME, a name of mmpretrain's model zoo, or a config file"
+    parser.add_argument('out', metavar='OUT.py', help='file to write')
+    parser.add_argument('--teacher', required=True, help=names)
+    parser.add_argument(
+        '--teacher-ckpt', help="its weights; left out, its library's own are fetched"
+    )
+    parser.add_argument('--student', required=True, help=names)
+    parser.add_argument(
+        '--data',
+        required=True,
+        metavar='FOLDER',
+        help='train and val with a folder per class in each; or a folder per class; or images '
+        'without folders; or tar shards',
+    )
+    parser.add_argument(
+        '--labels',
+        action=argparse.BooleanOptionalAction,
+        help='use the labels of the images, or not (default: if there are some)',
+    )
+    parser.add_argument('--epochs', type=int, default=100, help='default 100')
+    parser.add_argument('--image-size', type=int, default=224, help='in pixels, default 224')
+    parser.add_argument('--batch-size', type=int, default=64, help='of a process, default 64')
+    add_traceback(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = vars(parse_args())
+    # Only now: --help needs no stack.
+    from gendd_mm.make_config import write_config
+
+    found = write_config(**args)
+    print(f'found {found}')
+    print(f'wrote {args["out"]}; train it by')
+    print(f'  python tools/train.py {args["out"]}')
+
+
+if __name__ == '__main__':
+    with user_errors():
+        main()
