@@ -13,6 +13,8 @@ import importlib.util
 import re
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 from unittest import mock
@@ -37,7 +39,8 @@ def apply() -> None:
     supply_pkg_resources()  # 1
     checkpoint_shims.apply()  # 2, 3, 8 and 9
     import_mmrazor()  # 4
-    import_mmrazor_packages()  # 5
+    with keep_recursion_limit():  # 10
+        import_mmrazor_packages()  # 5
 
 
 # 1 -------------------------------------------------------------------------
@@ -189,3 +192,21 @@ def silence_harmless_warnings() -> None:
     """
     for message, category in _HARMLESS:
         warnings.filterwarnings('ignore', re.escape(message), category)
+
+
+# 10 ------------------------------------------------------------------------
+@contextmanager
+def keep_recursion_limit() -> Iterator[None]:
+    """Shim 10: keep Python's limit of recursion while MMRazor loads.
+
+    Symptom: JSON that is nested too deeply ends the process by SIGSEGV, where Python
+    raises ``RecursionError``.
+    Cause: the tracers of MMRazor 1.0.0, for pruning, set the limit of the whole process
+    to 1,048,576 when they are imported.
+    Can go: when they do not. Whoever traces a very deep network sets it again.
+    """
+    limit = sys.getrecursionlimit()
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)

@@ -27,7 +27,14 @@ __all__ = [
     'PARAM_SCHEDULERS',
     'TASK_UTILS',
     'TRANSFORMS',
+    'type_name',
 ]
+
+
+def type_name(kind: object) -> str:
+    """The name of a type that a config gives as ``'Name'``, ``'scope.Name'`` or a class."""
+    return str(getattr(kind, '__name__', kind)).rpartition('.')[2]
+
 
 # Heads, losses, tokenizers, denoisers, distillers, algorithms, backbones.
 MODELS = Registry('model', parent=MMENGINE_MODELS, scope='gendd_mm', locations=['gendd_mm.models'])

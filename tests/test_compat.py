@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import io
+import json
 import pickle
 import subprocess
 import sys
@@ -94,7 +95,7 @@ def load_bytes(data: bytes):
     return _weights_only_unpickler.load(io.BytesIO(data))
 
 
-# Shims 4 and 5: MMRazor.
+# Shims 4, 5 and 10: MMRazor.
 def test_versions_read_as_what_they_are():
     assert torch.__version__ == torch.version.__version__
     assert type(torch.__version__) is TorchVersion
@@ -113,6 +114,12 @@ def test_mmrazor_loads_and_knows_the_true_torch():
         and getattr(module, 'digit_version', true) is not true
     }
     assert not told
+
+
+def test_recursion_has_an_end():
+    assert sys.getrecursionlimit() < 10_000
+    with pytest.raises(RecursionError):
+        json.loads(100_000 * '[')
 
 
 def test_applying_twice_changes_nothing():

@@ -18,6 +18,7 @@ from gendd_mm.engine.command_line import is_user_error, user_errors
 
 HEAD = 'model.distiller.distill_losses.loss_gendd.head'
 LOSS = 'model.distiller.distill_losses.loss_gendd'
+MAPPING = 'model.distiller.loss_forward_mappings.loss_gendd'
 INFINITE, NAN = float('inf'), float('nan')
 
 WRONG = [
@@ -27,6 +28,7 @@ WRONG = [
     ('optim_wrapper.optimizer.lr', True, 'True and False are no numbers'),
     ('optim_wrapper.optimizer.betas', (0.9, 1.5), r'within \[0, 1\)'),
     ('optim_wrapper.optimizer.betas', 0.9, 'must be a list'),
+    ('optim_wrapper.optimizer.betas', (0.9, [0.9]), 'must be a list of 2'),
     ('optim_wrapper.optimizer.weight_decay', NAN, 'not a finite number'),
     ('optim_wrapper.optimizer.momentun', 0.9, 'is not a setting of AdamW'),
     ('optim_wrapper.optimizer.type', 'AdamV', "did you mean 'Adam'"),
@@ -54,12 +56,19 @@ WRONG = [
     ('model.channels_last', 'False', 'write False without quotes'),
     ('model.val_num_draws', 1.5, 'must be a whole number'),
     ('model.distiller.student_recorders.labels.type', 'mmrazor.ModuleInput', 'did you mean'),
+    (f'{MAPPING}.labels.recorder', 'label', "not among student_recorders; did you mean 'labels'"),
+    (f'{MAPPING}.labels.connector', 'condition_', 'not among connectors'),
+    (f'{MAPPING}.labels.data_id', -1, "did you mean 'data_idx'"),
+    (f'{MAPPING}.labels', {'recorder': 'labels'}, 'labels.from_student is missing'),
+    (f'{MAPPING}.labels', 'labels', 'must be a dict'),
+    ('model.distiller.loss_forward_mappings.loss', {}, 'not among distill_losses'),
     (
         f'{LOSS}.head.denoiser.modulation',
         'shard',
         "modulation='shard' is unknown",
     ),
     ('data_preprocessor.std', [0, 0, 0], 'must be positive'),
+    ('data_preprocessor.mean', [-123.7, 0, 0], 'must not be negative'),
     ('data_preprocessor.std', [1.0], 'as long as mean'),
     ('train_cfg.max_epochs', 0, 'at least 1'),
     ('train_cfg.val_interval', 0, 'at least 1'),
@@ -68,16 +77,25 @@ WRONG = [
     ('train_dataloader.batch_size', 0, 'at least 1'),
     ('train_dataloader.batch_size', None, 'must be a whole number'),
     ('train_dataloader.num_workers', -1, 'at least 0'),
+    ('train_dataloader.num_workers', '0', 'write 0 without quotes'),
     ('train_dataloader.num_worker', 1, 'did you mean num_workers'),
     ('train_dataloader.dataset.splt', 'train', 'did you mean split'),
     ('train_dataloader.sampler.shuffle', 'False', 'write False without quotes'),
     ('param_scheduler.1.eta_min', 1.0, 'must not be above lr'),
+    ('param_scheduler.0.start_factor', 0, r'within \(0, 1\]'),
+    ('model.teacher.head.in_channels', [256], 'must not be a list'),
+    ('model.teacher.head.in_channels', '256', 'write 256 without quotes'),
+    ('model.architecture.backbone.strides', (1, 2), 'must have num_stages=1 items'),
+    ('default_hooks.checkpoint.backend_args.backend', None, 'must be a text'),
+    ('model.architecture.backbone.num_stages', [1, 1], 'must not be a list'),
+    ('optim_wrapper.paramwise_cfg.custom_keys.distiller.decay_mult', [0.0], 'not be a list'),
     ('param_scheduler.1.begin', 30, 'must be above begin=30'),
     ('param_scheduler.1.type', 'CosineAnealingLR', "did you mean 'CosineAnnealingLR'"),
     ('default_hooks.checkpoint.interval', 0, 'or -1'),
     ('default_hooks.checkpoint.intervall', 1, 'did you mean interval'),
     ('custom_hooks.0.sed', 1, 'did you mean seed'),
     ('randomness.seed', '0', 'write 0 without quotes'),
+    ('randomness', {'deterministic': True}, 'randomness.seed is missing'),
     ('randomness.sead', 0, 'did you mean seed'),
     ('env_cfg.dist_cfg.timeout', 0, 'must be a number of seconds above 0'),
     ('env_cfg.dist_cfg.timeout', '600', 'must be a number of seconds above 0'),

@@ -143,3 +143,11 @@ def test_launcher_and_training_mean_the_same():
     assert launcher['INTERRUPTED'] == stop_signals.INTERRUPTED
     assert launcher['LAUNCHER_VARIABLE'] == stop_signals.LAUNCHER_VARIABLE
     assert launcher['SAME_REQUEST_S'] == stop_signals.SAME_REQUEST_S
+
+
+def test_a_signal_while_torch_is_imported_just_ends_the_launcher(monkeypatch):
+    relay = runpy.run_path(str(TORCHRUN))['Relay']()
+    monkeypatch.setitem(sys.modules, 'torch.distributed.elastic.multiprocessing', None)
+    with pytest.raises(SystemExit) as ended:
+        relay._receive(signal.SIGTERM, None)
+    assert ended.value.code == stop_signals.GO_ON

@@ -43,12 +43,12 @@ trap ask_to_stop USR1 TERM
 
 "${launch[@]}" &
 srun=$!
-# A trapped signal ends wait, not srun.
-while true; do
-    status=0
-    wait "$srun" || status=$?
-    kill -0 "$srun" 2>/dev/null || break
+# A trapped signal ends wait, not srun, whose own status is asked for at the end.
+while kill -0 "$srun" 2>/dev/null; do
+    wait "$srun" || true
 done
+status=0
+wait "$srun" || status=$?
 
 # srun may have ended the last of the processes that were leaving.
 if $asked && ((status > 128)); then

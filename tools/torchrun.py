@@ -44,11 +44,12 @@ class Relay:
         return INTERRUPTED if self.first == signal.SIGINT else GO_ON
 
     def _receive(self, number: int, frame) -> None:
-        from torch.distributed.elastic.multiprocessing import SignalException
-
         self.first = self.first or number
         if self._context is None:
             sys.exit(self.status)
+        # Not before: torch may be half imported.
+        from torch.distributed.elastic.multiprocessing import SignalException
+
         now = time.monotonic()
         # A scheduler may signal all processes of a job, and this one more than once.
         self.requests += number == signal.SIGINT or now - self._last >= SAME_REQUEST_S

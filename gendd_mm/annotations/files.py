@@ -61,8 +61,11 @@ def annotation_files(cfg: Mapping) -> Iterator[tuple[str, bool, tuple[str, ...]]
     reader = getattr(kind, 'load_data_list', None)
     if reader not in (CustomDataset.load_data_list, BaseDataset.load_data_list):
         return
-    # Built without its samples: it knows its own paths best.
-    dataset = DATASETS.build({**cfg, 'lazy_init': True, 'pipeline': []})
+    try:
+        # Built without its samples: it knows its own paths best.
+        dataset = DATASETS.build({**cfg, 'lazy_init': True, 'pipeline': []})
+    except TypeError:  # a class of a user, with other arguments
+        return
     path = dataset.ann_file
     # Without one, or on other storage, the dataset itself says what it finds.
     if os.path.isfile(path) and (path.endswith('.json') or hasattr(dataset, 'with_label')):

@@ -11,7 +11,7 @@ from mmengine.registry import Registry
 
 from .errors import ConfigError, nearest, refuse
 from .errors import refuse_key as _refuse_key
-from .ranges import check_range, check_stages
+from .ranges import check_normalization, check_range, check_stages
 from .signatures import MISSING, arguments_of
 from .values import check_scalar, check_type, is_number, is_quoted_number
 
@@ -114,9 +114,10 @@ def check_components(node: Any, path: str, place: Place) -> None:
             continue
         check_range(f'{path}.{key}', value)
         if key == 'backend':
-            check_type(f'{path}.{key}', value, str | None)
+            check_type(f'{path}.{key}', value, str if name == 'backend_args' else str | None)
         check_components(value, f'{path}.{key}', place)
-    check_stages(node, path)
+    if name.endswith('data_preprocessor'):
+        check_normalization(node, path)
     if builds:  # after its parts, whose errors name them
         _build_to_check(node, path, registry)
 
@@ -182,6 +183,8 @@ def check_settings(built: Callable, node: Mapping, path: str, place: Place) -> N
         ConfigError: If it takes none of that name, or not that type of value.
     """
     known, is_open = arguments_of(built)
+    if 'num_stages' in known:
+        check_stages({'num_stages': known['num_stages'].default, **node}, path)
     package = built.__module__.partition('.')[0]
     for key, value in node.items():
         if key in known:

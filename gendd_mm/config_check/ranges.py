@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import refuse
-from .values import is_number
+from .values import is_number, is_quoted_number
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ RANGES = {
     'clip_value': POSITIVE,
     'accumulative_counts': FROM_ONE,
     'eta_min': NOT_NEGATIVE,
+    'start_factor': Range(0, 1, has_low=False),
     'begin': NOT_NEGATIVE,
     'batch_size': FROM_ONE,
     'num_workers': NOT_NEGATIVE,
@@ -79,6 +80,11 @@ RANGES = {
 SIZES = re.compile(r'((?<!keep)_channels|_dims?|_size|_shape|^width|^depth)$')
 COUNTS = re.compile(rf'{SIZES.pattern}|^num_(?!policies)|^(seed|topk|padding)$')
 
+# Not a list, and no item of one.
+SINGLE = re.compile(
+    r'(^|\.)(num_stages|(stem|base)_channels|(lr|decay)_mult|head\.(in_channels|num_classes))(\.\d+)?$'
+)
+
 
 def check_range(path: str, value: Any) -> None:
     """Refuse a number, or one in a list, that is outside the range of its name.
@@ -87,16 +93,18 @@ def check_range(path: str, value: Any) -> None:
         ConfigError: With the path, the value and the range.
     """
     name = path.rpartition('.')[2]
+    if SINGLE.search(path) and (name.isdigit() or isinstance(value, (list, tuple))):
+        refuse(path, value, 'must not be a list', 'give one number')
     allowed = RANGES.get(name) or (FROM_ONE if SIZES.search(name) else None)
     counts = COUNTS.search(name)
     if name in ('interval', 'max_keep_ckpts') and is_number(value) and value < 1 and value != -1:
         refuse(path, value, 'must be at least 1, or -1 for no limit', 'change it')
     if isinstance(value, Mapping):
-        if COUNTS.search(name):
-            refuse(path, value, 'must be a whole number', 'it is a dict now')
         return
     if SIZES.search(name) and isinstance(value, bool):
         refuse(path, value, 'must be a whole number', 'True and False are no numbers')
+    if counts and is_quoted_number(value):
+        refuse(path, value, 'must be a whole number', f'write {value} without quotes')
     for each in value if isinstance(value, (list, tuple)) else [value]:
         if allowed is not None and is_number(each) and each not in allowed:
             refuse(path, value, f'must be {allowed}', 'change it')
@@ -115,3 +123,26 @@ def check_stages(node: Mapping[str, Any], path: str) -> None:
         values = node.get(name)
         if is_number(stages) and isinstance(values, (list, tuple)) and len(values) != stages:
             refuse(f'{path}.{name}', values, f'must have num_stages={stages} items', 'change one')
+
+
+def check_normalization(node: Mapping[str, Any], path: str) -> None:
+    """Check ``mean`` and ``std`` of a data preprocessor, if it states them.
+
+    Raises:
+        ConfigError: If they are no numbers, of different length, or std is not positive.
+    """
+    mean: Any = node.get('mean')
+    std: Any = node.get('std')
+    if mean is None and std is None:
+        return
+    for name, values in (('mean', mean), ('std', std)):
+        if not isinstance(values, (list, tuple)) or not all(map(is_number, values)):
+            refuse(f'{path}.{name}', values, 'must be a list of numbers', 'one for each channel')
+    if len(mean) not in (1, 3) or len(mean) != len(std):
+        refuse(
+            f'{path}.std', std, f'must be as long as mean={mean!r}, 1 or 3', 'one for each channel'
+        )
+    if min(mean) < 0:
+        refuse(f'{path}.mean', mean, 'must not be negative', 'pixels are not')
+    if min(std) <= 0:
+        refuse(f'{path}.std', std, 'must be positive', 'images are divided by it')

@@ -23,7 +23,6 @@ from .components import (
     resolve,
 )
 from .errors import ConfigError, nearest, refuse, refuse_key
-from .normalization import check_normalization
 from .ranges import check_range
 from .recording import check_recording
 from .signatures import arguments_of
@@ -103,7 +102,6 @@ def check_config(cfg: Config) -> None:
                 place = Place(registries, scope, given=GIVEN.get(name, ()))
                 _check_section(name, config[name], place, lr)
     _check_surroundings(config)
-    check_normalization(config)
     check_recording(config.get('model'))
 
 
@@ -260,7 +258,8 @@ def _check_surroundings(config: Mapping) -> None:
             check_settings(function, node, path, Place((), '', given=given))
             check_components(node, path, Place((), ''))
     if config.get('randomness'):
-        check_type('randomness.seed', config['randomness'].get('seed'), int | None)
+        require(config['randomness'], 'randomness', 'seed')
+        check_type('randomness.seed', config['randomness']['seed'], int | None)
     for path, keys in (
         ('env_cfg', ('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit')),
         ('auto_scale_lr', ('enable', 'base_batch_size')),

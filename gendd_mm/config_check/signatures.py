@@ -1,8 +1,11 @@
 """What a class or a function of a registry takes, from its signature."""
 
+import collections.abc
 import inspect
+import types
 import typing
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -66,10 +69,14 @@ def _constructors(built: Callable) -> list[Callable]:
 
 @cache
 def _hints(function: Callable) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(function)
-    except Exception:  # a name that is not there at run time
-        return {}
+    # One by one: torch imports some names for type checkers alone.
+    names = {**vars(collections.abc), **getattr(inspect.unwrap(function), '__globals__', {})}
+    found: dict[str, Any] = {}
+    for name, hint in getattr(function, '__annotations__', {}).items():
+        with suppress(Exception):  # a name that is not there at run time
+            alone = types.SimpleNamespace(__annotations__={name: hint})
+            found |= typing.get_type_hints(alone, names)
+    return found
 
 
 def _argument(hint: Any, default: Any) -> Argument:

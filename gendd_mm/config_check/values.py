@@ -9,6 +9,8 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from torch import Tensor
+
 from .errors import refuse
 
 # Settings for which infinity has a meaning.
@@ -76,6 +78,8 @@ def fits(value: Any, hint: Any) -> bool:
         return value is None
     if not isinstance(kind, type) or kind in (Any, object):
         return True
+    if kind is Tensor:
+        return False  # a config cannot write one
     if kind is bool:
         return isinstance(value, bool)
     if kind is int:

@@ -3,7 +3,7 @@
 import copy
 import reprlib
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from mmengine.config import Config
@@ -23,7 +23,7 @@ from gendd_mm.annotations import (
     label_fault,
     remedy,
 )
-from gendd_mm.registry import DATASETS
+from gendd_mm.registry import DATASETS, type_name
 
 from .load_image import BrokenImageError
 
@@ -135,8 +135,7 @@ def check_dataset(
         report = Report([split], type(dataset).__name__, len(dataset))
     except Exception as error:  # whatever a dataset makes of a damaged file
         what = '' if isinstance(error, AnnotationError) else f'{type(error).__name__}: '
-        kind = str(getattr(cfg['type'], '__name__', cfg['type']))
-        return Report([split], kind, 0, fault=f'{what}{error}')
+        return Report([split], type_name(cfg['type']), 0, fault=f'{what}{error}')
     report.left_out = _left_out(dataset)
     samples: Dataset = _Samples(dataset, num_classes)
     if limit is not None and limit < len(dataset):
@@ -188,7 +187,7 @@ def model_reads_labels(model: dict | None) -> bool:
     mappings = (model.get('distiller') or {}).get('loss_forward_mappings')
     return (
         mappings is None
-        or (head.get('trainable', True) and _name(head.get('type')) not in UNLABELED_HEADS)
+        or (head.get('trainable', True) and type_name(head.get('type')) not in UNLABELED_HEADS)
         or any('label' in name for mapping in mappings.values() for name in mapping)
         or bool((student.get('train_cfg') or {}).get('augments'))
     )
@@ -197,10 +196,6 @@ def model_reads_labels(model: dict | None) -> bool:
 def _student_of(model: dict) -> dict:
     student = model.get('architecture', model)
     return get_config(student['cfg_path']).model if 'cfg_path' in student else student
-
-
-def _name(kind: Any) -> str:
-    return str(getattr(kind, '__name__', kind)).rpartition('.')[2]
 
 
 def _left_out(dataset) -> dict[str, str]:
@@ -233,7 +228,7 @@ def _loading_only(cfg: dict) -> dict:
 
 def _strictly(transform: dict) -> list[dict]:
     """A loading transform, after the same by Pillow; nothing for the others."""
-    name = _name(transform['type'])
+    name = type_name(transform['type'])
     if not name.startswith('Load'):
         return []
     if name not in ('LoadImage', 'LoadImageFromFile'):

@@ -1,6 +1,7 @@
 """Tell good image files from broken ones, from their bytes."""
 
 import io
+import sys
 
 import cv2
 import numpy as np
@@ -74,7 +75,10 @@ def is_cut_off(data: bytes) -> bool:
     if not data.startswith(b'\xff\xd8') or data.endswith(b'\xff\xd9'):
         return False
     # Neither mark is inside of the pixels' bytes; an end before them is a thumbnail's.
-    return data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda')
+    if data.rfind(b'\xff\xd9') > data.rfind(b'\xff\xda'):
+        return False
+    # Or there are other data behind the image, as the film of a phone's motion photo.
+    return image_fault(data, max_pixels=sys.maxsize) is not None
 
 
 def _too_large(image: Image.Image, max_pixels: int) -> str | None:

@@ -126,7 +126,8 @@ class LoadImage(LoadImageFromFile):
 
 
 def _fault(data: bytes, max_pixels: int) -> str | None:
-    """What can be seen without decoding."""
+    """What can be seen without decoding a good image."""
     if not data:
         return 'an empty file'
-    return 'cut off' if is_cut_off(data) else size_fault(data, max_pixels)
+    # The size first: a file that seems to be cut off is decoded.
+    return size_fault(data, max_pixels) or ('cut off' if is_cut_off(data) else None)

@@ -35,7 +35,7 @@ def latest_checkpoint(work_dir: str, resumable: bool = False) -> str | None:
     # On other storage, or in parts: left to MMEngine.
     if re.match(r'\w+://', named):
         return named
-    if _is_sharded(named):
+    if is_sharded(named):
         return osp.abspath(named)
     others = _numbered(osp.abspath(work_dir))
     faults = []
@@ -90,7 +90,7 @@ def _named(pointer: str, work_dir: str) -> str:
     return moved if not osp.exists(name) and osp.isfile(moved) else name
 
 
-def _is_sharded(path: str) -> bool:
+def is_sharded(path: str) -> bool:
     """Whether a folder is a checkpoint in parts, of torch or of DeepSpeed."""
     return osp.isdir(path) and any(
         name == '.metadata' or name.endswith('_states.pt') for name in os.listdir(path)

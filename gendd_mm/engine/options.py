@@ -20,6 +20,7 @@ from gendd_mm.annotations import check_annotations
 from gendd_mm.checkpoint import check_checkpoint, local_file
 from gendd_mm.config_check import check_config
 from gendd_mm.engine.model import measure_model
+from gendd_mm.registry import type_name
 
 __all__ = ['RunOptions', 'merge_test', 'merge_train', 'read_config', 'read_run']
 
@@ -221,7 +222,7 @@ def _check_file(what: str, path: str) -> None:
 
 
 def _use_amp(cfg: Config) -> None:
-    kind = _type_name(cfg.optim_wrapper.get('type', 'OptimWrapper'))
+    kind = type_name(cfg.optim_wrapper.get('type', 'OptimWrapper'))
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(
             f'--amp turns OptimWrapper into AmpOptimWrapper; optim_wrapper.type={kind} is neither. '
@@ -234,14 +235,9 @@ def _use_amp(cfg: Config) -> None:
 def _check_amp_device(cfg: Config) -> None:
     kind = (cfg.get('optim_wrapper') or {}).get('type')
     device = get_device()
-    if _type_name(kind) == 'AmpOptimWrapper' and device in ('cpu', 'mps'):
+    if type_name(kind) == 'AmpOptimWrapper' and device in ('cpu', 'mps'):
         raise ValueError(
             f'AmpOptimWrapper (--amp) cannot train on {device}: MMEngine scales mixed-precision '
             'losses on CUDA-like devices only. Leave --amp out, or override the config with '
             '--cfg-options optim_wrapper.type=OptimWrapper.'
         )
-
-
-def _type_name(kind) -> str:
-    """Name a type, given as a class or as 'scope.Name'."""
-    return getattr(kind, '__name__', str(kind)).rpartition('.')[2]

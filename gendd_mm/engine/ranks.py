@@ -3,7 +3,7 @@
 import datetime
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import torch.distributed as torch_dist
@@ -15,7 +15,7 @@ from mmengine.dist import (
     is_main_process,
 )
 
-__all__ = ['gloo_group', 'on_rank_0', 'refuse_together', 'wait_for_all']
+__all__ = ['gloo_group', 'on_rank_0', 'refuse_together', 'stated_timeout', 'wait_for_all']
 
 T = TypeVar('T')
 
@@ -69,6 +69,12 @@ def refuse_together(fault: str, rule: str) -> None:
         raise ValueError(f'{"; ".join(found[:3])}{more}. {rule}')
 
 
+def stated_timeout(cfg: Mapping) -> datetime.timedelta | None:
+    """How long a rank waits for another, by a config; None is torch's default."""
+    seconds = ((cfg.get('env_cfg') or {}).get('dist_cfg') or {}).get('timeout')
+    return None if seconds is None else datetime.timedelta(seconds=seconds)
+
+
 def gloo_group() -> Any:
     """A group of all ranks over gloo, for :func:`wait_for_all`; None for a single process.
 
@@ -83,12 +89,12 @@ def gloo_group() -> Any:
     )
 
 
-def wait_for_all(group: Any, seconds: float | None, where: str) -> None:
+def wait_for_all(group: Any, limit: datetime.timedelta | None, where: str) -> None:
     """Wait until all ranks are at a place of the program.
 
     Args:
         group: Of :func:`gloo_group`.
-        seconds: How long to wait; None is torch's 30 minutes.
+        limit: How long to wait; None is torch's 30 minutes.
         where: The place, for the error.
 
     Raises:
@@ -97,7 +103,6 @@ def wait_for_all(group: Any, seconds: float | None, where: str) -> None:
     """
     if group is None:
         return
-    limit = None if seconds is None else datetime.timedelta(seconds=seconds)
     try:
         torch_dist.monitored_barrier(group, limit, wait_all_ranks=True)
     except RuntimeError as error:

@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from gendd_mm.checkpoint import check_checkpoint, local_file
-from gendd_mm.engine.latest_checkpoint import latest_checkpoint
+from gendd_mm.engine.latest_checkpoint import is_sharded, latest_checkpoint
 from gendd_mm.engine.ranks import on_rank_0, refuse_together
 
 __all__ = ['check_on_all_ranks', 'resume_from']
@@ -28,13 +28,10 @@ def resume_from(cfg: Config, asked: str | None) -> None:
         ValueError: If the checkpoint is damaged or lacks something, if the run has lost
             its checkpoints, or if another rank does not find the same file.
     """
-    found: str | None
-    if asked not in (None, 'auto'):
-        found = on_rank_0(lambda: _checked(str(asked)))
-    elif asked == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
-        found = on_rank_0(lambda: latest_checkpoint(cfg.work_dir, resumable=True))
-    else:
+    if asked is None and not cfg.get('resume'):
         return
+    path = asked or cfg.get('load_from') or 'auto'
+    found = on_rank_0(lambda: _chosen(path, cfg.work_dir))
     # No checkpoint yet: the same command starts from the beginning.
     cfg.resume = found is not None
     if found is not None:
@@ -64,8 +61,10 @@ def check_on_all_ranks(path: str, resumable: bool) -> None:
     )
 
 
-def _checked(path: str) -> str:
-    if '://' in path:
+def _chosen(path: str, work_dir: str) -> str | None:
+    if path == 'auto':
+        return latest_checkpoint(work_dir, resumable=True)
+    if '://' in path or is_sharded(path):
         return path
     check_checkpoint(path, resumable=True)
     return osp.abspath(local_file(path))

@@ -23,6 +23,7 @@ from gendd_mm.engine.options import RunOptions, merge_train, read_config
 from gendd_mm.engine.ranks import on_rank_0
 from gendd_mm.engine.resume import check_on_all_ranks, resume_from
 from gendd_mm.engine.work_dir import claimed
+from gendd_mm.registry import type_name
 
 __all__ = ['read_stage1', 'train_stages']
 
@@ -120,7 +121,7 @@ def _complete_pair(first: Config, second: Config) -> None:
     """Fill in the pair of stage 2 where stage 1 names none."""
     student, teacher = (second.model.get(part) or {} for part in ('architecture', 'teacher'))
     head = first.model.get('head') or {}
-    if not str(head.get('type')).endswith('ReusedClassifierHead'):
+    if not type_name(head.get('type')).endswith('ReusedClassifierHead'):
         return
     for part, key, value in (
         (first.model, 'backbone', student.get('backbone')),

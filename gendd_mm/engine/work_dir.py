@@ -53,7 +53,9 @@ def _lock(work_dir: str, held: ExitStack) -> None:
     """Lock a folder until ``held`` is closed."""
     path = osp.join(osp.abspath(work_dir), '.lock')
     owner = f'{path}.owner'
-    lock = FileLock(path)
+    # A file that takes the place of a lock would outlive a run that was killed, and a run
+    # on Slurm that left at once: requeued on another machine, it would be refused.
+    lock = FileLock(path, fallback_to_soft=False)
     try:
         lock.acquire(blocking=False)
     except Timeout:

@@ -70,6 +70,16 @@ def test_a_list_without_labels_needs_only_paths(tmp_path):
         check_annotation_file(str(tmp_path / 'a.txt'), with_label=False)
 
 
+def test_a_dataset_with_arguments_of_its_own_is_left_alone():
+    class Mine(CustomDataset):
+        def __init__(self, folder: str) -> None:
+            super().__init__(data_root=folder, ann_file='a.txt')
+
+    cfg = config()
+    cfg.train_dataloader.dataset = dict(type=Mine, folder='nowhere')
+    check_annotations(cfg, ('train',))
+
+
 def test_the_list_of_imagenet_is_found_inside_wrappers(tmp_path):
     (tmp_path / 'meta').mkdir()
     (tmp_path / 'meta' / 'train.txt').write_bytes(b'a.jpg dog\n')
@@ -105,6 +115,7 @@ JSON = dict(metainfo=dict(), data_list=[dict(img_path='a.jpg', gt_label=0)])
         ('{"metainfo": {},\n"data_list": [}', 'a.json, line 2: not JSON'),
         ('{"metainfo"\n: "\udce9"}', 'a.json, line 2: not JSON in UTF-8'),
         ('[]', 'must be a dict'),
+        (100_000 * '[', 'a.json, line 1: not JSON.*recursion'),
         (json.dumps(dict(JSON, data_list=[])), 'must be a dict'),
         (json.dumps(dict(JSON, metainfo=[])), 'must be a dict'),
         (json.dumps(dict(JSON, data_list=[dict(img_path='a'), 3])), 'entry 1 of data_list is 3;'),

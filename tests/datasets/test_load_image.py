@@ -37,6 +37,7 @@ GOOD = {
     'grey': encoded('JPEG', 'L'),
     'CMYK': encoded('JPEG', 'CMYK'),
     'bytes behind the end': JPEG + b'\0\0 of a camera',
+    'a film behind the end': JPEG + b'ftyp \xff\xda mdat',
     'a thumbnail in front': WITH_THUMBNAIL + JPEG[2:],
     'palette': encoded('PNG', 'P'),
     'alpha': encoded('PNG', 'RGBA'),

@@ -13,7 +13,7 @@ from small_models import CONFIGS
 from two_ranks import on_two_ranks
 
 from gendd_mm.engine import stages
-from gendd_mm.engine.hooks import RunConditionsHook
+from gendd_mm.engine.hooks import PreemptionHook, RunConditionsHook
 from gendd_mm.engine.options import RunOptions
 from gendd_mm.engine.ranks import on_rank_0
 from gendd_mm.engine.resume import resume_from
@@ -66,6 +66,18 @@ def test_every_rank_takes_the_choice_of_rank_0(folders):
     cut_short(folders[0] / 'run' / 'epoch_2.pth')
     chosen = (True, f'{LOCAL}/epoch_1.pth')
     assert on_two_ranks(resumed, LOCAL, folders=folders) == [chosen] * 2
+
+
+def test_a_damaged_checkpoint_that_the_config_names_is_refused(folders):
+    path = folders[0] / 'run' / 'epoch_2.pth'
+    cfg = Config(dict(work_dir='run', resume=True, load_from=str(path)))
+    resume_from(cfg, None)
+    assert (cfg.resume, cfg.load_from) == (True, str(path))
+    cut_short(path)
+    with pytest.raises(ValueError, match='epoch_2.pth'):
+        resume_from(cfg, None)
+    with pytest.raises(FileNotFoundError, match='does not exist'):
+        resume_from(cfg, str(path.parent))  # a folder, not a checkpoint in parts
 
 
 def test_a_run_begins_on_every_rank_if_rank_0_has_no_checkpoint(folders):
@@ -181,3 +193,24 @@ def test_a_rank_that_does_not_come_to_the_first_step_is_named(late):
 
 def test_ranks_that_come_go_on():
     assert on_two_ranks(at_the_first_step, 'nobody') == ['trains'] * 2
+
+
+def vote() -> str:
+    """Vote twice on whether to stop; rank 1 does not."""
+    hook = PreemptionHook()
+    cfg = Config(dict(env_cfg=dict(dist_cfg=dict(timeout=1.0))))
+    hook.before_train(SimpleNamespace(cfg=cfg, iter=0, train_loop=None, val_loop=None))
+    if get_rank() == 1:
+        time.sleep(4)
+        return 'late'
+    started = time.monotonic()
+    try:
+        hook._asked(wait=True)
+    finally:
+        assert time.monotonic() - started < 3
+    return 'stops'
+
+
+def test_votes_wait_as_long_as_everything_else():
+    waiting, _ = on_two_ranks(vote)
+    assert waiting.startswith('RuntimeError')

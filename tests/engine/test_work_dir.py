@@ -1,6 +1,7 @@
 """A work dir belongs to one run, and can be written to."""
 
 import errno
+import fcntl
 import logging
 import multiprocessing
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from two_ranks import on_two_ranks
 
-from gendd_mm.engine.work_dir import FileLock, claimed
+from gendd_mm.engine.work_dir import claimed
 
 FORK = multiprocessing.get_context('fork')
 
@@ -82,19 +83,22 @@ def test_an_owner_that_wrote_no_name_is_refused_too(other_run, tmp_path):
         claim(tmp_path)
 
 
-def test_storage_without_locks_is_no_reason_not_to_train(tmp_path, monkeypatch):
+@pytest.mark.parametrize('number', [errno.ENOLCK, errno.ENOSYS])
+def test_storage_without_locks_is_no_reason_not_to_train(tmp_path, monkeypatch, number):
     said = []
     monkeypatch.setattr(
         'gendd_mm.engine.work_dir.print_log', lambda text, **kwargs: said.append((text, kwargs))
     )
 
-    def no_locks(self, blocking: bool) -> None:
-        raise OSError(errno.ENOLCK, 'No locks available')
+    def no_locks(file: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(FileLock, 'acquire', no_locks)
-    assert claim(tmp_path) == 'claimed'
-    ((text, kwargs),) = said
-    assert f'{tmp_path}/.lock cannot be locked (No locks available)' in text
+    monkeypatch.setattr(fcntl, 'flock', no_locks)
+    # Nothing is left that would keep out the next run, if this one is killed.
+    with claimed(str(tmp_path)):
+        assert claim(tmp_path) == 'claimed'
+    text, kwargs = said[0]
+    assert f'{tmp_path}/.lock cannot be locked ({os.strerror(number)})' in text
     assert kwargs['level'] == logging.WARNING
 
 

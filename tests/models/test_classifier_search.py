@@ -60,6 +60,18 @@ def test_a_size_that_a_module_states_comes_first():
     assert find_classifier(model) == '1'
 
 
+def test_a_size_that_is_none_is_passed_over():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 3))
+    model[0].img_size = -1
+    assert find_classifier(model) == '1'
+
+
+def test_the_default_device_does_not_matter():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 3))
+    with torch.device('meta'):
+        assert find_classifier(model) == '1'
+
+
 def test_a_dry_run_leaves_no_trace():
     model = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2), nn.Dropout(0.5)).train()
     model[1].eval()

@@ -6,6 +6,7 @@ import pytest
 import small_models
 import torch
 from mmengine.optim import build_optim_wrapper
+from mmengine.registry import MODELS
 from mmpretrain.structures import DataSample
 from small_models import batch, built, built_teacher, losses_of
 from torch import nn
@@ -145,6 +146,27 @@ def test_compiled_it_trains_and_predicts_the_same():
         predictions = either.eval().test_step(copy.deepcopy(data))
         results.append((losses['loss'], torch.stack([p.pred_score for p in predictions])))
     torch.testing.assert_close(results[0], results[1])
+
+
+def test_classifiers_of_timm_train_and_predict():
+    """They have neither a backbone, to compile, nor a head."""
+    pytest.importorskip('timm')
+    network = dict(type='mmpretrain.TimmClassifier', model_name='resnet10t', num_classes=3)
+    loss = dict(type='mmpretrain.CrossEntropyLoss')
+    config = small_models.gendd(supervised=False)
+    distiller = config['distiller']
+    pooled = dict(type='mmrazor.ModuleOutputs', source='model.global_pool')
+    distiller['student_recorders'] = dict(feat=pooled)
+    mappings = distiller['loss_forward_mappings']['loss_gendd']
+    mappings['condition']['data_idx'] = None
+    distiller['connectors']['condition']['normalized_shape'] = 512
+    distiller['distill_losses']['loss_gendd']['head'].update(condition_dim=512, target_dim=512)
+    config.update(architecture=dict(network, loss=loss), teacher=MODELS.build(network))
+    model = MODELS.build(dict(config, compile=dict(backend='aot_eager')))
+    for _ in range(2):
+        assert losses_of(model, batch())['distill.loss_gendd'].isfinite()
+    sample = model.eval().test_step(batch())[0]
+    assert sample.pred_score.shape == sample.probe_score.shape == (3,)
 
 
 def test_a_copy_shares_the_teacher_and_works():
@@ -455,6 +477,13 @@ def test_gendd_combines_with_other_losses_of_mmrazor():
     total = log['student.loss'] + log['distill.loss_gendd'] + log['distill.loss_l2']
     torch.testing.assert_close(log['loss'], total)
     assert 'pred_score' in model.eval().test_step(batch())[0]
+
+
+def test_a_loss_given_as_a_class_gets_its_records():
+    distiller = small_models.gendd()['distiller']
+    distiller['distill_losses']['loss_gendd']['type'] = MODELS.get('gendd_mm.GenDDLoss')
+    model = built(distiller=distiller)
+    assert losses_of(model, batch())['distill.loss_gendd'].isfinite()
 
 
 def test_gendd_loss_works_in_mmrazors_own_distiller():

@@ -14,6 +14,7 @@ from mmengine.fileio import put_text, remove
 from mmengine.hooks import CheckpointHook, Hook
 
 from gendd_mm.engine.batches import rest_of_epoch
+from gendd_mm.engine.ranks import stated_timeout
 from gendd_mm.engine.stop_signals import STOP_SIGNALS, exit_status, protect_loader_worker
 from gendd_mm.registry import HOOKS
 
@@ -58,7 +59,7 @@ class PreemptionHook(Hook):
     def before_train(self, runner) -> None:
         """Start the group of the votes, and validate where the resumed run did not."""
         if is_distributed():
-            self._group = torch_dist.new_group(backend='gloo')
+            self._group = torch_dist.new_group(None, stated_timeout(runner.cfg), backend='gloo')
         for loop in (runner.train_loop, runner.val_loop):
             loader: Any = getattr(loop, 'dataloader', None)
             if getattr(loader, 'num_workers', 0) > 0:

@@ -10,7 +10,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
 
 from gendd_mm.engine.epoch_length import follow_epoch_length
-from gendd_mm.engine.ranks import gloo_group, wait_for_all
+from gendd_mm.engine.ranks import gloo_group, stated_timeout, wait_for_all
 from gendd_mm.engine.run_conditions import SECTIONS, differing_settings, fingerprint, run_conditions
 from gendd_mm.registry import HOOKS
 
@@ -98,8 +98,7 @@ class RunConditionsHook(Hook):
             iteration=runner.iter,
             weights=fingerprint(model.state_dict()),
         )
-        timeout = ((runner.cfg.get('env_cfg') or {}).get('dist_cfg') or {}).get('timeout')
-        wait_for_all(self._group, timeout, 'the first step')
+        wait_for_all(self._group, stated_timeout(runner.cfg), 'the first step')
         check_ranks_agree(own)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:

@@ -120,9 +120,10 @@ def _images_for(model: nn.Module) -> Iterator[Tensor]:
     first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
     channels = 3 if first is None else first.in_channels
     parameter = next(model.parameters(), torch.zeros(()))
-    generator = torch.Generator().manual_seed(0)
+    # On the CPU whatever the default device is, and from there to the network.
+    generator = torch.Generator('cpu').manual_seed(0)
     for size in dict.fromkeys([*_stated_sizes(model), *((size, size) for size in _SIZES)]):
-        images = torch.randn(2, channels, *size, generator=generator)
+        images = torch.randn(2, channels, *size, generator=generator, device='cpu')
         yield images.to(parameter)
 
 
@@ -133,7 +134,7 @@ def _stated_sizes(model: nn.Module) -> Iterator[tuple[int, int]]:
             for name in ('img_size', 'image_size'):
                 value = getattr(owner, name, None)
                 pair = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
-                if len(pair) == 2 and all(type(side) is int for side in pair):
+                if len(pair) == 2 and all(type(side) is int and side > 0 for side in pair):
                     yield pair
 
 

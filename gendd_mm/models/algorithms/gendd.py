@@ -50,8 +50,10 @@ class GenDD(FpnTeacherDistill):
         channels_last: Whether images and convolutions of both models are laid out
             channels last, which tensor cores and most CPUs prefer. Defaults to False.
         compile: Whether torch.compile turns both backbones and the layers of the
-            denoiser into kernels, or a dict of its options. MMEngine's ``compile=True``
-            would include the optimizer, which torch 2.14 refuses. Defaults to False.
+            denoiser into kernels, or a dict of its options. Of models without
+            ``backbone``, such as ``TimmClassifier``, a teacher is compiled as a whole, a
+            student is not. MMEngine's ``compile=True`` would include the optimizer, which
+            torch 2.14 refuses. Defaults to False.
         val_num_draws: Draws per image in validation. Defaults to 1.
         test_num_draws: Draws per image in testing. Defaults to 2; the paper takes 5,
             with its sampler.
@@ -196,7 +198,7 @@ class GenDD(FpnTeacherDistill):
     @property
     def has_probe(self) -> bool:
         """Whether the student's own head is trained."""
-        head = self.student.head
+        head = getattr(self.student, 'head', None)
         return not isinstance(head, LinearProbeHead) or head.trainable
 
     @property
@@ -222,12 +224,9 @@ class GenDD(FpnTeacherDistill):
         In place, so that state dicts and MMRazor's recorders see no change.
         """
         denoiser = self.distiller.gendd_loss.head.denoiser
-        for module in (
-            self.student.backbone,
-            getattr(self.teacher.model, 'backbone', self.teacher.model),
-            denoiser.modulation,
-            *denoiser.blocks,
-        ):
+        teacher = getattr(self.teacher.model, 'backbone', self.teacher.model)
+        student = [self.student.backbone] if hasattr(self.student, 'backbone') else []
+        for module in (*student, teacher, denoiser.modulation, *denoiser.blocks):
             module.compile(**options)
 
 

@@ -2,6 +2,8 @@
 
 from torch import nn
 
+from gendd_mm.registry import type_name
+
 __all__ = ['with_teacher_records']
 
 
@@ -23,7 +25,7 @@ def with_teacher_records(distiller: dict, teacher: nn.Module, classifier: str) -
     recorders = dict(distiller.get('teacher_recorders') or {})
     mappings = dict(distiller.get('loss_forward_mappings') or {})
     for loss, settings in (distiller.get('distill_losses') or {}).items():
-        if not str(settings.get('type')).endswith('GenDDLoss'):
+        if not type_name(settings.get('type')).endswith('GenDDLoss'):
             continue
         mapping = dict(mappings.get(loss) or {})
         for name, recorder in (
