@@ -51,16 +51,17 @@ def _optimizer_faults(saved: dict, optimizer: Optimizer) -> list[str]:
     faults = list(_differing(own, groups, 'optimizer.param_groups'))
     if faults:
         return faults
-    # Parameters of as many dimensions have the same statistics.
-    signatures: dict[int, tuple[object, dict]] = {}
+    # Parameters of as many dimensions have the same statistics, by the same options.
+    signatures: dict[tuple, tuple[object, dict]] = {}
     for group, saved_group in zip(optimizer.param_groups, groups, strict=True):
+        options = [bool(group.get(name)) for name in ('amsgrad', 'centered', 'momentum')]
         for parameter, index in zip(group['params'], saved_group['params'], strict=True):
             if index not in saved['state']:
                 continue  # never had a gradient
             signature = {
                 name: _signature(value, parameter) for name, value in saved['state'][index].items()
             }
-            first, expected = signatures.setdefault(parameter.dim(), (index, signature))
+            first, expected = signatures.setdefault((parameter.dim(), *options), (index, signature))
             if signature != expected:
                 faults.append(
                     f'optimizer.state.{index} {signature} is not like that of {first}, {expected}'

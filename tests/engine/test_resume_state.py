@@ -46,6 +46,16 @@ def test_what_a_run_wrote_is_good(optimizer, settings):
     assert state_faults(runner, checkpoint) == []
 
 
+def test_groups_may_keep_different_statistics():
+    runner, _ = run(torch.optim.SGD, momentum=0.9)
+    optimizer = runner.optim_wrapper.optimizer
+    optimizer.param_groups[2]['momentum'] = 0.0
+    saved = copy.deepcopy(runner.optim_wrapper.state_dict())
+    saved['state'][4]['momentum_buffer'] = None  # as SGD leaves it without momentum
+    checkpoint = dict(optimizer=saved, param_schedulers=[runner.param_schedulers[0].state_dict()])
+    assert state_faults(runner, checkpoint) == []
+
+
 def test_a_switch_that_an_older_torch_did_not_have_may_be_missing():
     runner, checkpoint = run()
     for group in checkpoint['optimizer']['param_groups']:

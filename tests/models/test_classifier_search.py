@@ -72,6 +72,15 @@ def test_the_default_device_does_not_matter():
         assert find_classifier(model) == '1'
 
 
+def test_a_property_that_raises_states_no_size():
+    class Odd(nn.Flatten):
+        @property
+        def img_size(self):
+            raise RuntimeError('not yet')
+
+    assert find_classifier(nn.Sequential(Odd(), nn.Linear(3 * 28 * 28, 3))) == '1'
+
+
 def test_a_dry_run_leaves_no_trace():
     model = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2), nn.Dropout(0.5)).train()
     model[1].eval()

@@ -576,6 +576,32 @@ def test_a_feature_that_no_head_can_learn_from_is_refused(feature, message, monk
         built(teacher=teacher)
 
 
+@pytest.mark.parametrize(
+    ('head', 'warns'),
+    [
+        (dict(type='mmpretrain.LinearClsHead'), True),
+        (dict(type='gendd_mm.LinearProbeHead'), False),
+        (dict(type='gendd_mm.LinearProbeHead', trainable=False), False),
+        (dict(type='gendd_mm.LinearProbeHead', standardize=True), False),
+    ],
+)
+def test_a_classifier_that_trains_the_backbone_too_is_said(head, warns, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'gendd_mm.models.algorithms.pair_checks.print_log',
+        lambda text, **kwargs: said.append(text),
+    )
+    student = small_models.student()
+    del student['head']['trainable']
+    student['head'].update(head)
+    model = built(architecture=student)
+    assert len(said) == warns
+    if warns:
+        assert 'LinearClsHead' in said[0]
+        assert 'gendd_mm.LinearProbeHead' in said[0]
+    assert all(p.grad is None for p in model.parameters())
+
+
 def test_a_norm_of_another_size_is_refused():
     distiller = small_models.gendd()['distiller']
     distiller['connectors']['condition']['normalized_shape'] = 6

@@ -1,6 +1,7 @@
 """Find the linear layer that gives a network's scores, by running it once."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -132,7 +133,9 @@ def _stated_sizes(model: nn.Module) -> Iterator[tuple[int, int]]:
     for module in model.modules():
         for owner in (module, getattr(module, 'config', None)):
             for name in ('img_size', 'image_size'):
-                value = getattr(owner, name, None)
+                value = None
+                with suppress(Exception):  # a property may raise anything
+                    value = getattr(owner, name, None)
                 pair = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
                 if len(pair) == 2 and all(type(side) is int and side > 0 for side in pair):
                     yield pair

@@ -1,9 +1,12 @@
 """What is wrong with a pair of teacher and student, found by running each once."""
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
+from mmengine.logging import print_log
+from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from .classifier_search import dry_run, scores_of
@@ -18,6 +21,8 @@ __all__ = ['check_pair']
 def check_pair(model: 'GenDD') -> None:
     """Check a built pair before it is trained.
 
+    A student whose own classifier also trains its backbone is a warning in the log.
+
     Raises:
         ValueError: If the recorded target is not what the teacher's classifier sees, the
             student gives no feature that a head can learn from, sizes or classes do not
@@ -28,6 +33,7 @@ def check_pair(model: 'GenDD') -> None:
     _check_condition(model)
     _check_classes(model)
     _check_batch_augments(model)
+    _warn_of_own_loss(model)
 
 
 def _check_target(model: 'GenDD') -> None:
@@ -121,3 +127,35 @@ def _check_batch_augments(model: 'GenDD') -> None:
             'algorithm, which is the one that runs, has none; put data_preprocessor into the '
             'student (architecture) instead of the top level of the config.'
         )
+
+
+def _warn_of_own_loss(model: 'GenDD') -> None:
+    """Say so if the loss of the student's own head reaches its backbone."""
+    head = getattr(model.student, 'head', None)
+    if (
+        head is None
+        or not hasattr(model.student, 'backbone')
+        or not dry_run(model.student, _own_loss_reaches_backbone)
+    ):
+        return
+    print_log(
+        f"the loss of the student's own head ({type(head).__name__}) trains its backbone beside "
+        'GenDD. If it is only to measure the features, take gendd_mm.LinearProbeHead, which does '
+        'not; if the labels are to teach the student too, weigh the two by loss_weight.',
+        logger='current',
+        level=logging.WARNING,
+    )
+
+
+@torch.enable_grad()
+def _own_loss_reaches_backbone(student: Any, images: Tensor) -> bool:
+    weights = [p for p in student.backbone.parameters() if p.requires_grad]
+    features = student.extract_feat(images)
+    samples = [DataSample().set_gt_label(0) for _ in images]
+    try:
+        losses = student.head.loss(features, samples)
+        total = sum(value.sum() for name, value in losses.items() if 'loss' in name)
+        gradients = torch.autograd.grad(total, weights, allow_unused=True)
+    except Exception:  # no loss, or one of other labels than these
+        return False
+    return any(gradient is not None for gradient in gradients)
