@@ -157,6 +157,22 @@ def test_a_saved_config_does_not_reach_mmengine(tmp_path):
     assert loaded['meta'] == dict(iter=3)
 
 
+def test_a_resumed_run_does_not_evaluate_it(tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
+    cfg = digits_run()
+    cfg.train_cfg.max_epochs = 1
+    small_models.trained(cfg.copy())
+    checkpoint = torch.load(f'{cfg.work_dir}/epoch_1.pth', weights_only=True)
+    sprung = tmp_path / 'sprung'
+    checkpoint['meta']['config'] = f'import os; os.mkdir({str(sprung)!r})'
+    torch.save(checkpoint, tmp_path / 'a.pth')
+    cfg.train_cfg.max_epochs = 2
+    cfg.update(resume=True, load_from=str(tmp_path / 'a.pth'))
+    cfg.experiment_name += 'b'
+    assert small_models.trained(cfg).epoch == 2
+    assert not sprung.exists()
+
+
 @pytest.mark.fault('Checkpoints', 'a teacher with NaN in its weights', 'refused, the weight named')
 def test_weights_that_are_not_finite_are_refused(tmp_path):
     path = str(tmp_path / 'a.pth')
