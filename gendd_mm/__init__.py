@@ -29,6 +29,9 @@ if not _missing:
     compat.apply()
 
     from . import datasets, engine, evaluation, models  # noqa: F401
+    from .distillation import distill
+
+    __all__ += ['distill']
 else:
     from .missing_stack import refuse_all_but
 

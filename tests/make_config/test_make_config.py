@@ -4,24 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import small_models
 import torch
+from image_folders import CLASSES, image, split
 from mmengine.config import Config
 
 from gendd_mm.engine.model import build_model
 from gendd_mm.engine.options import read_run
 from gendd_mm.make_config import write_config
-
-CLASSES = ('cat', 'dog', 'owl')
-
-
-def image(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(len(str(path)))
-    cv2.imwrite(str(path), rng.integers(0, 256, (40, 36, 3), dtype=np.uint8))
 
 
 @pytest.fixture(scope='module')
@@ -29,10 +20,7 @@ def folders(tmp_path_factory) -> Path:
     """Folders of images with and without classes, and weights of a ResNet-18 of three."""
     models = pytest.importorskip('torchvision.models')
     folder = tmp_path_factory.mktemp('images')
-    for split in ('train', 'val'):
-        for name in CLASSES:
-            for index in range(4):
-                image(folder / 'split' / split / name / f'{index}.png')
+    split(folder / 'split', 4)
     for name in CLASSES:
         image(folder / 'classes' / name / 'a.png')
     image(folder / 'plain' / 'a.png')
