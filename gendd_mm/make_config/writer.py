@@ -7,7 +7,6 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-import gendd_mm
 from gendd_mm.config_check import check_config
 from gendd_mm.models.algorithms import fill_in_sizes
 
@@ -175,7 +174,7 @@ def _text(model: dict, data: Data, epochs: int, image_size: int, batch_size: int
 
 def _bases() -> str:
     """The folder of our base configs, in a checkout or where the package is installed."""
-    package = osp.dirname(gendd_mm.__file__)
+    package = osp.dirname(osp.dirname(osp.abspath(__file__)))
     folders = [osp.join(package, '.mim', 'configs'), osp.join(osp.dirname(package), 'configs')]
     found = next((folder for folder in folders if osp.isdir(folder)), None)
     if found is None:
