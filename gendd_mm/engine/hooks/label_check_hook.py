@@ -44,7 +44,10 @@ class LabelCheckHook(Hook):
         student = getattr(model, 'student', model)
         num_classes = getattr(getattr(student, 'head', None), 'num_classes', None)
         if num_classes is not None:
-            check_labels(dataloader.dataset, num_classes, required)
+            self._check_dataset(dataloader.dataset, num_classes, required)
+
+    def _check_dataset(self, dataset, num_classes: int, required: bool = True) -> None:
+        check_labels(dataset, num_classes, required)
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
