@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from gendd_mm.config_check import check_config
+from gendd_mm.engine.model import build_model, measure_model
 from gendd_mm.models.algorithms import fill_in_sizes
 
 from .data import Data, find_data
@@ -40,7 +41,7 @@ def write_config(
         batch_size: Images of a process.
 
     Returns:
-        What was found in the folder, in words.
+        What was found in the folder, and what its labels are taken for, in words.
 
     Raises:
         ValueError: If the networks or the images cannot be found or do not fit.
@@ -66,53 +67,71 @@ def write_config(
     )
     if not found.labelled:
         model['architecture']['head'] = dict(type='gendd_mm.LinearProbeHead', trainable=False)
-    text = _text(model, found, epochs, image_size, batch_size, out)
+    complete = _measured(model)
+    head = complete['architecture']['head']
+    theirs, own = head['num_classes'], len(found.classes)
+    note = f'The labels are taken for the {theirs} classes of the teacher, in the order of names.'
+    if own and own != theirs:
+        note = f'The {own} classes are not the {theirs} of the teacher: they do not contract.'
+        if found.labelled:
+            model['architecture']['head']['num_classes'] = own
+            model['distiller'] = _loss(contraction=None)
+        else:  # nothing could be compared with their labels
+            note += ' Nothing is validated.'
+            found = found._replace(val=None)
+    target_dim = complete['distiller']['distill_losses']['loss_gendd']['head']['target_dim']
+    if target_dim % 64:
+        contraction = model.get('distiller', _loss())['distill_losses']['loss_gendd']
+        head_settings = dict(tokenizer=dict(type='SplitTokenizer', token_dim=_tokens(target_dim)))
+        model['distiller'] = _loss(**contraction, head=head_settings)
+    what = f'{found.found}. {note}' if own else f'{found.found}.'
+    text = _text(model, found, what, epochs, image_size, batch_size, out)
     os.makedirs(osp.dirname(osp.abspath(out)), exist_ok=True)
     with open(out, 'w', encoding='utf-8') as file:
         file.write(text)
     try:
-        target_dim = _checked(out)
-        if target_dim % 64:
-            with open(out, 'a', encoding='utf-8') as file:
-                file.write(_tokens(target_dim))
-            _checked(out)
+        cfg = Config.fromfile(out)
+        check_config(cfg)
+        if teacher_ckpt is not None:  # others may have to be fetched
+            measure_model(cfg)
+            build_model(cfg)
     except Exception:
         os.remove(out)
         raise
-    return found.found
+    return what
 
 
-def _checked(path: str) -> int:
-    """Check a config as a run would; the size of the teacher's feature."""
-    cfg = Config.fromfile(path)
-    check_config(cfg)
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        model = fill_in_sizes(cfg.model.to_dict())
-    return model['distiller']['distill_losses']['loss_gendd']['head']['target_dim']
+def _loss(**settings: Any) -> dict:
+    return dict(distill_losses=dict(loss_gendd=settings))
 
 
-def _tokens(target_dim: int) -> str:
+def _measured(model: dict) -> dict:
+    """The model with the sizes of its networks."""
+    bare = dict(model, type='gendd_mm.GenDD', distiller=_loss(type='gendd_mm.GenDDLoss', head={}))
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        return fill_in_sizes(bare)
+
+
+def _tokens(target_dim: int) -> int:
+    """The width of tokens nearest to the paper's 64 that divides a feature."""
     width = max(width for width in range(1, 65) if target_dim % width == 0)
     if width < min(target_dim, 8):
         raise ValueError(
             f"the teacher's feature has {target_dim} numbers, which no width of 8 to 64 divides "
             'into tokens; choose another teacher.'
         )
-    return (
-        f'\n# Tokens of a feature of {target_dim}, which 64 does not divide.\n'
-        "model['distiller'] = dict(\n    distill_losses=dict(\n        loss_gendd=dict(\n"
-        f"            head=dict(tokenizer=dict(type='SplitTokenizer', token_dim={width}))\n"
-        '        )\n    )\n)\n'
-    )
+    return width
 
 
-def _text(model: dict, data: Data, epochs: int, image_size: int, batch_size: int, out: str) -> str:
+def _text(
+    model: dict, data: Data, what: str, epochs: int, image_size: int, batch_size: int, out: str
+) -> str:
     base = 'gendd_supervised' if data.labelled else 'gendd'
     bases = osp.relpath(_bases(), osp.dirname(osp.abspath(out)))
     warmup = max(1, epochs // 10)
     loader = dict(batch_size=batch_size, num_workers=4, persistent_workers=True)
     sections = [
-        f'"""Made by tools/make_config.py. {data.found[0].upper()}{data.found[1:]}.\n\n'
+        f'"""Made by tools/make_config.py. {what[0].upper()}{what[1:]}\n\n'
         f'    python tools/train.py {out}\n    bash tools/dist_train.sh {out} 8\n"""\n',
         f"_base_ = [\n    '{bases}/models/{base}.py',\n    '{bases}/default_runtime.py',\n]\n",
         '# Sizes and modules of the pair are measured; what is written here wins.\n'

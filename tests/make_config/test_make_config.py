@@ -13,6 +13,7 @@ from mmengine.config import Config
 from gendd_mm.engine.model import build_model
 from gendd_mm.engine.options import read_run
 from gendd_mm.make_config import write_config
+from gendd_mm.make_config.writer import _tokens
 
 
 @pytest.fixture(scope='module')
@@ -23,6 +24,13 @@ def folders(tmp_path_factory) -> Path:
     split(folder / 'split', 4)
     for name in CLASSES:
         image(folder / 'classes' / name / 'a.png')
+    for name in CLASSES[:2]:
+        for part in ('train', 'val'):
+            image(folder / 'two' / part / name / 'A.PNG')
+    for part, name in (('train', 'cat'), ('train', 'dog'), ('val', 'cat'), ('val', 'owl')):
+        image(folder / 'differ' / part / name / 'a.png')
+    image(folder / 'hole' / 'cat' / 'a.png')
+    (folder / 'hole' / 'dog').mkdir()
     image(folder / 'plain' / 'a.png')
     (folder / 'shards').mkdir()
     torch.manual_seed(0)
@@ -115,6 +123,51 @@ def test_what_is_in_a_folder_is_found(folders, tmp_path):
     assert cfg.train_dataloader.dataset.type == 'gendd_mm.UnlabeledShards'
 
 
+def test_labels_of_other_classes_than_the_teachers_do_not_contract(folders, tmp_path):
+    cfg = write(folders, tmp_path / 'a.py', 'two')
+    assert cfg.model.architecture.head.num_classes == 2
+    assert cfg.model.distiller.distill_losses.loss_gendd.contraction is None
+    assert 'The 2 classes are not the 3 of the teacher' in (tmp_path / 'a.py').read_text()
+    assert not build_model(cfg).has_teachers_classes
+    # Without labels only the generated features predict, and only the teacher's classes.
+    cfg = write(folders, tmp_path / 'b.py', 'two', labels=False)
+    assert cfg.get('val_dataloader') is None
+    # The teacher's own classes do contract.
+    cfg = write(folders, tmp_path / 'c.py')
+    assert cfg.model.distiller.distill_losses.loss_gendd.contraction is not None
+    assert build_model(cfg).has_teachers_classes
+
+
+def test_weights_of_another_network_are_refused_at_once(folders, tmp_path):
+    models = pytest.importorskip('torchvision.models')
+    torch.save(models.resnet34(num_classes=3).state_dict(), tmp_path / 'resnet34.pth')
+    with pytest.raises(ValueError, match='does not fit ModuleClassifier: missing'):
+        write(folders, tmp_path / 'a.py', teacher_ckpt=str(tmp_path / 'resnet34.pth'))
+    assert not (tmp_path / 'a.py').exists()
+
+
+@pytest.mark.parametrize(('size', 'width'), [(512, 64), (96, 48), (100, 50), (8, 8), (7, 7)])
+def test_tokens_are_the_widest_up_to_64(size, width):
+    assert _tokens(size) == width
+
+
+def test_a_size_without_a_divisor_is_refused():
+    with pytest.raises(ValueError, match='1009 numbers, which no width'):
+        _tokens(1009)
+
+
+def test_a_feature_that_64_does_not_divide_has_its_tokens_written(folders, tmp_path):
+    config = tmp_path / 'own.py'
+    Config(dict(model=small_models.teacher())).dump(config)
+    torch.save(small_models.built_teacher().state_dict(), tmp_path / 'own.pth')
+    settings = dict(teacher=str(config), teacher_ckpt=str(tmp_path / 'own.pth'))
+    for data in ('split', 'two'):  # with contraction and without
+        cfg = write(folders, tmp_path / f'{data}.py', data, **settings)
+        assert small_models.head_of(cfg).tokenizer.token_dim == 8
+        loss = cfg.model.distiller.distill_losses.loss_gendd
+        assert (loss.contraction is None) == (data == 'two')
+
+
 @pytest.mark.parametrize(
     ('settings', 'message'),
     [
@@ -122,6 +175,8 @@ def test_what_is_in_a_folder_is_found(folders, tmp_path):
         (dict(student='torchvision:resnet'), 'torchvision:resnet is no network'),
         (dict(teacher='resnet18_8xb32'), "did you mean 'resnet18_8xb32_in1k'"),
         (dict(teacher='gone.py'), 'gone.py is not a file; give timm:NAME'),
+        (dict(data='differ'), r"have other folders of classes, .*\['dog', 'owl'\]"),
+        (dict(data='hole'), "the folder 'dog' holds no image"),
         (dict(data='gone'), '--data .*gone is not a folder'),
         (dict(data='plain', labels=True), '--labels, but .*images without labels'),
         (dict(data='empty'), 'empty holds no images, folders of classes or tar shards'),

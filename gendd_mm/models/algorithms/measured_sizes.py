@@ -7,6 +7,8 @@ from mmengine.model import BaseModel
 from mmrazor.registry import MODELS as MMRAZOR_MODELS
 from torch import Tensor, nn
 
+from gendd_mm.registry import type_name
+
 from .build_teacher import expanded
 from .classifier_search import dry_run, find_classifier
 
@@ -31,9 +33,7 @@ def fill_in_sizes(model: dict) -> dict:
         >>> fill_in_sizes(dict(type='mmpretrain.ImageClassifier'))
         {'type': 'mmpretrain.ImageClassifier'}
     """
-    kind = model.get('type')
-    name = getattr(kind, '__name__', str(kind)).rpartition('.')[2]
-    if name != 'GenDD' or not _is_open(model):
+    if type_name(model.get('type')) != 'GenDD' or not _is_open(model):
         return model
     teacher = model['teacher']
     if isinstance(teacher, dict):
@@ -80,7 +80,7 @@ def with_measured_sizes(
 
     losses = dict(distiller.get('distill_losses') or {})
     for name, loss in losses.items():
-        if isinstance(loss, dict) and isinstance(loss.get('head'), dict):
+        if _has_open_head(loss):
             head = dict(loss['head'])
             head.setdefault('target_dim', classifier.in_features)
             if 'condition_dim' not in head:
@@ -110,7 +110,7 @@ def _is_open(model: dict) -> bool:
     heads = [
         loss['head']
         for loss in (distiller.get('distill_losses') or {}).values()
-        if isinstance(loss, dict) and isinstance(loss.get('head'), dict)
+        if _has_open_head(loss)
     ]
     condition = (distiller.get('connectors') or {}).get('condition')
     return (
@@ -120,9 +120,20 @@ def _is_open(model: dict) -> bool:
     )
 
 
+def _has_open_head(loss: Any) -> bool:
+    """Whether it is the config of a GenDDLoss, not one of MMRazor's beside it."""
+    return (
+        isinstance(loss, dict)
+        and type_name(loss.get('type')).endswith('GenDDLoss')
+        and isinstance(loss.get('head'), dict)
+    )
+
+
 def _lacks_shape(connector: dict) -> bool:
-    kind = str(connector.get('type')).rpartition('.')[2]
-    return kind in ('LN', 'LayerNorm') and 'normalized_shape' not in connector
+    return (
+        type_name(connector.get('type')) in ('LN', 'LayerNorm')
+        and 'normalized_shape' not in connector
+    )
 
 
 def _pooled_by(student: BaseModel | dict) -> str:
