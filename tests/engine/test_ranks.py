@@ -11,9 +11,10 @@ from mmengine.config import Config
 from mmengine.dist import get_rank
 from small_models import CONFIGS
 from two_ranks import on_two_ranks
+from whole_checkpoints import save_whole
 
 from gendd_mm.engine import stages
-from gendd_mm.engine.hooks import PreemptionHook, RunConditionsHook
+from gendd_mm.engine.hooks import BroadcastBuffersHook, PreemptionHook, RunConditionsHook
 from gendd_mm.engine.options import RunOptions
 from gendd_mm.engine.ranks import on_rank_0
 from gendd_mm.engine.resume import resume_from
@@ -28,23 +29,8 @@ def folders(tmp_path) -> list[Path]:
     machines = [tmp_path / 'a', tmp_path / 'b']
     for machine in machines:
         for epoch in (1, 2):
-            save(machine / 'run', epoch)
+            save_whole(machine / 'run' / f'epoch_{epoch}.pth', epoch)
     return machines
-
-
-def save(work_dir: Path, epoch: int) -> None:
-    work_dir.mkdir(parents=True, exist_ok=True)
-    torch.save(
-        dict(
-            meta=dict(epoch=epoch, iter=epoch),
-            state_dict=dict(weight=torch.ones(1)),
-            message_hub={},
-            optimizer=dict(state={}, param_groups=[dict(params=[0])]),
-        ),
-        work_dir / f'epoch_{epoch}.pth',
-    )
-    # By its name, as if the work dir was made somewhere else.
-    (work_dir / 'last_checkpoint').write_text(f'epoch_{epoch}.pth')
 
 
 def resumed(work_dir: str, asked: str | None = 'auto'):
@@ -128,7 +114,8 @@ def two_stages(work_dir: str) -> list:
         hooks = [hook.checkpoint for hook in cfg.custom_hooks if 'WarmStart' in hook.type]
         ran.append((Path(cfg.work_dir).name, hooks))
         if get_rank() == 0:
-            save(Path(cfg.work_dir), cfg.train_cfg.max_epochs)
+            last = cfg.train_cfg.max_epochs
+            save_whole(Path(cfg.work_dir) / f'epoch_{last}.pth', last)
 
     stages.run_training = leave_a_checkpoint  # in a process of its own
     stages.train_stages(
@@ -214,3 +201,16 @@ def vote() -> str:
 def test_votes_wait_as_long_as_everything_else():
     waiting, _ = on_two_ranks(vote)
     assert waiting.startswith('RuntimeError')
+
+
+def validated_with() -> torch.Tensor:
+    """The running mean with which a rank validates, where each has trained its own."""
+    norm = torch.nn.BatchNorm1d(2)
+    norm.running_mean.fill_(get_rank() + 1)
+    BroadcastBuffersHook().before_val(SimpleNamespace(model=norm))
+    return norm.running_mean
+
+
+def test_all_ranks_validate_with_the_buffers_of_rank_0():
+    for mean in on_two_ranks(validated_with):
+        assert mean.tolist() == [1, 1]

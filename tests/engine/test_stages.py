@@ -9,6 +9,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from small_models import CONFIGS
+from whole_checkpoints import save_whole
 
 from gendd_mm.engine import launch, options, stages
 from gendd_mm.engine.options import RunOptions
@@ -141,17 +142,7 @@ def ran(monkeypatch) -> list:
 
 def save(work_dir, epoch: int) -> str:
     path = Path(work_dir) / f'epoch_{epoch}.pth'
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(
-        dict(
-            meta=dict(epoch=epoch, iter=epoch),
-            state_dict=dict(weight=torch.ones(1)),
-            message_hub={},
-            optimizer=dict(state={}, param_groups=[dict(params=[0])]),
-        ),
-        path,
-    )
-    (path.parent / 'last_checkpoint').write_text(str(path))
+    save_whole(path, epoch)
     return str(path)
 
 
