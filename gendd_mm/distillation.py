@@ -19,6 +19,7 @@ def distill(
     epochs: int = 100,
     image_size: int = 224,
     batch_size: int = 64,
+    val_data: str | None = None,
     resume: bool = False,
     cfg_options: dict[str, Any] | None = None,
 ) -> nn.Module:
@@ -31,8 +32,8 @@ def distill(
     Args:
         teacher, student: ``timm:NAME``, ``torchvision:NAME``, a name of mmpretrain's model
             zoo or a config file.
-        data: Folder with ``train`` and ``val`` in it, a folder per class in each; of
-            ``train``, images alone will do.
+        data: Folder with ``train`` and ``val`` in it, a folder per class in each, or
+            whatever else :func:`gendd_mm.make_config.write_config` takes.
         out: Folder to write to.
         teacher_ckpt: Weights of the teacher. None takes its library's own.
         labels: Whether labels are used. None uses them where there are some. Without, the
@@ -40,6 +41,7 @@ def distill(
         epochs: Length of the training.
         image_size: Side of the images, in pixels.
         batch_size: Images of a step.
+        val_data: Folder of classes or list for validation, where ``data`` has no ``val``.
         resume: Whether to go on in ``out``, by the config that is there.
         cfg_options: Settings to override, by dotted name.
 
@@ -71,12 +73,14 @@ def distill(
             epochs=epochs,
             image_size=image_size,
             batch_size=batch_size,
+            val_data=val_data,
         )
     cfg = read_run(config, cfg_options)
     if cfg.get('test_dataloader') is None:
         raise ValueError(
             f'{data} has no val folder; the student is measured, and its classifier fitted, on '
-            'images as they are prepared there. Add one, or train by tools/train.py.'
+            'images as they are prepared there. Add one, give val_data, or train by '
+            'tools/train.py.'
         )
     train_stages(config, RunOptions(work_dir=out, resume='auto', cfg_options=cfg_options))
     checkpoint = latest_checkpoint(out)

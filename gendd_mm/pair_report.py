@@ -63,9 +63,17 @@ def inspect_pair(cfg: Config, batch_size: int = 8) -> list[tuple[str, str]]:
             f'output of {model.distiller.student_recorders.recorders["feat"].source!r}, '
             f'({len(inputs)}, {head.condition_dim})',
         ),
-        ('head', f'{type(head).__name__}, {_millions(head)}'),
+        (
+            'head',
+            f'{type(head).__name__}, {_millions(head)}, '
+            f'{_multiply_adds(lambda: _generate(model, inputs), len(inputs))} for a draw',
+        ),
         ('gradient', _gradient(model, inputs, samples)),
-        ('training step', _milliseconds(lambda: _step(model, inputs, samples), len(inputs))),
+        (
+            'training step',
+            f'{_multiply_adds(lambda: _step(model, inputs, samples), len(inputs))} an image, '
+            f'{_milliseconds(lambda: _step(model, inputs, samples), len(inputs))}',
+        ),
     ]
     model.eval()
     with torch.no_grad():
@@ -101,12 +109,23 @@ def _millions(module: nn.Module) -> str:
 
 def _size_of(model: nn.Module, inputs: Tensor) -> str:
     training = model.training
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        scores_of(model.eval(), inputs[:1])
+    with torch.no_grad():
+        count = _multiply_adds(lambda: scores_of(model.eval(), inputs[:1]))
     model.train(training)
-    # Products and sums of matrix products and convolutions, two for each multiply-add.
-    multiply_adds = counter.get_total_flops() / 2e9
-    return f'{type(model).__name__}, {_millions(model)}, {multiply_adds:.3g} G multiply-adds'
+    return f'{type(model).__name__}, {_millions(model)}, {count}'
+
+
+def _multiply_adds(run: Callable[[], Any], images: int = 1) -> str:
+    """Those of matrix products and convolutions, forward and backward, of one image."""
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return f'{counter.get_total_flops() / 2e9 / images:.3g} G multiply-adds'
+
+
+@torch.no_grad()
+def _generate(model: GenDD, inputs: Tensor) -> None:
+    head = model.distiller.gendd_loss.head
+    head.sample(inputs.new_zeros(len(inputs), head.condition_dim), 1)
 
 
 def _step(model: GenDD, inputs: Tensor, samples: list) -> None:

@@ -1,5 +1,7 @@
 """A pair is described by what one batch shows."""
 
+import re
+
 import pytest
 import small_models
 
@@ -21,6 +23,20 @@ def test_the_table_says_what_is_taught(cfg):
     assert rows['condition'].startswith("output of 'neck', (4, ")
     assert rows['gradient'].startswith('reaches all ')
     assert {'training step', 'teacher alone', 'prediction, probe', 'prediction, both'} <= set(rows)
+
+
+def giga(row: str) -> float:
+    return float(re.search(r'([\d.e-]+) G multiply-adds', row)[1])
+
+
+def test_multiply_adds_follow_what_runs(cfg):
+    rows = dict(inspect_pair(cfg, batch_size=4))
+    # The teacher forward; the student forward and back.
+    assert giga(rows['training step']) > giga(rows['teacher']) + 2 * giga(rows['student'])
+    small_models.head_of(cfg).sampling.update(num_steps=6)
+    longer = dict(inspect_pair(cfg, batch_size=4))
+    assert giga(longer['head']) == pytest.approx(2 * giga(rows['head']), rel=0.2)
+    assert giga(longer['training step']) == giga(rows['training step'])
 
 
 def test_what_the_loss_does_not_reach_is_named(cfg, monkeypatch):

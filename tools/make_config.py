@@ -24,9 +24,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--data',
         required=True,
-        metavar='FOLDER',
+        metavar='FOLDER|LIST',
         help='train and val with a folder per class in each; or a folder per class; or images '
-        'without folders; or tar shards',
+        'without folders; or tar shards; or a file with the path of an image on each line, and '
+        'the number of its class behind it',
+    )
+    parser.add_argument(
+        '--val-data',
+        metavar='FOLDER|LIST',
+        help='images to validate with (default: val or test in the folder)',
     )
     parser.add_argument(
         '--labels',

@@ -27,18 +27,21 @@ def write_config(
     epochs: int = 100,
     image_size: int = 224,
     batch_size: int = 64,
+    val_data: str | None = None,
 ) -> str:
     """Write a config that trains a student from a teacher, and check it.
 
     Args:
         out: The file to write, which must not exist.
         teacher, student: Names as :func:`teacher_of` takes them.
-        data: Folder of the images, as :func:`find_data` takes it.
+        data: Folder or list of the images, as :func:`find_data` takes it.
         teacher_ckpt: Weights of the teacher. None takes its library's own.
         labels: Whether labels are used. None uses them where there are some.
         epochs: Length of the training.
         image_size: Side of the images that both networks see, in pixels.
         batch_size: Images of a process.
+        val_data: Folder or list of the images for validation. None takes ``val`` or
+            ``test`` of ``data``.
 
     Returns:
         What was found in the folder, and what its labels are taken for, in words.
@@ -55,7 +58,7 @@ def write_config(
         raise ValueError(f'{out}: name it with letters, digits and _ alone, not a digit first.')
     if epochs < 2:
         raise ValueError(f'--epochs {epochs} must be at least 2: the rate warms up first.')
-    found = find_data(data, labels)
+    found = find_data(data, labels, val_data)
     model: dict[str, Any] = dict(
         architecture=dict(
             type='ImageClassifier',

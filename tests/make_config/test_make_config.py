@@ -9,6 +9,7 @@ import small_models
 import torch
 from image_folders import CLASSES, image, split
 from mmengine.config import Config
+from mmpretrain.registry import DATASETS
 
 from gendd_mm.engine.model import build_model
 from gendd_mm.engine.options import read_run
@@ -33,6 +34,17 @@ def folders(tmp_path_factory) -> Path:
     (folder / 'hole' / 'dog').mkdir()
     image(folder / 'plain' / 'a.png')
     (folder / 'shards').mkdir()
+    paths = [f'train/{name}/{index}.png' for name in CLASSES for index in range(4)]
+    lists = dict(
+        plain='\n'.join(paths),
+        labels='\n'.join(f'{path} {index // 4}' for index, path in enumerate(paths)) + '\n',
+        gone='train/cat/9.png\n',
+        one='train/cat/0.png 7\n',
+        tab=f'{paths[0]} 0\n{paths[1]}\t0\n',
+        empty='',
+    )
+    for name, text in lists.items():
+        (folder / 'split' / f'{name}.txt').write_text(text)
     torch.manual_seed(0)
     torch.save(models.resnet18(num_classes=3).state_dict(), folder / 'resnet18.pth')
     return folder
@@ -123,6 +135,32 @@ def test_what_is_in_a_folder_is_found(folders, tmp_path):
     assert cfg.train_dataloader.dataset.type == 'gendd_mm.UnlabeledShards'
 
 
+def test_a_list_with_labels_trains_and_validates(folders, tmp_path):
+    val = str(folders / 'split' / 'val')
+    with pytest.raises(ValueError, match=r"other classes, .*\['0', '1', '2'\]"):
+        write(folders, tmp_path / 'a.py', 'split/labels.txt', val_data=val)
+    listed = folders / 'split' / 'labels.txt'
+    cfg = write(folders, tmp_path / 'a.py', 'split/labels.txt', val_data=str(listed))
+    train = DATASETS.build(cfg.train_dataloader.dataset)
+    assert [train[index]['data_samples'].gt_label.item() for index in range(12)] == [
+        *([0] * 4),
+        *([1] * 4),
+        *([2] * 4),
+    ]
+    assert len(DATASETS.build(cfg.val_dataloader.dataset)) == 12
+    assert cfg.model.distiller.distill_losses.loss_gendd.contraction is not None
+
+
+def test_a_list_without_labels_or_whose_labels_are_not_wanted(folders, tmp_path):
+    for name in ('plain', 'labels'):
+        out, data = tmp_path / f'{name}.py', f'split/{name}.txt'
+        val = str(folders / 'split' / 'val')
+        cfg = write(folders, out, data, labels=False, val_data=val)
+        assert not cfg.model.architecture.head.trainable
+        assert DATASETS.build(cfg.train_dataloader.dataset)[11]['inputs'].shape == (3, 32, 32)
+        assert cfg.val_dataloader.dataset.data_root == val
+
+
 def test_labels_of_other_classes_than_the_teachers_do_not_contract(folders, tmp_path):
     cfg = write(folders, tmp_path / 'a.py', 'two')
     assert cfg.model.architecture.head.num_classes == 2
@@ -175,9 +213,15 @@ def test_a_feature_that_64_does_not_divide_has_its_tokens_written(folders, tmp_p
         (dict(student='torchvision:resnet'), 'torchvision:resnet is no network'),
         (dict(teacher='resnet18_8xb32'), "did you mean 'resnet18_8xb32_in1k'"),
         (dict(teacher='gone.py'), 'gone.py is not a file; give timm:NAME'),
-        (dict(data='differ'), r"have other folders of classes, .*\['dog', 'owl'\]"),
+        (dict(data='differ'), r"have other classes, .*\['dog', 'owl'\]"),
         (dict(data='hole'), "the folder 'dog' holds no image"),
-        (dict(data='gone'), '--data .*gone is not a folder'),
+        (dict(data='gone'), '--data .*gone does not exist'),
+        (dict(val_data='gone'), '--val-data gone does not exist'),
+        (dict(data='split/gone.txt'), "lists 'train/cat/9.png', which is not in .*split"),
+        (dict(data='split/one.txt'), 'labels of 7 to 7 for 1 images; number the classes from 0'),
+        (dict(data='split/tab.txt'), r'tab\.txt, line 2: .*has a tab'),
+        (dict(data='split/empty.txt'), 'the file is empty'),
+        (dict(data='split/plain.txt', labels=True), '--labels, but .*images without labels'),
         (dict(data='plain', labels=True), '--labels, but .*images without labels'),
         (dict(data='empty'), 'empty holds no images, folders of classes or tar shards'),
         (dict(epochs=1), '--epochs 1 must be at least 2'),
