@@ -1,5 +1,6 @@
 """Dense features: MMRazor's own algorithm on a segmentation-shaped pair."""
 
+import copy
 import re
 
 import pytest
@@ -9,12 +10,15 @@ import torch.nn.functional as F
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import nn
+from two_ranks import on_two_ranks
 
 from gendd_mm.generative import MapsToRows
 
 (CONFIG, _) = re.findall(
     r'```python\n(.*?)```', (small_models.ROOT / 'docs/dense.md').read_text(), re.S
 )
+
+STUDENTS_FIRST = 'architecture.backbone.conv.weight'
 
 
 class DecodeHead(nn.Module):
@@ -129,6 +133,31 @@ def test_a_state_and_a_seed_determine_the_next_step():
         torch.manual_seed(5)
         losses.append(gendd_loss(model, images))
     assert losses[0].equal(losses[1])
+
+
+def gradient_of_a_part(model, rank: int):
+    """Of the student's first layer, on a rank's own images and its own cells."""
+    torch.manual_seed(rank)
+    losses = model(torch.randn(2, 3, 16, 16), [], mode='loss')
+    sum(losses.values()).backward()
+    (gradient,) = [p.grad for n, p in model.named_parameters() if n.endswith(STUDENTS_FIRST)]
+    return gradient
+
+
+def gradient_among_ranks(model):
+    model = nn.parallel.DistributedDataParallel(model)
+    return gradient_of_a_part(model, torch.distributed.get_rank())
+
+
+def test_two_ranks_share_the_gradient_of_their_own_cells():
+    model = documented(num_rows=6)
+    # The output layer starts at zero, and no gradient would pass it.
+    nn.init.normal_(model.distiller.distill_losses['loss_gendd'].head.denoiser.output.weight)
+    shared = on_two_ranks(gradient_among_ranks, model)
+    alone = [gradient_of_a_part(copy.deepcopy(model), rank) for rank in range(2)]
+    for gradient in shared:
+        torch.testing.assert_close(gradient, (alone[0] + alone[1]) / 2)
+    assert not alone[0].allclose(alone[1])
 
 
 def test_generated_maps_come_near_the_teachers():
