@@ -14,7 +14,7 @@ from two_ranks import on_two_ranks
 
 from gendd_mm.generative import MapsToRows
 
-(CONFIG, _) = re.findall(
+(CONFIG, SAMPLING) = re.findall(
     r'```python\n(.*?)```', (small_models.ROOT / 'docs/dense.md').read_text(), re.S
 )
 
@@ -101,6 +101,12 @@ def test_rows_go_back_to_where_they_were(build, shape):
     assert to_rows.inverse(to_rows(features), grid).equal(features)
     draws = torch.stack([to_rows(features), to_rows(features + 1)])
     assert to_rows.inverse(draws, grid).equal(torch.stack([features, features + 1]))
+
+
+def test_the_documents_put_samples_back():
+    namespace: dict = {}
+    exec(SAMPLING, namespace)
+    assert namespace['maps'].shape == (2, 512, 8, 8)
 
 
 def test_the_loss_of_maps_is_that_of_their_rows():
