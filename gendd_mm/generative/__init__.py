@@ -21,6 +21,7 @@ torch.Size([4, 10])
 from .centers import ClassifierCenters, FeatureMeanCenters
 from .contraction import DistributionContraction
 from .denoiser import TokenDenoiser
+from .dense import MapsToRows
 from .feature_mixup import FeatureMixup
 from .gaussian import GaussianDiffusion
 from .head import GenerativeHead
@@ -56,6 +57,7 @@ __all__ = [
     'GenDDLoss',
     'GenerativeHead',
     'LogitNormalTimesteps',
+    'MapsToRows',
     'MidpointSampler',
     'NoiseSchedule',
     'OneStepSampler',

@@ -119,7 +119,7 @@ class TokenDenoiser(nn.Module):
             raise ValueError(
                 f'a condition of shape {tuple(condition.shape)} does not fit a head built for '
                 f'condition_dim={layer.in_features}; give the pooled student feature, shape '
-                '(B, condition_dim).'
+                '(B, condition_dim), or the rows of a dense one (MapsToRows).'
             )
         return (linear(condition, layer.weight), self.token_embedding.weight + layer.bias)
 

@@ -1,5 +1,6 @@
 """The GenDD objective: contraction, feature mixup, generative loss."""
 
+import torch
 from torch import Tensor, nn
 
 from .contraction import DistributionContraction
@@ -20,6 +21,12 @@ class GenDDLoss(nn.Module):
             contraction. Defaults to None.
         feature_mixup: The feature mixup. None means none. Defaults to None.
         loss_weight: Weight of the loss. Defaults to 1.
+        num_rows: At most that many rows of a batch are learned, drawn anew each time:
+            for dense features, whose cells are rows (:class:`MapsToRows`). None means
+            all. Defaults to None.
+
+    Raises:
+        ValueError: If ``num_rows`` is below 1.
 
     Example:
         >>> import torch
@@ -37,12 +44,16 @@ class GenDDLoss(nn.Module):
         contraction: DistributionContraction | None = None,
         feature_mixup: FeatureMixup | None = None,
         loss_weight: float = 1.0,
+        num_rows: int | None = None,
     ) -> None:
         super().__init__()
+        if num_rows is not None and num_rows < 1:
+            raise ValueError(f'num_rows={num_rows} must be at least 1; None takes all rows.')
         self.head = head
         self.contraction = contraction
         self.feature_mixup = feature_mixup
         self.loss_weight = loss_weight
+        self.num_rows = num_rows
 
     def forward(
         self,
@@ -64,7 +75,7 @@ class GenDDLoss(nn.Module):
         class_centers: Tensor | None = None,
         class_bias: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Contract and mix a batch for the head.
+        """Choose rows of a batch, contract and mix them for the head.
 
         Args:
             condition: Normalised student features, shape (B, S).
@@ -74,8 +85,27 @@ class GenDDLoss(nn.Module):
             class_bias: Bias of the teacher's classifier, shape (C,).
 
         Returns:
-            Conditions, mixed, (B, S); targets, contracted and mixed, (B, D).
+            Conditions, mixed, (B, S); targets, contracted and mixed, (B, D). B is
+            ``num_rows`` if there are more.
+
+        Raises:
+            ValueError: If condition and target are not rows, as many of one as the other.
         """
+        shapes = f'condition {tuple(condition.shape)} and target {tuple(target.shape)}'
+        if condition.dim() != 2 or target.dim() != 2:
+            raise ValueError(
+                f'{shapes} are not both rows (B, size); pool them, or turn dense features '
+                'into rows by the connector gendd_mm.MapsToRows.'
+            )
+        if len(condition) != len(target):
+            raise ValueError(
+                f'{shapes} differ in the number of rows; each row needs its target. Dense '
+                'features: pool the finer map to the grid of the coarser.'
+            )
+        if self.num_rows is not None and len(condition) > self.num_rows:
+            rows = torch.randperm(len(condition), device=condition.device)[: self.num_rows]
+            condition, target = condition[rows], target[rows]
+            labels = None if labels is None else labels[rows]
         # A teacher may run in half precision; contraction should not.
         target = at_least_float32(target.detach())
         if self.contraction is not None:

@@ -18,6 +18,7 @@ for _module in (
     generative.ClassifierCenters,
     generative.FeatureMeanCenters,
     generative.FeatureMixup,
+    generative.MapsToRows,
     generative.SplitTokenizer,
     generative.TokenDenoiser,
 ):
@@ -155,7 +156,7 @@ class GenDDLoss(generative.GenDDLoss, BaseModule):
 
     Args:
         head, contraction, feature_mixup: Configs; None leaves one out.
-        loss_weight: As in that class.
+        loss_weight, num_rows: As in that class.
         init_cfg: Initialisation config. Defaults to None.
     """
 
@@ -165,6 +166,7 @@ class GenDDLoss(generative.GenDDLoss, BaseModule):
         contraction: dict | None = None,
         feature_mixup: dict | None = dict(type='FeatureMixup'),
         loss_weight: float = 1.0,
+        num_rows: int | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(
@@ -172,5 +174,6 @@ class GenDDLoss(generative.GenDDLoss, BaseModule):
             None if contraction is None else _build(contraction),
             None if feature_mixup is None else _build(feature_mixup),
             loss_weight,
+            num_rows,
         )
         self.init_cfg = init_cfg
