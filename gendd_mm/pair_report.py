@@ -53,10 +53,10 @@ def inspect_pair(cfg: Config, batch_size: int = 8) -> list[tuple[str, str]]:
         ('teacher', _size_of(model.teacher.model, inputs)),
         (
             'target',
-            f'input of {model.teacher.classifier_name!r}, {tuple(target.shape)}: mean '
+            f'{_source(model)}, {tuple(target.shape)}: mean '
             f'{target.mean():.3g}, std {target.std():.3g}, norm {target.norm(dim=1).mean():.3g}',
         ),
-        ('classes', f'{model.teacher.classifier.out_features} of the teacher'),
+        *_classes(model),
         ('student', _size_of(model.student, inputs)),
         (
             'condition',
@@ -84,6 +84,16 @@ def inspect_pair(cfg: Config, batch_size: int = 8) -> list[tuple[str, str]]:
             ),
         ]
     return rows
+
+
+def _source(model: GenDD) -> str:
+    name = model.teacher.classifier_name
+    return "the teacher's feature" if name is None else f'input of {name!r}'
+
+
+def _classes(model: GenDD) -> list[tuple[str, str]]:
+    classifier = model.teacher.classifier
+    return [] if classifier is None else [('classes', f'{classifier.out_features} of the teacher')]
 
 
 def _batch(cfg: Config, batch_size: int) -> dict:
