@@ -5,11 +5,14 @@ from types import SimpleNamespace
 import pytest
 import small_models
 import torch
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS
 from torch import nn
 
+from gendd_mm.engine.options import read_run
 from gendd_mm.models import ModuleClassifier
 from gendd_mm.models.algorithms.teacher_features import feature_sizes, teacher_features
+from gendd_mm.pair_report import inspect_pair
 
 timm = pytest.importorskip('timm')
 ALL = ('pooled', 'cls_token', 'patch_tokens')
@@ -202,3 +205,65 @@ def test_a_feature_of_a_teacher_with_a_classifier_is_refused():
     settings = dict(two_targets(), teacher_classifier='auto', teacher=small_models.built_teacher())
     with pytest.raises(ValueError, match="recorder='patch_tokens'.*set teacher_classifier=None"):
         MODELS.build(settings)
+
+
+def features_run(folder, **evaluator):
+    """A run on the digits whose teacher is their transformer without a classifier."""
+    cfg = small_models.shrunk('gendd_digits.py', folder)
+    base = Config.fromfile(small_models.CONFIGS / '_base_' / 'models' / 'gendd_features.py')
+    loss = cfg.model.distiller.distill_losses.loss_gendd
+    loss.contraction = None
+    loss.head.tokenizer.token_dim = 16
+    del loss.head['target_dim']
+    cfg.model.distiller.distill_losses.loss_patches = loss.to_dict()
+    cfg.model.distiller.loss_forward_mappings.loss_patches = dict(
+        target=dict(recorder='patch_tokens', from_student=False)
+    )
+    cfg.model.distiller.loss_forward_mappings.loss_gendd.pop('labels')
+    cfg.model.architecture.pop('head')
+    torch.manual_seed(0)
+    network = dict(VIT, img_size=8, patch_size=4, embed_dim=16, type='timm.create_model')
+    path = str(folder / 'vit.pth')
+    torch.save(
+        timm.create_model(**{k: v for k, v in network.items() if k != 'type'}).state_dict(), path
+    )
+    teacher = dict(type='gendd_mm.ModuleClassifier', network=network)
+    cfg.model.update(teacher_classifier=base.model.teacher_classifier, teacher_ckpt=path)
+    cfg.model.teacher = ConfigDict(teacher)
+    cfg.model.distiller.student_recorders = dict()
+    cfg.val_evaluator = cfg.test_evaluator = evaluator or base.val_evaluator
+    cfg.train_dataloader.drop_last = False
+    return cfg
+
+
+def test_a_run_reports_the_features_of_both(tmp_path):
+    runner = small_models.trained(features_run(tmp_path))
+    reported = runner.val_loop.run()
+    paths = {f'{who}/{path}' for who in ('student', 'teacher') for path in ('knn', 'linear')}
+    assert set(reported) == {'gen/cosine', *paths}
+    assert -1 <= reported['gen/cosine'] <= 1
+    assert all(0 <= reported[path] <= 100 for path in paths)
+
+
+def test_the_report_describes_such_a_pair(tmp_path):
+    cfg = features_run(tmp_path)
+    cfg.dump(str(tmp_path / 'run.py'))
+    rows = dict(inspect_pair(read_run(str(tmp_path / 'run.py')), batch_size=4))
+    assert rows['target'].startswith("the teacher's feature, (4, 16)")
+    assert 'classes' not in rows
+    assert rows['gradient'].startswith('reaches all ')
+
+
+@pytest.mark.parametrize('metric', ['gendd_mm.ProbeAccuracy', 'Accuracy'])
+def test_a_metric_of_classes_is_refused_before_training(tmp_path, metric):
+    with pytest.raises(ValueError, match='gives no classes; take gendd_mm.FeatureQuality'):
+        small_models.trained(features_run(tmp_path, type=metric))
+
+
+def test_a_metric_of_features_needs_a_teacher_without_a_classifier(tmp_path):
+    cfg = small_models.shrunk(
+        'gendd_digits.py', tmp_path, small_models.digits_teacher(tmp_path / 'teacher.pth')
+    )
+    cfg.val_evaluator = dict(type='gendd_mm.FeatureQuality')
+    with pytest.raises(ValueError, match='FeatureQuality reads features.*take gendd_mm.Probe'):
+        small_models.trained(cfg)
