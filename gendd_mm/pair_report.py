@@ -46,7 +46,9 @@ def inspect_pair(cfg: Config, batch_size: int = 8) -> list[tuple[str, str]]:
     images, samples = data['inputs'], data['data_samples']
     prepared = model.data_preprocessor(dict(inputs=images, data_samples=samples), True)
     inputs, samples = prepared['inputs'], prepared['data_samples']
-    (target,) = model.teacher.extract_feat(inputs)
+    with model.distiller.teacher_recorders:
+        model.teacher.extract_feat(inputs)
+    target = model.distiller.target()
     head = model.distiller.gendd_loss.head
     rows = [
         ('images', f'{tuple(inputs.shape)}, mean {inputs.mean():.3g}, std {inputs.std():.3g}'),

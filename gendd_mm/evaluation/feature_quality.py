@@ -25,7 +25,8 @@ class FeatureQuality(BaseMetric):
     classifiers are fitted to the samples of even index and tested on those of odd index,
     in the order of the dataset: ``student/knn`` and ``student/linear``, and the same of
     the teacher, which are computed once and then reported again. So the numbers compare
-    features with one another; they are not those of a fit to the training images.
+    features with one another; they are not those of a fit to the training images. To keep
+    the best epoch: ``save_best='student/knn', rule='greater'`` of the ``CheckpointHook``.
 
     Args:
         k: Neighbours that vote. Defaults to 20.
@@ -66,7 +67,8 @@ class FeatureQuality(BaseMetric):
         for sample in data_samples:
             target, generated = sample['target'].float(), sample['generated'].float()
             result = dict(cosine=F.cosine_similarity(generated, target, dim=0).cpu())
-            if 'gt_label' in sample:
+            # Several labels of an image are no class to vote for.
+            if 'gt_label' in sample and sample['gt_label'].numel() == 1:
                 result.update(label=sample['gt_label'].cpu(), student=sample['feature'].cpu())
                 if not self._teachers:
                     result['teacher'] = target.cpu()

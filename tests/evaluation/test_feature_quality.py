@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from mmengine.dist import get_rank
 from mmengine.evaluator import Evaluator
 from mmpretrain.structures import DataSample
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
+from two_ranks import on_two_ranks
 
 from gendd_mm.evaluation import FeatureQuality
 
@@ -80,6 +82,24 @@ def test_padding_and_the_size_of_batches_change_nothing(samples):
     evaluator = Evaluator([FeatureQuality()])
     evaluator.process([*samples, *samples[:7]])  # as a sampler fills the last batch
     assert evaluator.evaluate(NUM) == evaluate(FeatureQuality(), samples, batch_size=7)
+
+
+def of_rank(samples) -> list[dict]:
+    """Two evaluations of a rank's share, which is filled up to that of the other rank."""
+    metric, share = FeatureQuality(), samples[get_rank() :: 2]
+    share += samples[: (len(samples) + 1) // 2 - len(share)]
+    reports = []
+    for _ in range(2):
+        metric.process(None, [sample.to_dict() for sample in share])
+        reports.append(metric.evaluate(len(samples)))
+    return reports
+
+
+def test_two_ranks_report_what_one_does(samples):
+    samples = samples[:-1]
+    expected = evaluate(FeatureQuality(), samples)
+    for reports in on_two_ranks(of_rank, samples):
+        assert reports == [expected, expected]
 
 
 def test_wrong_settings_are_refused(samples):

@@ -177,6 +177,11 @@ def test_samples_carry_features_instead_of_scores():
     assert 'target' not in model.predict(torch.randn(1, 3, 32, 32))[0]
 
 
+@pytest.mark.fault(
+    'Configs',
+    'contraction beside a teacher without a classifier',
+    'refused before the first step',
+)
 def test_contraction_needs_a_classifier():
     settings = two_targets()
     settings['distiller']['distill_losses']['loss_gendd']['contraction'] = dict(
@@ -254,6 +259,7 @@ def test_the_report_describes_such_a_pair(tmp_path):
     assert rows['gradient'].startswith('reaches all ')
 
 
+@pytest.mark.fault('Configs', 'a metric of what is not predicted', 'refused before the first step')
 @pytest.mark.parametrize('metric', ['gendd_mm.ProbeAccuracy', 'Accuracy'])
 def test_a_metric_of_classes_is_refused_before_training(tmp_path, metric):
     with pytest.raises(ValueError, match='gives no classes; take gendd_mm.FeatureQuality'):

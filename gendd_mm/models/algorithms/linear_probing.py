@@ -54,7 +54,7 @@ class LinearProbing(BaseAlgorithm):
         self,
         teacher: BaseModel | dict,
         teacher_ckpt: str | None = None,
-        teacher_classifier: str = 'auto',
+        teacher_classifier: str | None = 'auto',
         teacher_dtype: str | None = None,
         teacher_weight: float = 0.5,
         **kwargs,
