@@ -199,6 +199,23 @@ def test_a_wrong_size_of_a_second_target_is_named():
         MODELS.build(settings)
 
 
+def test_a_feature_that_may_be_scores_is_a_warning(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'gendd_mm.models.algorithms.pair_checks.print_log', lambda text, **_: said.append(text)
+    )
+    settings = two_targets()
+    for part in ('distill_losses', 'loss_forward_mappings'):
+        del settings['distiller'][part]['loss_patches']
+    built(settings)
+    assert said == []
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    network.append(nn.Linear(4, 12))
+    built(dict(settings, teacher=ModuleClassifier(network)))
+    assert len(said) == 1
+    assert "linear layer 'network.3'" in said[0]
+
+
 def test_a_head_of_unknown_classes_is_refused():
     settings = dict(two_targets(), architecture=small_models.student(False))
     del settings['architecture']['head']['num_classes']

@@ -9,7 +9,9 @@ from mmengine.logging import print_log
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from .classifier_search import dry_run, scores_of
+from gendd_mm.models.module_classifier import ModuleClassifier
+
+from .classifier_search import dry_run, find_classifier, scores_of
 from .measured_sizes import feature_size
 from .teacher_features import record_features
 
@@ -22,7 +24,8 @@ __all__ = ['check_pair']
 def check_pair(model: 'GenDD') -> None:
     """Check a built pair before it is trained.
 
-    A student whose own classifier also trains its backbone is a warning in the log.
+    A student whose own classifier also trains its backbone is a warning in the log, and so
+    is a feature that may be scores.
 
     Raises:
         ValueError: If the recorded target is not what the teacher's classifier sees, the
@@ -37,6 +40,7 @@ def check_pair(model: 'GenDD') -> None:
     _check_classes(model)
     _check_batch_augments(model)
     _warn_of_own_loss(model)
+    _warn_of_scores(model)
 
 
 def _check_target(model: 'GenDD') -> None:
@@ -173,3 +177,21 @@ def _own_loss_reaches_backbone(student: Any, images: Tensor) -> bool:
     except Exception:  # no loss, or one of other labels than these
         return False
     return any(gradient is not None for gradient in gradients)
+
+
+def _warn_of_scores(model: 'GenDD') -> None:
+    """Say so if the feature of a teacher without a classifier is that of a linear layer."""
+    teacher = model.teacher
+    if teacher.classifier is not None or not isinstance(teacher.model, ModuleClassifier):
+        return
+    try:
+        name = find_classifier(teacher.model)
+    except ValueError:  # the rule
+        return
+    print_log(
+        f"teacher_classifier=None, and the teacher's feature is the output of its linear layer "
+        f'{name!r}. A projection may be meant; if these are scores, put a torch.nn.Identity in '
+        'its place, or leave teacher_classifier out.',
+        logger='current',
+        level=logging.WARNING,
+    )
