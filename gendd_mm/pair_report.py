@@ -46,17 +46,19 @@ def inspect_pair(cfg: Config, batch_size: int = 8) -> list[tuple[str, str]]:
     images, samples = data['inputs'], data['data_samples']
     prepared = model.data_preprocessor(dict(inputs=images, data_samples=samples), True)
     inputs, samples = prepared['inputs'], prepared['data_samples']
-    (target,) = model.teacher.extract_feat(inputs)
+    with model.distiller.teacher_recorders:
+        model.teacher.extract_feat(inputs)
+    target = model.distiller.target()
     head = model.distiller.gendd_loss.head
     rows = [
         ('images', f'{tuple(inputs.shape)}, mean {inputs.mean():.3g}, std {inputs.std():.3g}'),
         ('teacher', _size_of(model.teacher.model, inputs)),
         (
             'target',
-            f'input of {model.teacher.classifier_name!r}, {tuple(target.shape)}: mean '
+            f'{_source(model)}, {tuple(target.shape)}: mean '
             f'{target.mean():.3g}, std {target.std():.3g}, norm {target.norm(dim=1).mean():.3g}',
         ),
-        ('classes', f'{model.teacher.classifier.out_features} of the teacher'),
+        *_classes(model),
         ('student', _size_of(model.student, inputs)),
         (
             'condition',
@@ -92,6 +94,16 @@ def inspect_pair(cfg: Config, batch_size: int = 8) -> list[tuple[str, str]]:
             ),
         ]
     return rows
+
+
+def _source(model: GenDD) -> str:
+    name = model.teacher.classifier_name
+    return "the teacher's feature" if name is None else f'input of {name!r}'
+
+
+def _classes(model: GenDD) -> list[tuple[str, str]]:
+    classifier = model.teacher.classifier
+    return [] if classifier is None else [('classes', f'{classifier.out_features} of the teacher')]
 
 
 def _batch(cfg: Config, batch_size: int) -> dict:

@@ -231,7 +231,7 @@ CASES = [
     (other_target, ValueError, "loss_gendd'.*target.* not what enters 'head.fc'.*leave"),
     (labels_missing, ValueError, r"lacks \['labels'\]; see configs"),
     (classifier_name, ValueError, "'head' is not a linear layer.*head.fc"),
-    (two_losses, ValueError, 'holds 2 GenDDLoss.*exactly one'),
+    (two_losses, ValueError, r"'loss_second'\] lacks \['target'.*see configs"),
 ]
 
 

@@ -133,7 +133,7 @@ def test_components_alone():
     namespace = {}
     exec(block, namespace)
     assert namespace['features'].shape == (2, 8, 512)
-    block = block_with('docs/own_pair.md', "type='gendd_mm.GenDDLoss'")
+    block = block_with('docs/own_pair.md', "type='mmrazor.ConfigurableDistiller'")
     namespace = {}
     exec(block, namespace)
     loss = MODELS.build(namespace['distiller']['distill_losses']['loss_gendd'])

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from gendd_mm.deploy import export_student
 from gendd_mm.deploy.features import extract, unaugmented
-from gendd_mm.deploy.linear_fit import fit_linear
 from gendd_mm.engine.launch import build_runner
+from gendd_mm.evaluation.linear_fit import fit_linear
 from gendd_mm.generative.cost import multiply_adds
 from gendd_mm.models import GenDD, ReusedClassifierHead
 

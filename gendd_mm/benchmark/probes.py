@@ -10,8 +10,8 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from gendd_mm.deploy.features import batches, student_feature
-from gendd_mm.deploy.linear_fit import fit_linear
 from gendd_mm.deploy.teacher_scores import teacher_logits
+from gendd_mm.evaluation.linear_fit import fit_linear
 from gendd_mm.generative import Sampler
 from gendd_mm.models import GenDD, GenerativeHead
 from gendd_mm.registry import TASK_UTILS

@@ -12,7 +12,9 @@ ENTRY = dict(recorder=str, from_student=bool, data_idx=int | None, record_idx=in
 # Those that the algorithm GenDD adds where a config leaves them out.
 ADDED = dict(
     student_recorders=dict.fromkeys(['feat']),
-    teacher_recorders=dict.fromkeys(['target', 'class_centers', 'class_bias']),
+    teacher_recorders=dict.fromkeys(
+        ['target', 'class_centers', 'class_bias', 'pooled', 'cls_token', 'patch_tokens']
+    ),
 )
 
 

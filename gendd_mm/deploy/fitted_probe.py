@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from gendd_mm.checkpoint import load_all, read_state_dict
 from gendd_mm.engine.model import build_model
+from gendd_mm.evaluation.linear_fit import fit_linear
 
 from .features import batches, student_feature, unaugmented
-from .linear_fit import fit_linear
 from .teacher_scores import teacher_logits
 
 TARGETS = ('teacher', 'labels')

@@ -1,4 +1,5 @@
+from .feature_quality import FeatureQuality
 from .probe_accuracy import ProbeAccuracy
 from .shot_accuracy import ShotAccuracy
 
-__all__ = ['ProbeAccuracy', 'ShotAccuracy']
+__all__ = ['FeatureQuality', 'ProbeAccuracy', 'ShotAccuracy']

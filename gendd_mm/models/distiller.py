@@ -12,41 +12,56 @@ from gendd_mm.registry import MODELS
 
 @MODELS.register_module()
 class GenDDDistiller(ConfigurableDistiller):
-    """A ``ConfigurableDistiller`` that holds one :class:`GenDDLoss`.
+    """A ``ConfigurableDistiller`` that holds a :class:`GenDDLoss`, or several.
 
     Recorders, connectors, losses and mappings are configured as in MMRazor, so that
     GenDD combines with any of its losses. :class:`GenDD` adds those of the teacher
     that a config leaves out. At test time the mapping of the loss's
-    ``condition`` also feeds the sampler.
+    ``condition`` also feeds the sampler. Several losses learn several features of the
+    teacher by heads of their own; one of them generates.
 
     Args:
+        primary: Name of the loss that generates. None means the first. Defaults to None.
         kwargs: Arguments of :class:`mmrazor.models.distillers.ConfigurableDistiller`.
 
     Raises:
-        ValueError: If there is not exactly one ``GenDDLoss``, or its ``condition`` or
-            ``target``, or what its contraction reads, is not mapped.
+        ValueError: If there is no ``GenDDLoss``, or the ``condition`` or ``target`` of one, or
+            what its contraction reads, is not mapped.
     """
 
     loss_forward_mappings: dict[str, dict]
     distill_losses: nn.ModuleDict
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, primary: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         names = [name for name, loss in self.distill_losses.items() if isinstance(loss, GenDDLoss)]
-        if len(names) != 1:
+        if not names:
             raise ValueError(
-                f'distill_losses holds {len(names)} GenDDLoss ({names}); the GenDD distiller needs '
-                'exactly one. Without any, use mmrazor.ConfigurableDistiller.'
+                'distill_losses holds 0 GenDDLoss; the GenDD distiller needs one. Without any, use '
+                'mmrazor.ConfigurableDistiller.'
             )
-        self.gendd_name = names[0]
-        self._complete_mappings()
+        if primary not in (None, *names):
+            raise ValueError(f'primary={primary!r} is no GenDDLoss; choose from {names}.')
+        self.gendd_names = tuple(names)
+        self.gendd_name = primary or names[0]
+        for name in names:
+            self._complete_mappings(name)
 
     @property
     def gendd_loss(self) -> GenDDLoss:
-        """The GenDD loss, with its generative head."""
+        """The GenDD loss that generates, with its head."""
         loss = self.distill_losses[self.gendd_name]
         assert isinstance(loss, GenDDLoss)
         return loss
+
+    def condition(self) -> Tensor:
+        """The student's last recorded feature, before its connector, (B, S)."""
+        entry = self.loss_forward_mappings[self.gendd_name]['condition']
+        return self.get_record(**{**entry, 'connector': None})
+
+    def target(self) -> Tensor:
+        """The teacher's last recorded feature that is generated, (B, D)."""
+        return self.get_record(**self.loss_forward_mappings[self.gendd_name]['target'])
 
     @torch.no_grad()
     def generate(
@@ -69,14 +84,14 @@ class GenDDDistiller(ConfigurableDistiller):
         condition = self.get_record(**mapping['condition'])
         return self.gendd_loss.head.sample(condition, num_draws, generator, sampler).mean(0)
 
-    def _complete_mappings(self) -> None:
-        """Check the inputs that the loss reads; drop the others.
+    def _complete_mappings(self, loss: str) -> None:
+        """Check the inputs that a loss reads; drop the others.
 
         Dropping lets a supervised config run without labels: with strength 0 or teacher
         labels alone, none are looked up.
         """
-        mapping = dict(self.loss_forward_mappings.get(self.gendd_name, {}))
-        contraction = self.gendd_loss.contraction
+        mapping = dict(self.loss_forward_mappings.get(loss, {}))
+        contraction: Any = self.distill_losses[loss].contraction
         if contraction is not None and contraction.strength == 0:
             contraction = None
         reads = dict(
@@ -93,9 +108,9 @@ class GenDDDistiller(ConfigurableDistiller):
         ]
         if missing:
             raise ValueError(
-                f'loss_forward_mappings[{self.gendd_name!r}] lacks {missing}; '
+                f'loss_forward_mappings[{loss!r}] lacks {missing}; '
                 'see configs/_base_/models/gendd.py and gendd_supervised.py for recorders and '
                 'mappings. Those of the teacher are filled in by gendd_mm.GenDD alone.'
             )
         mapping = {name: entry for name, entry in mapping.items() if reads.get(name, True)}
-        self.loss_forward_mappings = {**self.loss_forward_mappings, self.gendd_name: mapping}
+        self.loss_forward_mappings = {**self.loss_forward_mappings, loss: mapping}

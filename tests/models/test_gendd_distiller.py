@@ -92,12 +92,17 @@ def test_contraction_without_the_supervised_config_is_named():
         MODELS.build(config(False, contraction=contraction()))
 
 
-def test_exactly_one_gendd_loss():
+def test_at_least_one_gendd_loss_and_each_with_its_target():
     cfg = config()
     losses = cfg['distill_losses']
     losses['loss_second'] = losses['loss_gendd']
-    with pytest.raises(ValueError, match='holds 2 GenDDLoss'):
+    with pytest.raises(ValueError, match=r"'loss_second'\] lacks \['condition', 'target'"):
         MODELS.build(cfg)
+    cfg['loss_forward_mappings']['loss_second'] = cfg['loss_forward_mappings']['loss_gendd']
+    assert MODELS.build(cfg).gendd_name == 'loss_gendd'
+    assert MODELS.build(dict(cfg, primary='loss_second')).gendd_name == 'loss_second'
+    with pytest.raises(ValueError, match="primary='other' is no GenDDLoss; choose from"):
+        MODELS.build(dict(cfg, primary='other'))
     with pytest.raises(ValueError, match='holds 0 GenDDLoss.*Configurable'):
         MODELS.build(dict(type='gendd_mm.GenDDDistiller'))
 

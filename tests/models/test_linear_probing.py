@@ -145,3 +145,15 @@ def test_a_head_without_a_linear_layer_is_refused():
     config = dict(type='gendd_mm.LinearProbing', teacher=small_models.built_teacher())
     with pytest.raises(ValueError, match='ClsHead has no linear layer fc'):
         MODELS.build(dict(config, architecture=student))
+
+
+def test_a_teacher_without_a_classifier_is_refused():
+    with pytest.raises(ValueError, match='teacher_classifier=None: .*teacher with a classifier'):
+        small_models.MODELS.build(
+            dict(
+                type='gendd_mm.LinearProbing',
+                architecture=small_models.student(),
+                teacher=small_models.built_teacher(),
+                teacher_classifier=None,
+            )
+        )

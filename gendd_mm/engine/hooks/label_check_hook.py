@@ -7,8 +7,12 @@ from mmpretrain.evaluation import Accuracy, SingleLabelMetric
 from torch import nn
 
 from gendd_mm.annotations import check_labels
+from gendd_mm.models import GenDD
 from gendd_mm.models.heads import SimKDHead, UnlabeledClsHead
 from gendd_mm.registry import HOOKS
+
+# They compare predicted classes with labels.
+_ACCURACIES = (Accuracy, SingleLabelMetric)
 
 
 @HOOKS.register_module()
@@ -19,11 +23,12 @@ class LabelCheckHook(Hook):
     mmpretrain's datasets, which needs no image, also inside wrappers such as
     ``RepeatDataset`` and ``ConcatDataset``. A training set passes if the model does not
     read labels: it may have none, or placeholders. An evaluation set without labels
-    passes if no metric of accuracy reads them. It runs before training, validation and
-    testing.
+    passes if no metric of accuracy reads them. A metric must read what the model predicts:
+    classes, or features where the teacher has no classifier. It runs before training,
+    validation and testing.
 
     Raises:
-        ValueError: If a label is missing or wrong.
+        ValueError: If a label is missing or wrong, or a metric reads what is not predicted.
     """
 
     priority = 'VERY_HIGH'
@@ -33,10 +38,12 @@ class LabelCheckHook(Hook):
         if _reads_labels(_unwrapped(runner.model)):
             self._check(runner, runner.train_dataloader)
         if runner.val_loop is not None:
+            _check_metrics(_unwrapped(runner.model), runner.val_loop)
             self._check(runner, runner.val_dataloader, _scores_labels(runner.val_loop))
 
     def before_test(self, runner) -> None:
         """Check the test set."""
+        _check_metrics(_unwrapped(runner.model), runner.test_loop)
         self._check(runner, runner.test_dataloader, _scores_labels(runner.test_loop))
 
     def _check(self, runner, dataloader, required: bool = True) -> None:
@@ -76,10 +83,36 @@ def _reads_labels(model: nn.Module) -> bool:
     )
 
 
+def _check_metrics(model: nn.Module, loop: Any) -> None:
+    """Refuse a metric that reads a prediction which the model does not give."""
+    if not isinstance(model, GenDD):
+        return
+    has_classifier = model.teacher.classifier is not None
+    for metric in _metrics_of(loop):
+        kind = type(metric).__name__
+        if getattr(metric, 'reads_features', False) and has_classifier:
+            raise ValueError(
+                f'the evaluator {kind} reads features of a teacher with '
+                'teacher_classifier=None, but this one has a classifier; take '
+                'gendd_mm.ProbeAccuracy.'
+            )
+        # ProbeAccuracy reads the scores of a probe, too.
+        probe = getattr(metric, 'reads_labels', False)
+        reads_scores = isinstance(metric, _ACCURACIES) or (probe and not model.has_probe)
+        if reads_scores and not has_classifier:
+            raise ValueError(
+                f'the evaluator {kind} reads pred_score, but a teacher with '
+                'teacher_classifier=None gives no classes; take gendd_mm.FeatureQuality.'
+            )
+
+
+def _metrics_of(loop: Any) -> Any:
+    return getattr(getattr(loop, 'evaluator', None), 'metrics', ())
+
+
 def _scores_labels(loop: Any) -> bool:
     """Whether the evaluator of a loop compares predictions with labels."""
-    metrics = getattr(getattr(loop, 'evaluator', None), 'metrics', ())
     return any(
-        isinstance(each, (Accuracy, SingleLabelMetric)) or getattr(each, 'reads_labels', False)
-        for each in metrics
+        isinstance(each, _ACCURACIES) or getattr(each, 'reads_labels', False)
+        for each in _metrics_of(loop)
     )

@@ -30,12 +30,14 @@ def find_classifier(model: nn.Module, stated: str | None = None) -> str:
     Args:
         model: The network; ``model(images)``, or ``mode='tensor'`` of MMEngine's models,
             gives scores of shape (B, C).
-        stated: The name that a config states, to compare with.
+        stated: The name that a config states, to compare with. None or ``'auto'`` states
+            none.
 
     Raises:
         ValueError: If no single linear layer gives the scores, if it is another one than
             ``stated``, or if the network does not run on images.
     """
+    stated = None if stated == 'auto' else stated
     named = {module: name for name, module in model.named_modules()}
     linears = [module for module in named if isinstance(module, nn.Linear)]
     if stated is not None and stated not in (named[module] for module in linears):
@@ -72,7 +74,7 @@ def find_classifier(model: nn.Module, stated: str | None = None) -> str:
             f'no single linear layer of the teacher ({kind}) gives its scores; the last that ran '
             f'are {last or "none"}. It has no classifier, or a convolution as one, or its scores '
             'are averaged or scaled after it. Give the teacher a head with one linear layer at '
-            'its end.'
+            'its end, or teach its features alone by teacher_classifier=None.'
         )
     if stated is not None and stated not in found:
         raise ValueError(

@@ -1,11 +1,14 @@
 """The teacher: frozen, in eval mode, and kept apart."""
 
+from typing import Any
+
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
 from .classifier_search import scores_of
 from .renormalize import Renormalize
+from .teacher_features import record_features
 
 DTYPES = {
     'float32': torch.float32,
@@ -15,7 +18,7 @@ DTYPES = {
 
 
 class FrozenTeacher:
-    """A trained classifier that is only read.
+    """A trained network that is only read.
 
     Deliberately not an ``nn.Module``: as the attribute of a model it stays out of
     checkpoints, EMA copies, optimizers and DistributedDataParallel. It is in eval mode
@@ -25,7 +28,8 @@ class FrozenTeacher:
         model: The teacher, with its weights.
         renormalize: From the student's normalisation to the teacher's.
         classifier: Name of the linear layer that gives its scores, as
-            :func:`find_classifier` finds it.
+            :func:`find_classifier` finds it. None has features alone, those that
+            :func:`attach_features` named.
         dtype: Precision in which it runs, by autocast, ``'float32'``, ``'bfloat16'``
             or ``'float16'``. None leaves it to the run. Defaults to None.
 
@@ -33,15 +37,15 @@ class FrozenTeacher:
         ValueError: If ``dtype`` is unknown.
 
     Attributes:
-        classifier_name: Name of the linear layer that gives the scores.
-        classifier: That layer. What enters it is the target.
+        classifier_name: Name of the linear layer that gives the scores, or None.
+        classifier: That layer, or None. What enters it is the target.
     """
 
     def __init__(
         self,
         model: BaseModel,
         renormalize: Renormalize,
-        classifier: str,
+        classifier: str | None,
         dtype: str | None = None,
     ) -> None:
         if dtype not in (None, *DTYPES):
@@ -52,12 +56,14 @@ class FrozenTeacher:
         self.model = model.requires_grad_(False).eval()
         self.renormalize = renormalize
         self.classifier_name = classifier
-        self.classifier = model.get_submodule(classifier)
+        self.classifier: Any = None if classifier is None else model.get_submodule(classifier)
         self.dtype = None if dtype is None else DTYPES[dtype]
 
     @torch.no_grad()
     def extract_feat(self, inputs: Tensor) -> tuple[Tensor]:
         """Run the whole teacher to its scores, and take what enters its classifier.
+
+        Without a classifier, take the first of its named features.
 
         Args:
             inputs: Images in the student's normalisation, shape (B, 3, H, W).
@@ -67,19 +73,31 @@ class FrozenTeacher:
             recorders see all that happens on the way.
         """
         inputs = self.renormalize(inputs)
+        if self.dtype is None:
+            return (self._run(inputs),)
+        half = self.dtype != torch.float32
+        with torch.autocast(inputs.device.type, self.dtype, enabled=half):
+            return (self._run(inputs),)
+
+    def _run(self, inputs: Tensor) -> Tensor:
+        if self.classifier is None:
+            return next(iter(record_features(self.model, inputs).values()))
         entered: list[Tensor] = []
         with self.classifier.register_forward_pre_hook(lambda _, args: entered.append(args[0])):
-            if self.dtype is None:
-                scores_of(self.model, inputs)
-            else:
-                half = self.dtype != torch.float32
-                with torch.autocast(inputs.device.type, self.dtype, enabled=half):
-                    scores_of(self.model, inputs)
-        return (entered[-1],)
+            scores_of(self.model, inputs)
+        return entered[-1]
 
     @torch.no_grad()
     def classify(self, features: Tensor) -> Tensor:
-        """Class scores, shape (B, C), of features, shape (B, D)."""
+        """Class scores, shape (B, C), of features, shape (B, D).
+
+        Raises:
+            ValueError: If the teacher has no classifier.
+        """
+        if self.classifier is None:
+            raise ValueError(
+                'the teacher has no classifier (teacher_classifier=None), so it gives no scores.'
+            )
         return self.classifier(features)
 
     def apply_to_tensors(self, fn) -> None:

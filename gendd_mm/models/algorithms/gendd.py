@@ -7,7 +7,7 @@ from mmpretrain.structures import DataSample
 from mmrazor.models.algorithms import FpnTeacherDistill
 from torch import Tensor, nn
 
-from gendd_mm.models.heads import LinearProbeHead
+from gendd_mm.models.heads import LinearProbeHead, NoHead
 from gendd_mm.registry import MODELS
 
 from .build_teacher import build_teacher
@@ -16,7 +16,8 @@ from .frozen_teacher import FrozenTeacher
 from .measured_sizes import with_measured_sizes
 from .pair_checks import check_pair, num_classes_of
 from .renormalize import Renormalize
-from .teacher_records import with_teacher_records
+from .teacher_features import attach_features, feature_sizes
+from .teacher_records import feature_names, with_teacher_records
 
 
 @MODELS.register_module()
@@ -42,8 +43,10 @@ class GenDD(FpnTeacherDistill):
         teacher: Config of the teacher, or a built model with its weights.
         teacher_ckpt: Weights of the teacher, loaded strictly. Needed unless the config
             names its own. Defaults to None.
-        teacher_classifier: Name of the linear layer that gives the teacher's scores. None
-            finds it by running the teacher once. Defaults to None.
+        teacher_classifier: Name of the linear layer that gives the teacher's scores.
+            ``'auto'`` finds it by running the teacher once. None means that it has none:
+            its feature is learned (:func:`teacher_features`), and there is no
+            ``pred_score``. Defaults to ``'auto'``.
         teacher_dtype: Precision in which the teacher runs, ``'float32'``,
             ``'bfloat16'`` or ``'float16'``. None is that of the run (float32 without
             ``--amp``). Defaults to None.
@@ -75,7 +78,7 @@ class GenDD(FpnTeacherDistill):
         distiller: dict,
         teacher: BaseModel | dict,
         teacher_ckpt: str | None = None,
-        teacher_classifier: str | None = None,
+        teacher_classifier: str | None = 'auto',
         teacher_dtype: str | None = None,
         channels_last: bool = False,
         compile: bool | dict = False,
@@ -96,10 +99,17 @@ class GenDD(FpnTeacherDistill):
                 'target; leave the option out.'
             )
         model = build_teacher(teacher, teacher_ckpt)
-        classifier = find_classifier(model, teacher_classifier)
-        architecture, distiller = with_measured_sizes(
-            architecture, distiller, model.get_submodule(classifier)
-        )
+        classifier: str | None = None
+        if teacher_classifier is None:
+            names = dict.fromkeys(['pooled', *feature_names(distiller)])
+            sizes = feature_sizes(model, names)
+            attach_features(model, names)
+            architecture, distiller = with_measured_sizes(architecture, distiller, sizes)
+        else:
+            classifier = find_classifier(model, teacher_classifier)
+            architecture, distiller = with_measured_sizes(
+                architecture, distiller, model.get_submodule(classifier)
+            )
         # FrozenTeacher keeps the whole teacher in eval mode.
         super().__init__(
             architecture=architecture,
@@ -152,7 +162,15 @@ class GenDD(FpnTeacherDistill):
 
     def _evaluate(self, data: dict, num_draws: int) -> list[DataSample]:
         data = self.data_preprocessor(data, False)
-        return self.predict(data['inputs'], data['data_samples'], num_draws)
+        samples = self.predict(data['inputs'], data['data_samples'], num_draws)
+        if self.teacher.classifier is None:
+            # For FeatureQuality.
+            with self.distiller.teacher_recorders:
+                self.teacher.extract_feat(data['inputs'])
+            targets = self.distiller.target()
+            for sample, target in zip(samples, targets, strict=True):
+                sample.set_field(target, 'target')
+        return samples
 
     def forward(
         self, inputs: Tensor, data_samples: list[DataSample] | None = None, mode: str = 'tensor'
@@ -176,14 +194,22 @@ class GenDD(FpnTeacherDistill):
         Returns:
             The samples with ``pred_score`` and ``pred_label`` of the generative path,
             unless the student has other classes than the teacher, and, unless the probe
-            is untrained, ``probe_score`` and ``probe_label``.
+            is untrained, ``probe_score`` and ``probe_label``. With a teacher that has no
+            classifier, the student's ``feature``, shape (S,), which ships, and the
+            ``generated`` feature of the teacher, shape (D,), instead of scores.
         """
         inputs = inputs.to(memory_format=self.memory_format)
         with self.distiller.student_recorders:
             probe_logits = self.student(inputs, mode='tensor')
         if data_samples is None:
             data_samples = [DataSample() for _ in range(len(inputs))]
-        if self.has_teachers_classes:
+        if self.teacher.classifier is None:
+            own = self.distiller.condition()
+            generated = self.distiller.generate(num_draws, self._sampling_noise(inputs.device))
+            for sample, feature, drawn in zip(data_samples, own, generated, strict=True):
+                sample.set_field(feature, 'feature')
+                sample.set_field(drawn, 'generated')
+        elif self.has_teachers_classes:
             features = self.distiller.generate(num_draws, self._sampling_noise(inputs.device))
             scores = self.teacher.classify(features).softmax(-1)
             for sample, score in zip(data_samples, scores, strict=True):
@@ -199,11 +225,13 @@ class GenDD(FpnTeacherDistill):
     def has_probe(self) -> bool:
         """Whether the student's own head is trained."""
         head = getattr(self.student, 'head', None)
-        return not isinstance(head, LinearProbeHead) or head.trainable
+        return not isinstance(head, (LinearProbeHead, NoHead)) or head.trainable
 
     @property
     def has_teachers_classes(self) -> bool:
         """Whether labels are of the teacher's classes; a trained probe may have others."""
+        if self.teacher.classifier is None:
+            return False
         theirs = self.teacher.classifier.out_features
         return not self.has_probe or num_classes_of(self.student) in (None, theirs)
 
@@ -223,10 +251,12 @@ class GenDD(FpnTeacherDistill):
 
         In place, so that state dicts and MMRazor's recorders see no change.
         """
-        denoiser = self.distiller.gendd_loss.head.denoiser
+        losses = (self.distiller.distill_losses[name] for name in self.distiller.gendd_names)
+        denoisers = [loss.head.denoiser for loss in losses]
         teacher = getattr(self.teacher.model, 'backbone', self.teacher.model)
         student = [self.student.backbone] if hasattr(self.student, 'backbone') else []
-        for module in (*student, teacher, denoiser.modulation, *denoiser.blocks):
+        parts = [part for each in denoisers for part in (each.modulation, *each.blocks)]
+        for module in (*student, teacher, *parts):
             module.compile(**options)
 
 

@@ -34,7 +34,7 @@ class LinearProbing(BaseAlgorithm):
         teacher_ckpt: Weights of the teacher, loaded strictly. Needed unless
             the config names its own. Defaults to None.
         teacher_classifier: Name of the linear layer that gives the teacher's
-            scores. None finds it. Defaults to None.
+            scores. ``'auto'`` finds it. Defaults to ``'auto'``.
         teacher_dtype: Precision in which the teacher runs; see
             :class:`GenDD`. Defaults to None.
         teacher_weight: Share of the teacher's softmax in the target, in
@@ -54,7 +54,7 @@ class LinearProbing(BaseAlgorithm):
         self,
         teacher: BaseModel | dict,
         teacher_ckpt: str | None = None,
-        teacher_classifier: str | None = None,
+        teacher_classifier: str | None = 'auto',
         teacher_dtype: str | None = None,
         teacher_weight: float = 0.5,
         **kwargs,
@@ -62,6 +62,11 @@ class LinearProbing(BaseAlgorithm):
         if not 0 <= teacher_weight <= 1:
             raise ValueError(
                 f'teacher_weight={teacher_weight} is a share of the target; set it within [0, 1].'
+            )
+        if teacher_classifier is None:
+            raise ValueError(
+                'teacher_classifier=None: the target of linear probing is the scores of the '
+                'teacher; give a teacher with a classifier, and leave the option out.'
             )
         super().__init__(**kwargs)
         model = build_teacher(teacher, teacher_ckpt)

@@ -1,5 +1,6 @@
 """The sizes that a config of GenDD leaves open, measured on its networks."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,6 +12,8 @@ from gendd_mm.registry import type_name
 
 from .build_teacher import expanded
 from .classifier_search import dry_run, find_classifier
+from .teacher_features import feature_sizes
+from .teacher_records import feature_names
 
 __all__ = ['feature_size', 'fill_in_sizes', 'with_measured_sizes']
 
@@ -41,36 +44,43 @@ def fill_in_sizes(model: dict) -> dict:
             teacher = MMRAZOR_MODELS.build(
                 {k: v for k, v in expanded(teacher).items() if k not in ('pretrained', 'init_cfg')}
             )
-    classifier = teacher.get_submodule(find_classifier(teacher, model.get('teacher_classifier')))
-    architecture, distiller = with_measured_sizes(
-        model['architecture'], model['distiller'], classifier
+    stated = model.get('teacher_classifier', 'auto')
+    gives: Any = (
+        feature_sizes(teacher, ['pooled', *feature_names(model['distiller'])])
+        if stated is None
+        else teacher.get_submodule(find_classifier(teacher, stated))
     )
+    architecture, distiller = with_measured_sizes(model['architecture'], model['distiller'], gives)
     return dict(model, architecture=architecture, distiller=distiller)
 
 
 def with_measured_sizes(
-    architecture: BaseModel | dict, distiller: dict, classifier: nn.Linear
+    architecture: BaseModel | dict, distiller: dict, teacher: nn.Linear | Mapping[str, int]
 ) -> tuple[BaseModel | dict, dict]:
     """Fill in what the configs of the student and of the distiller leave open.
 
-    ``target_dim`` and the student's ``num_classes`` are those of the classifier;
+    ``target_dim`` and the student's ``num_classes`` are those of the teacher;
     ``condition_dim``, the ``normalized_shape`` of the connector and the student's
     ``in_channels`` are the size of its pooled feature; that is recorded at its neck, or
-    at its backbone if it has none.
+    at its backbone if it has none. A student without a head gets a :class:`NoHead`.
 
     Args:
         architecture: The student or its config.
         distiller: Config of a :class:`GenDDDistiller`.
-        classifier: The linear layer that gives the teacher's scores.
+        teacher: The linear layer that gives the teacher's scores, or, without one, the
+            sizes of its features by name.
 
     Returns:
         Completed copies of the two configs.
 
     Raises:
-        ValueError: If the student gives no pooled feature.
+        ValueError: If the student gives no pooled feature, or its ``num_classes`` is left
+            open beside a teacher that has none.
     """
     if isinstance(architecture, dict):
         architecture = expanded(architecture)
+        if 'backbone' in architecture and architecture.get('head') is None:
+            architecture = dict(architecture, head=dict(type='gendd_mm.NoHead'))
     size: list[int] = []
 
     def student_size() -> int:
@@ -82,7 +92,11 @@ def with_measured_sizes(
     for name, loss in losses.items():
         if _has_open_head(loss):
             head = dict(loss['head'])
-            head.setdefault('target_dim', classifier.in_features)
+            if isinstance(teacher, nn.Linear):
+                head.setdefault('target_dim', teacher.in_features)
+            else:
+                feature = next(iter(feature_names(distiller, name)), 'pooled')
+                head.setdefault('target_dim', teacher[feature])
             if 'condition_dim' not in head:
                 head['condition_dim'] = student_size()
             losses[name] = dict(loss, head=head)
@@ -93,9 +107,15 @@ def with_measured_sizes(
     recorders = dict(distiller.get('student_recorders') or {})
     if 'feat' not in recorders:
         recorders['feat'] = dict(type='mmrazor.ModuleOutputs', source=_pooled_by(architecture))
-    if isinstance(architecture, dict) and isinstance(architecture.get('head'), dict):
+    if isinstance(architecture, dict) and _has_classes(architecture.get('head')):
         head = dict(architecture['head'])
-        head.setdefault('num_classes', classifier.out_features)
+        if isinstance(teacher, nn.Linear):
+            head.setdefault('num_classes', teacher.out_features)
+        elif 'num_classes' not in head:
+            raise ValueError(
+                'num_classes of the student is left open, but with teacher_classifier=None the '
+                "teacher has no classes; set it, or take head=dict(type='gendd_mm.NoHead')."
+            )
         if 'in_channels' not in head:
             head['in_channels'] = student_size()
         architecture = dict(architecture, head=head)
@@ -106,7 +126,7 @@ def with_measured_sizes(
 def _is_open(model: dict) -> bool:
     """Whether a config leaves out a size."""
     architecture, distiller = model['architecture'], model['distiller']
-    head = architecture.get('head') if isinstance(architecture, dict) else None
+    head: Any = architecture.get('head') if isinstance(architecture, dict) else None
     heads = [
         loss['head']
         for loss in (distiller.get('distill_losses') or {}).values()
@@ -114,10 +134,14 @@ def _is_open(model: dict) -> bool:
     ]
     condition = (distiller.get('connectors') or {}).get('condition')
     return (
-        (isinstance(head, dict) and not {'num_classes', 'in_channels'} <= head.keys())
+        (_has_classes(head) and not {'num_classes', 'in_channels'} <= head.keys())
         or any(not {'condition_dim', 'target_dim'} <= each.keys() for each in heads)
         or (isinstance(condition, dict) and _lacks_shape(condition))
     )
+
+
+def _has_classes(head: Any) -> bool:
+    return isinstance(head, dict) and type_name(head.get('type')) != 'NoHead'
 
 
 def _has_open_head(loss: Any) -> bool:

@@ -9,8 +9,11 @@ from mmengine.logging import print_log
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from .classifier_search import dry_run, scores_of
+from gendd_mm.models.module_classifier import ModuleClassifier
+
+from .classifier_search import dry_run, find_classifier, scores_of
 from .measured_sizes import feature_size
+from .teacher_features import record_features
 
 if TYPE_CHECKING:
     from .gendd import GenDD
@@ -21,19 +24,23 @@ __all__ = ['check_pair']
 def check_pair(model: 'GenDD') -> None:
     """Check a built pair before it is trained.
 
-    A student whose own classifier also trains its backbone is a warning in the log.
+    A student whose own classifier also trains its backbone is a warning in the log, and so
+    is a feature that may be scores.
 
     Raises:
         ValueError: If the recorded target is not what the teacher's classifier sees, the
             student gives no feature that a head can learn from, sizes or classes do not
             fit, or the student's batch augmentations would be lost.
     """
-    _check_target(model)
-    _check_target_size(model)
-    _check_condition(model)
+    if model.teacher.classifier is not None:
+        _check_target(model)
+    _check_target_sizes(model)
+    for name in model.distiller.gendd_names:
+        _check_condition(model, name)
     _check_classes(model)
     _check_batch_augments(model)
     _warn_of_own_loss(model)
+    _warn_of_scores(model)
 
 
 def _check_target(model: 'GenDD') -> None:
@@ -64,21 +71,31 @@ def _recorded(recorders: Any, network: nn.Module, run: Callable) -> Any:
     return dry_run(network, recording)
 
 
-def _check_target_size(model: 'GenDD') -> None:
-    stated = model.distiller.gendd_loss.head.target_dim
-    actual = model.teacher.classifier.in_features
-    if stated != actual:
-        raise ValueError(
-            f"target_dim={stated} does not fit the teacher's classifier input, {actual}; set "
-            f'target_dim={actual}.'
-        )
+def _check_target_sizes(model: 'GenDD') -> None:
+    teacher, distiller = model.teacher, model.distiller
+    run = record_features if teacher.classifier is None else scores_of
+    _recorded(distiller.teacher_recorders, teacher.model, run)
+    for name in distiller.gendd_names:
+        stated = distiller.distill_losses[name].head.target_dim
+        target = distiller.get_record(**distiller.loss_forward_mappings[name]['target'])
+        shape = tuple(target.shape) if isinstance(target, Tensor) else type(target).__name__
+        if len(shape) != 2:
+            raise ValueError(
+                f'loss_forward_mappings[{name!r}].target is {shape} for two images instead of '
+                'a feature (B, D); map a pooled one.'
+            )
+        if stated != shape[1]:
+            raise ValueError(
+                f"target_dim={stated} of {name!r} does not fit the teacher's feature, {shape[1]}; "
+                f'set target_dim={shape[1]}.'
+            )
 
 
-def _check_condition(model: 'GenDD') -> None:
+def _check_condition(model: 'GenDD', name: str) -> None:
     """Check the student's feature, before and after its connector."""
     distiller = model.distiller
-    head = distiller.gendd_loss.head
-    entry = distiller.loss_forward_mappings[distiller.gendd_name]['condition']
+    head = distiller.distill_losses[name].head
+    entry = distiller.loss_forward_mappings[name]['condition']
     _recorded(
         distiller.student_recorders, model.student, lambda m, images: m(images, mode='tensor')
     )
@@ -98,8 +115,9 @@ def _check_condition(model: 'GenDD') -> None:
 
 def _check_classes(model: 'GenDD') -> None:
     """Contraction and the generative path need the teacher's classes; others do not."""
-    own, theirs = num_classes_of(model.student), model.teacher.classifier.out_features
-    if own in (None, theirs):
+    own, classifier = num_classes_of(model.student), model.teacher.classifier
+    theirs = None if classifier is None else classifier.out_features
+    if theirs is None or own in (None, theirs):
         return
     contraction = model.distiller.gendd_loss.contraction
     if contraction is not None and contraction.strength > 0:
@@ -159,3 +177,21 @@ def _own_loss_reaches_backbone(student: Any, images: Tensor) -> bool:
     except Exception:  # no loss, or one of other labels than these
         return False
     return any(gradient is not None for gradient in gradients)
+
+
+def _warn_of_scores(model: 'GenDD') -> None:
+    """Say so if the feature of a teacher without a classifier is that of a linear layer."""
+    teacher = model.teacher
+    if teacher.classifier is not None or not isinstance(teacher.model, ModuleClassifier):
+        return
+    try:
+        name = find_classifier(teacher.model)
+    except ValueError:  # the rule
+        return
+    print_log(
+        f"teacher_classifier=None, and the teacher's feature is the output of its linear layer "
+        f'{name!r}. A projection may be meant; if these are scores, put a torch.nn.Identity in '
+        'its place, or leave teacher_classifier out.',
+        logger='current',
+        level=logging.WARNING,
+    )

@@ -1,4 +1,5 @@
 from .conv_projector import ConvProjector
+from .no_head import NoHead
 from .probe_head import LinearProbeHead
 from .reused_head import ReusedClassifierHead
 from .simkd_head import SimKDHead
@@ -7,6 +8,7 @@ from .unlabeled_head import UnlabeledClsHead
 __all__ = [
     'ConvProjector',
     'LinearProbeHead',
+    'NoHead',
     'ReusedClassifierHead',
     'SimKDHead',
     'UnlabeledClsHead',

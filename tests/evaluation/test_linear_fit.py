@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from gendd_mm.deploy.linear_fit import fit_linear
+from gendd_mm.evaluation.linear_fit import fit_linear
 
 
 def clusters(count: int, spread: float = 1.5) -> tuple:
