@@ -114,17 +114,19 @@ def with_prefix(weights: dict[str, Tensor], model: nn.Module) -> dict[str, Tenso
     """Weights under the names of a model that wraps the network they belong to.
 
     Args:
-        weights: Weights of the model, or of a module that holds all that it has.
+        weights: Weights of the model, or of a module in it.
         model: The model.
 
     Returns:
-        The weights as they are, unless one prefix makes all of their names the model's.
+        The weights as they are, or with the name of the module that makes the most of
+        them the model's, so that a check names the few that are not.
     """
-    own = set(model.state_dict())
-    if own == set(weights):
+    own = model.state_dict()
+
+    def fitting(name: str) -> int:
+        return sum(f'{name}.{key}' in own for key in weights)
+
+    best = max((name for name, _ in model.named_modules() if name), key=fitting, default='')
+    if not best or fitting(best) <= sum(key in own for key in weights):
         return weights
-    for name, _ in model.named_modules():
-        renamed = {f'{name}.{key}': value for key, value in weights.items()}
-        if name and set(renamed) == own:
-            return renamed
-    return weights
+    return {f'{best}.{key}': value for key, value in weights.items()}
