@@ -2,7 +2,7 @@
 
 import copy
 import os.path as osp
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
@@ -155,11 +155,25 @@ def _plain_model(cfg: Config, probe: str) -> dict:
         # The exported student is for image files, which are read as BGR.
         swap = student['data_preprocessor'].get('to_rgb', False)
         student['data_preprocessor']['to_rgb'] = not swap
-    # Initialisation and augmentation are settings of the run, not of its result.
-    for key in ('train_cfg', 'pretrained', 'init_cfg'):
-        student.pop(key, None)
-    student['backbone'].pop('init_cfg', None)
-    return _without_scope(student)
+    student.pop('train_cfg', None)  # a setting of the run, not of its result
+    return _without_scope(_without_origin(student))
+
+
+def _without_origin(node: Any) -> Any:
+    """A config that no longer asks for the weights that training started from."""
+    if isinstance(node, list):
+        return [_without_origin(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    # As OpenMMLab, timm and torchvision name them.
+    kept = {
+        key: _without_origin(value)
+        for key, value in node.items()
+        if key not in ('init_cfg', 'pretrained', 'checkpoint_path')
+    }
+    if str(kept.get('type')).startswith('torchvision.') and 'weights' in kept:
+        kept['weights'] = None
+    return kept
 
 
 def _plain_dataset(cfg: Config) -> dict:
