@@ -7,6 +7,8 @@ from mmrazor.registry import MODELS as MMRAZOR_MODELS
 from torch import Tensor, nn
 
 from gendd_mm.checkpoint import load_all, read_state_dict
+from gendd_mm.models.build_network import without_foreign_code
+from gendd_mm.registry import type_name
 
 __all__ = ['build_teacher', 'expanded', 'load_strictly']
 
@@ -30,6 +32,10 @@ def build_teacher(teacher: BaseModel | dict, checkpoint: str | None) -> BaseMode
             load_strictly(teacher, checkpoint)
         return teacher
     teacher = dict(teacher)
+    if type_name(teacher.get('type')) == 'HuggingFaceClassifier':
+        teacher = without_foreign_code(teacher)
+        if teacher.get('pretrained'):
+            teacher['use_safetensors'] = True
     if checkpoint is None and teacher.get('pretrained') is True and _brings_weights(teacher):
         return MMRAZOR_MODELS.build(teacher)
     pretrained = teacher.pop('pretrained', None)
@@ -57,7 +63,8 @@ def build_teacher(teacher: BaseModel | dict, checkpoint: str | None) -> BaseMode
 
 def _brings_weights(teacher: dict) -> bool:
     """Whether a network is built with weights from its own library's cache or site."""
-    return str(teacher.get('type')).rpartition('.')[2] in ('TimmClassifier', 'ModuleClassifier')
+    kinds = ('TimmClassifier', 'HuggingFaceClassifier', 'ModuleClassifier')
+    return type_name(teacher.get('type')) in kinds
 
 
 def expanded(model: dict) -> dict:
