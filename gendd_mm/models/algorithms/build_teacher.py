@@ -4,9 +4,9 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS as MMRAZOR_MODELS
-from torch import Tensor, nn
+from torch import nn
 
-from gendd_mm.checkpoint import load_all, read_state_dict
+from gendd_mm.checkpoint import load_all, read_state_dict, with_prefix
 from gendd_mm.models.build_network import without_foreign_code
 from gendd_mm.registry import type_name
 
@@ -115,25 +115,3 @@ def load_strictly(model: nn.Module, checkpoint: str) -> None:
             'teacher with some random weights teaches nothing; give the checkpoint of exactly this '
             'architecture.'
         )
-
-
-def with_prefix(weights: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """Weights under the names of a model that wraps the network they belong to.
-
-    Args:
-        weights: Weights of the model, or of a module in it.
-        model: The model.
-
-    Returns:
-        The weights as they are, or with the name of the module that makes the most of
-        them the model's, so that a check names the few that are not.
-    """
-    own = model.state_dict()
-
-    def fitting(name: str) -> int:
-        return sum(f'{name}.{key}' in own for key in weights)
-
-    best = max((name for name, _ in model.named_modules() if name), key=fitting, default='')
-    if not best or fitting(best) <= sum(key in own for key in weights):
-        return weights
-    return {f'{best}.{key}': value for key, value in weights.items()}
