@@ -2,7 +2,11 @@
 
 from typing import Any
 
+from torch.export import ExportedProgram
+
 from gendd_mm.registry import MODELS
+
+from .exported_network import exported_network
 
 __all__ = ['build_network', 'without_foreign_code']
 
@@ -11,20 +15,22 @@ def build_network(network: Any) -> Any:
     """What a config of a network stands for.
 
     Args:
-        network: A network, or its config, whose ``type`` is a name of a registry or the
-            import path of a class, function or class method. Of HuggingFace's
-            transformers, a setting may itself be such a config:
-            ``dict(type='transformers.ViTForImageClassification',
+        network: A network, a program of ``torch.export``, or a config of either, whose
+            ``type`` is a name of a registry or the import path of a class, function or
+            class method. Of HuggingFace's transformers, a setting may itself be such a
+            config: ``dict(type='transformers.ViTForImageClassification',
             config=dict(type='transformers.ViTConfig', num_labels=10))``.
 
     Raises:
-        ValueError: If a network of transformers asks to run the code in its repository.
+        ValueError: If a network of transformers asks to run the code in its repository, or
+            a program does not fit; see :func:`exported_network`.
     """
     if not isinstance(network, dict):
-        return network
+        is_program = isinstance(network, ExportedProgram)
+        return exported_network(network) if is_program else network
     kind = str(network.get('type'))
     if not kind.startswith('transformers.'):
-        return MODELS.build(network)
+        return build_network(MODELS.build(network))
     settings = {
         key: build_network(value) if isinstance(value, dict) and 'type' in value else value
         for key, value in network.items()
