@@ -3,6 +3,7 @@
 from typing import Any
 
 from torch.export import ExportedProgram
+from torch.jit import ScriptModule
 
 from gendd_mm.registry import MODELS
 
@@ -23,9 +24,14 @@ def build_network(network: Any) -> Any:
 
     Raises:
         ValueError: If a network of transformers asks to run the code in its repository, or
-            a program does not fit; see :func:`exported_network`.
+            a program does not fit; see :func:`exported_network`. TorchScript does not.
     """
     if not isinstance(network, dict):
+        if isinstance(network, ScriptModule):
+            raise ValueError(
+                'network is TorchScript, where what enters the last layer cannot be taken; export '
+                'it by torch.export instead.'
+            )
         is_program = isinstance(network, ExportedProgram)
         return exported_network(network) if is_program else network
     kind = str(network.get('type'))

@@ -61,3 +61,10 @@ def test_what_does_not_fit_is_named():
         ModuleClassifier(exported(Network(), dynamic=False))
     with pytest.raises(ValueError, match='no single linear layer.*aten.mul'):
         ModuleClassifier(exported(Network(scale=2.0)))
+
+
+@pytest.mark.filterwarnings('ignore:.*torch.jit')
+def test_torchscript_is_refused_with_the_remedy():
+    traced = torch.jit.trace(Network().eval(), torch.randn(2, 3, 32, 32))
+    with pytest.raises(ValueError, match='TorchScript.*export it by torch.export'):
+        ModuleClassifier(traced)
