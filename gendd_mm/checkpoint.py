@@ -20,6 +20,7 @@ __all__ = [
     'read_checkpoint',
     'read_state_dict',
     'the_one_file',
+    'with_prefix',
 ]
 
 
@@ -169,3 +170,25 @@ def load_all(module: nn.Module, weights: dict[str, Tensor]) -> str:
 
 def _shape(value: object) -> tuple | str:
     return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+
+
+def with_prefix(weights: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Weights under the names of a model that wraps the network they belong to.
+
+    Args:
+        weights: Weights of the model, or of a module in it.
+        model: The model.
+
+    Returns:
+        The weights as they are, or with the name of the module that makes the most of
+        them the model's, so that a check names the few that are not.
+    """
+    own = model.state_dict()
+
+    def fitting(name: str) -> int:
+        return sum(f'{name}.{key}' in own for key in weights)
+
+    best = max((name for name, _ in model.named_modules() if name), key=fitting, default='')
+    if not best or fitting(best) <= sum(key in own for key in weights):
+        return weights
+    return {f'{best}.{key}': value for key, value in weights.items()}

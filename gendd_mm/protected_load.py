@@ -18,6 +18,8 @@ def protected_load(
 ) -> Any:
     """What ``torch.save`` wrote to a file, if every byte is there and harmless.
 
+    Weights may also be in a file of safetensors, by its name.
+
     Args:
         file: Path, or a binary file that can be searched.
         map_location: As in ``torch.load``.
@@ -34,6 +36,8 @@ def protected_load(
     name = name or (str(file) if isinstance(file, str | os.PathLike) else 'from other storage')
     where = f' The download is {str(file)!r}: remove it first.' if '://' in name else ''
     try:
+        if str(file).endswith('.safetensors'):
+            return _safetensors(file)
         zipped = _checked_zip(file)
         return torch.load(
             file,
@@ -58,6 +62,17 @@ def protected_load(
             f'checkpoint {name!r} is not a torch file or is damaged: '
             f'{str(error).partition(chr(10))[0] or type(error).__name__}.{where}'
         ) from error
+
+
+def _safetensors(file: Any) -> dict:
+    """Weights in the format of HuggingFace, which holds nothing but tensors."""
+    try:
+        from safetensors.torch import load_file
+    except ImportError:
+        raise ValueError('safetensors, which reads it, is not installed; install it') from None
+    if not osp.isfile(file):
+        raise FileNotFoundError(f'checkpoint {str(file)!r} does not exist.')
+    return load_file(file)
 
 
 def _checked_zip(file: Any) -> bool:

@@ -10,11 +10,16 @@ unless its backbone is of another package, which is then said.
 
 gives it a classifier fitted to the teacher's scores of the training images, and
 ``--probe PATH`` the one that tools/probe_config.py had trained anew.
+
+    python tools/export_student.py CONFIG CHECKPOINT OUT_DIR --backbone
+
+writes it without a classifier: backbone.py, backbone.pth, and, for a network of timm
+or torchvision, its weights in that library's own keys.
 """
 
 import argparse
 
-from gendd_mm.deploy import PROBES, export_student
+from gendd_mm.deploy import PROBES, export_backbone, export_student
 from gendd_mm.engine.command_line import add_cfg_options, add_traceback, user_errors
 from gendd_mm.engine.options import read_run
 
@@ -24,7 +29,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file of the run')
     parser.add_argument('checkpoint', help='checkpoint of the run')
     parser.add_argument('out_dir', help='folder to write to')
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument('--backbone', action='store_true', help='write no classifier')
+    what.add_argument(
         '--probe',
         default='trained',
         metavar='|'.join([*PROBES, 'PATH']),
@@ -40,10 +47,13 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = read_run(args.config, args.cfg_options)
-    exported = export_student(cfg, args.checkpoint, args.out_dir, args.probe)
-    print(f'wrote {exported.config}')
-    print(f'wrote {exported.weights}')
-    print('needs ' + ' and '.join(['mmpretrain', *exported.needs]))
+    if args.backbone:
+        *paths, needs = export_backbone(cfg, args.checkpoint, args.out_dir)
+    else:
+        *paths, needs = export_student(cfg, args.checkpoint, args.out_dir, args.probe)
+    for path in filter(None, paths):
+        print(f'wrote {path}')
+    print('needs ' + ' and '.join(['mmpretrain', *needs]))
 
 
 if __name__ == '__main__':

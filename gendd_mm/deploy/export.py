@@ -2,7 +2,7 @@
 
 import copy
 import os.path as osp
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
@@ -14,6 +14,7 @@ from mmpretrain.registry import MODELS as MMPRETRAIN_MODELS
 from gendd_mm.deploy.fitted_probe import TARGETS, fitted_probe
 from gendd_mm.deploy.needed_packages import needed_packages
 from gendd_mm.deploy.student_weights import retrained_probe, student_weights
+from gendd_mm.models.algorithms.build_teacher import expanded
 
 PROBES = ('trained', *TARGETS)
 # Heads of ours that are a LinearClsHead once training is over.
@@ -67,7 +68,7 @@ def export_student(
             f'probe={probe!r} is not a file; give the checkpoint of a probe that was trained '
             f'anew (tools/probe_config.py), or choose from {PROBES}.'
         )
-    model = _plain_model(cfg, probe)
+    model = plain_model(cfg, probe)
     dataset = _plain_dataset(cfg)
     weights = student_weights(checkpoint)
     if probe != 'trained':
@@ -95,21 +96,22 @@ def export_student(
     config_path = osp.join(out_dir, 'student.py')
     weights_path = osp.join(out_dir, 'student.pth')
     with open(config_path, 'w', encoding='utf-8') as file:
-        file.write(_config_text(model, dataset, needs))
+        file.write(config_text(model, dataset, needs))
     classes = _classes(cfg)
     meta = dict(dataset_meta=dict(classes=classes)) if classes else {}
     torch.save(dict(meta=meta, state_dict=weights), weights_path)
     return ExportedStudent(config_path, weights_path, needs)
 
 
-def _config_text(model: dict, dataset: dict, needs: list[str]) -> str:
+def config_text(model: dict, dataset: dict | None, needs: list[str]) -> str:
     """The exported config file; its docstring names the packages that load it."""
     settings = dict(
         default_scope='mmpretrain',
         model=model,
-        # mmpretrain's inferencer reads here how to prepare an image.
-        test_dataloader=dict(dataset=dataset),
     )
+    if dataset is not None:
+        # mmpretrain's inferencer reads here how to prepare an image.
+        settings['test_dataloader'] = dict(dataset=dataset)
     where = 'mmpretrain alone'
     if needs:
         where = f'mmpretrain with {", ".join(needs)} installed'
@@ -120,28 +122,19 @@ def _config_text(model: dict, dataset: dict, needs: list[str]) -> str:
     )
 
 
-def _plain_model(cfg: Config, probe: str) -> dict:
-    """The student's config, by mmpretrain's own types."""
+def plain_model(cfg: Config, probe: str | None) -> dict:
+    """The student's config, by mmpretrain's own types; without its head if probe is None."""
     if 'architecture' not in cfg.model:
         raise ValueError(
             f'model.type={cfg.model.get("type")!r} has no architecture, so there is no student to '
             'export; give the config of a distillation.'
         )
     student = copy.deepcopy(cfg.model.architecture.to_dict())
-    if 'head' not in student:
-        raise ValueError(
-            'model.architecture states no head, so it cannot be turned into a plain student; '
-            'write backbone, neck and head out in the config, also with cfg_path.'
-        )
-    head = student['head']
-    if not head.pop('trainable', True) and probe == 'trained':
-        raise ValueError(
-            'the probe of this run was not trained (trainable=False), so the student has no '
-            "classifier; fit one to the teacher with probe='teacher' (--probe teacher)."
-        )
-    if head['type'].rpartition('.')[2] in PLAIN_HEADS:
-        head['type'] = 'LinearClsHead'
-        head.pop('standardize', None)
+    if probe is None:
+        student = dict(expanded(student))
+        student.pop('head', None)
+    else:
+        _make_head_plain(student, probe)
     preprocessor = (
         cfg.model.get('data_preprocessor')
         or student.get('data_preprocessor')
@@ -155,11 +148,43 @@ def _plain_model(cfg: Config, probe: str) -> dict:
         # The exported student is for image files, which are read as BGR.
         swap = student['data_preprocessor'].get('to_rgb', False)
         student['data_preprocessor']['to_rgb'] = not swap
-    # Initialisation and augmentation are settings of the run, not of its result.
-    for key in ('train_cfg', 'pretrained', 'init_cfg'):
-        student.pop(key, None)
-    student['backbone'].pop('init_cfg', None)
-    return _without_scope(student)
+    student.pop('train_cfg', None)  # a setting of the run, not of its result
+    return _without_scope(_without_origin(student))
+
+
+def _make_head_plain(student: dict, probe: str) -> None:
+    if 'head' not in student:
+        raise ValueError(
+            'model.architecture states no head, so it cannot be turned into a plain student; '
+            'write backbone, neck and head out in the config, also with cfg_path.'
+        )
+    head = student['head']
+    if not head.pop('trainable', True) and probe == 'trained':
+        raise ValueError(
+            'the probe of this run was not trained (trainable=False), so the student has no '
+            "classifier; fit one to the teacher with probe='teacher' (--probe teacher), "
+            'or export the backbone alone (--backbone).'
+        )
+    if head['type'].rpartition('.')[2] in PLAIN_HEADS:
+        head['type'] = 'LinearClsHead'
+        head.pop('standardize', None)
+
+
+def _without_origin(node: Any) -> Any:
+    """A config that no longer asks for the weights that training started from."""
+    if isinstance(node, list):
+        return [_without_origin(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    # As OpenMMLab, timm and torchvision name them.
+    kept = {
+        key: _without_origin(value)
+        for key, value in node.items()
+        if key not in ('init_cfg', 'pretrained', 'checkpoint_path')
+    }
+    if str(kept.get('type')).startswith('torchvision.') and 'weights' in kept:
+        kept['weights'] = None
+    return kept
 
 
 def _plain_dataset(cfg: Config) -> dict:

@@ -5,6 +5,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS, DefaultScope
 
 from gendd_mm.models.algorithms import fill_in_sizes
+from gendd_mm.models.algorithms.measured_sizes import count_classes
 
 
 def measure_model(cfg: Config) -> None:
@@ -20,6 +21,12 @@ def measure_model(cfg: Config) -> None:
         complete = fill_in_sizes(settings)
     if complete is not settings:
         cfg.model = complete
+    head = (complete.get('architecture') or {}).get('head') or {}
+    for owner in (cfg, cfg.model):  # that of the student is done
+        old = owner.get('data_preprocessor')
+        new = count_classes(old, None, head.get('num_classes'))
+        if new is not old:
+            owner.data_preprocessor = new
 
 
 def build_model(cfg: Config) -> BaseModel:

@@ -19,6 +19,7 @@ from .heads import (
 from .logit_standardization import LogitStandardizationLoss
 from .module_backbone import ModuleBackbone
 from .module_classifier import ModuleClassifier
+from .pretrained_init import FittingPretrainedInit
 from .smoothed_labels import SmoothedLabels
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     'ConvProjector',
     'DistributionContraction',
     'DominantClass',
+    'FittingPretrainedInit',
     'GenDD',
     'GenDDDistiller',
     'GenDDLoss',

@@ -1,13 +1,12 @@
 """A classifier of any library without its classifier, as a student's backbone."""
 
-from typing import Any
-
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from gendd_mm.registry import MODELS
 
 from .algorithms.classifier_search import find_classifier
+from .build_network import build_network
 
 
 @MODELS.register_module()
@@ -37,7 +36,7 @@ class ModuleBackbone(BaseModule):
 
     def __init__(self, network: nn.Module | dict, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
-        built: Any = MODELS.build(network) if isinstance(network, dict) else network
+        built = build_network(network)
         owner, _, name = find_classifier(built).rpartition('.')
         setattr(built.get_submodule(owner), name, nn.Identity())
         self.network = built

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from gendd_mm.registry import MODELS
 
+from .build_network import build_network
+
 
 @MODELS.register_module()
 class ModuleClassifier(BaseModel):
@@ -17,8 +19,7 @@ class ModuleClassifier(BaseModel):
     HuggingFace's and one's own.
 
     Args:
-        network: The module, or its config, whose ``type`` is a name of a registry or the
-            import path of a class or function:
+        network: The module, or its config as of :func:`build_network`, such as
             ``dict(type='torchvision.models.resnet18', weights=None)``. It gives scores
             (B, C), or an object that has them as ``logits``.
         data_preprocessor: What images it was trained on, as of mmpretrain's classifiers:
@@ -30,7 +31,7 @@ class ModuleClassifier(BaseModel):
         init_cfg: Initialisation config. Defaults to None.
 
     Raises:
-        ValueError: If ``network`` is no module.
+        ValueError: If ``network`` is no module, or would run code of its files.
 
     Example:
         >>> import torch
@@ -50,7 +51,7 @@ class ModuleClassifier(BaseModel):
         if isinstance(data_preprocessor, dict):
             data_preprocessor = {'type': 'mmpretrain.ClsDataPreprocessor', **data_preprocessor}
         super().__init__(data_preprocessor, init_cfg)
-        built = MODELS.build(network) if isinstance(network, dict) else network
+        built = build_network(network)
         if not isinstance(built, nn.Module):
             raise ValueError(
                 f'network={network!r} is a {type(built).__name__}, no torch.nn.Module; give the '

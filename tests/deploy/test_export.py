@@ -206,6 +206,46 @@ def test_a_student_of_timm_says_so(tmp_path):
     assert 'gendd_mm' not in text
 
 
+@pytest.mark.parametrize(
+    'backbone',
+    [
+        dict(type='mmpretrain.TIMMBackbone', model_name='resnet10t', checkpoint_path='gone.pth'),
+        dict(type='mmpretrain.TIMMBackbone', model_name='resnet10t', pretrained=True),
+        dict(
+            type='gendd_mm.ModuleBackbone',
+            network=dict(
+                type='timm.create_model', model_name='resnet10t', checkpoint_path='gone.pth'
+            ),
+        ),
+        dict(
+            type='gendd_mm.ModuleBackbone',
+            network=dict(type='torchvision.models.resnet18', weights='gone.pth'),
+        ),
+    ],
+)
+def test_the_weights_that_training_started_from_are_not_asked_for(backbone, tmp_path):
+    pytest.importorskip('timm')
+    cfg = run_config()
+    cfg.model.architecture.backbone = backbone
+    cfg.model.architecture.head.in_channels = 512
+    if backbone['type'].startswith('gendd_mm'):
+        cfg.model.architecture.pop('neck')
+    student = cfg.model.architecture.to_dict()
+    started = ('init_cfg', 'pretrained', 'checkpoint_path')
+    student = {key: value for key, value in student.items() if key not in started}
+    student['backbone'] = {k: v for k, v in backbone.items() if k not in started}
+    if 'network' in backbone:
+        network = {k: v for k, v in backbone['network'].items() if k not in started}
+        student['backbone']['network'] = {k: v for k, v in network.items() if k != 'weights'}
+    path = str(tmp_path / 'epoch_1.pth')
+    state = MODELS.build(student).state_dict()
+    torch.save({f'architecture.{key}': value for key, value in state.items()}, path)
+    exported = export_student(cfg, path, str(tmp_path / 'out'))
+    text = Path(exported.config).read_text()
+    assert not [word for word in (*started, 'gone.pth') if word in text]
+    assert get_model(exported.config, pretrained=exported.weights) is not None
+
+
 def test_needed_packages_are_found_wherever_they_are():
     assert needed_packages(
         dict(

@@ -1,6 +1,7 @@
 """The teacher: loaded strictly or not at all."""
 
 import os
+import re
 
 import pytest
 import small_models
@@ -186,19 +187,37 @@ def test_a_config_that_upstream_does_not_have_is_named():
         build_teacher(dict(cfg_path='mmpretrain::resnet/resnet1.py'), 'any.pth')
 
 
-def test_timms_own_weights_fit_its_network_inside_a_classifier(tmp_path):
+# mmpretrain's classifier renames the keys itself; ours holds them below `network.`.
+WRAPPERS = [
+    dict(type='mmpretrain.TimmClassifier', model_name='resnet10t', num_classes=3),
+    dict(
+        type='gendd_mm.ModuleClassifier',
+        network=dict(type='timm.create_model', model_name='resnet10t', num_classes=3),
+    ),
+]
+
+
+@pytest.mark.parametrize('config', WRAPPERS)
+def test_timms_own_weights_fit_its_network_inside_a_classifier(config, tmp_path):
     timm = pytest.importorskip('timm')
-    network = timm.create_model('resnet10t', num_classes=3)
+    network = timm.create_model('resnet10t', num_classes=3).eval()
     path = str(tmp_path / 'timm.pth')
     torch.save(network.state_dict(), path)
-    config = dict(type='mmpretrain.TimmClassifier', model_name='resnet10t', num_classes=3)
-    model = build_teacher(config, path)
     images = torch.randn(2, 3, 32, 32)
-    assert model.eval()(images).equal(network.eval()(images))
-    del (weights := network.state_dict())['fc.bias']
+    model = build_teacher(config, path)
+    assert model.eval()(images).equal(network(images))
+    torch.save(model.state_dict(), path)  # and the classifier's own file
+    assert build_teacher(config, path).eval()(images).equal(network(images))
+
+    weights = dict(network.state_dict(), extra=torch.ones(1))
+    del weights['fc.bias']
     torch.save(weights, path)
-    with pytest.raises(ValueError, match='does not fit TimmClassifier: missing.*model.fc.bias'):
+    with pytest.raises(ValueError, match='does not fit') as error:
         build_teacher(config, path)
+    found = re.search(
+        r"missing keys \['\w+.fc.bias'\], unexpected keys \['\w+.extra'\]", str(error.value)
+    )
+    assert found, error.value
 
 
 def test_an_upstream_teacher_trains_a_student(upstream_ckpt):

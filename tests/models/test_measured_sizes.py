@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
+from gendd_mm.engine.model import measure_model
 from gendd_mm.models.algorithms import fill_in_sizes
 
 
@@ -103,3 +104,43 @@ def test_a_run_states_what_was_measured(tmp_path):
     recorders = merged.model.distiller.student_recorders
     assert recorders.pop('feat') == dict(type='mmrazor.ModuleOutputs', source='neck')
     assert merged.model.to_dict() == whole
+
+
+MIXUP = [dict(type='Mixup', alpha=1.0)]
+
+
+@pytest.mark.parametrize('stated', [False, True])
+def test_mixed_labels_have_as_many_classes_as_the_student(stated):
+    """Whether or not the sizes of the head are stated."""
+    config = gendd()
+    if stated:
+        config = fill_in_sizes(config)
+    config['architecture'] = dict(config['architecture'], train_cfg=dict(augments=MIXUP))
+    complete = fill_in_sizes(config)
+    assert complete['architecture']['data_preprocessor'] == dict(num_classes=3)
+    assert fill_in_sizes(complete) is complete
+    assert 'data_preprocessor' not in config['architecture']
+    model = MODELS.build(config)
+    assert model.data_preprocessor.num_classes == 3
+    data = model.data_preprocessor(small_models.batch(), training=True)
+    assert data['data_samples'][0].gt_score.shape == (3,)
+
+
+def test_another_number_of_mixed_classes_is_refused():
+    config = gendd()
+    mixes = dict(train_cfg=dict(augments=MIXUP), data_preprocessor=dict(num_classes=5))
+    config['architecture'] = dict(config['architecture'], **mixes)
+    with pytest.raises(ValueError, match='data_preprocessor.num_classes=5 .* num_classes=3'):
+        MODELS.build(config)
+
+
+@pytest.mark.parametrize('place', ['top', 'model'])
+def test_a_preprocessor_elsewhere_gets_the_classes_if_it_mixes(place):
+    for augments, expected in ((dict(augments=MIXUP), 3), (None, None)):
+        cfg = Config(dict(model=fill_in_sizes(dict(gendd(), teacher=small_models.teacher()))))
+        owner = cfg if place == 'top' else cfg.model
+        owner.data_preprocessor = dict(type='mmpretrain.ClsDataPreprocessor')
+        if augments:
+            owner.data_preprocessor.batch_augments = augments
+        measure_model(cfg)
+        assert owner.data_preprocessor.get('num_classes') == expected

@@ -4,9 +4,11 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS as MMRAZOR_MODELS
-from torch import Tensor, nn
+from torch import nn
 
-from gendd_mm.checkpoint import load_all, read_state_dict
+from gendd_mm.checkpoint import load_all, read_state_dict, with_prefix
+from gendd_mm.models.build_network import without_foreign_code
+from gendd_mm.registry import type_name
 
 __all__ = ['build_teacher', 'expanded', 'load_strictly']
 
@@ -30,6 +32,10 @@ def build_teacher(teacher: BaseModel | dict, checkpoint: str | None) -> BaseMode
             load_strictly(teacher, checkpoint)
         return teacher
     teacher = dict(teacher)
+    if type_name(teacher.get('type')) == 'HuggingFaceClassifier':
+        teacher = without_foreign_code(teacher)
+        if teacher.get('pretrained'):
+            teacher['use_safetensors'] = True
     if checkpoint is None and teacher.get('pretrained') is True and _brings_weights(teacher):
         return MMRAZOR_MODELS.build(teacher)
     pretrained = teacher.pop('pretrained', None)
@@ -57,7 +63,8 @@ def build_teacher(teacher: BaseModel | dict, checkpoint: str | None) -> BaseMode
 
 def _brings_weights(teacher: dict) -> bool:
     """Whether a network is built with weights from its own library's cache or site."""
-    return str(teacher.get('type')).rpartition('.')[2] in ('TimmClassifier', 'ModuleClassifier')
+    kinds = ('TimmClassifier', 'HuggingFaceClassifier', 'ModuleClassifier')
+    return type_name(teacher.get('type')) in kinds
 
 
 def expanded(model: dict) -> dict:
@@ -108,23 +115,3 @@ def load_strictly(model: nn.Module, checkpoint: str) -> None:
             'teacher with some random weights teaches nothing; give the checkpoint of exactly this '
             'architecture.'
         )
-
-
-def with_prefix(weights: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """Weights under the names of a model that wraps the network they belong to.
-
-    Args:
-        weights: Weights of the model, or of a module that holds all that it has.
-        model: The model.
-
-    Returns:
-        The weights as they are, unless one prefix makes all of their names the model's.
-    """
-    own = set(model.state_dict())
-    if own == set(weights):
-        return weights
-    for name, _ in model.named_modules():
-        renamed = {f'{name}.{key}': value for key, value in weights.items()}
-        if name and set(renamed) == own:
-            return renamed
-    return weights

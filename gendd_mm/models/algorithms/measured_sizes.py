@@ -15,7 +15,7 @@ from .classifier_search import dry_run, find_classifier
 from .teacher_features import feature_sizes
 from .teacher_records import feature_names
 
-__all__ = ['feature_size', 'fill_in_sizes', 'with_measured_sizes']
+__all__ = ['count_classes', 'feature_size', 'fill_in_sizes', 'with_measured_sizes']
 
 
 def fill_in_sizes(model: dict) -> dict:
@@ -36,8 +36,12 @@ def fill_in_sizes(model: dict) -> dict:
         >>> fill_in_sizes(dict(type='mmpretrain.ImageClassifier'))
         {'type': 'mmpretrain.ImageClassifier'}
     """
-    if type_name(model.get('type')) != 'GenDD' or not _is_open(model):
+    if type_name(model.get('type')) != 'GenDD':
         return model
+    if not _is_open(model):
+        architecture = _with_class_count(model['architecture'])
+        same = architecture is model['architecture']
+        return model if same else dict(model, architecture=architecture)
     teacher = model['teacher']
     if isinstance(teacher, dict):
         with torch.random.fork_rng(devices=[]):
@@ -118,9 +122,39 @@ def with_measured_sizes(
             )
         if 'in_channels' not in head:
             head['in_channels'] = student_size()
-        architecture = dict(architecture, head=head)
+        architecture = _with_class_count(dict(architecture, head=head))
     completed = dict(distill_losses=losses, connectors=connectors, student_recorders=recorders)
     return architecture, dict(distiller, **completed)
+
+
+def count_classes(preprocessor: Any, augments: Any, num_classes: int | None) -> Any:
+    """A preprocessor's config with the number of classes, if it mixes labels.
+
+    Mixup and the like make one-hot labels.
+
+    Args:
+        preprocessor: The config, or None.
+        augments: The augmentations of a batch besides its own, if any.
+        num_classes: The number of classes of the student's head.
+
+    Returns:
+        The config itself if nothing is missing.
+    """
+    own = preprocessor or {}
+    mixes = isinstance(own, dict) and (augments or own.get('batch_augments'))
+    if not mixes or num_classes is None or own.get('num_classes') is not None:
+        return preprocessor
+    return dict(own, num_classes=num_classes)
+
+
+def _with_class_count(architecture: Any) -> Any:
+    head = architecture.get('head') if isinstance(architecture, dict) else None
+    if not isinstance(head, dict):
+        return architecture
+    old = architecture.get('data_preprocessor')
+    augments = (architecture.get('train_cfg') or {}).get('augments')
+    new = count_classes(old, augments, head.get('num_classes'))
+    return architecture if new is old else dict(architecture, data_preprocessor=new)
 
 
 def _is_open(model: dict) -> bool:

@@ -134,7 +134,7 @@ def num_classes_of(student: nn.Module) -> int | None:
 
 
 def _check_batch_augments(model: 'GenDD') -> None:
-    """Refuse a preprocessor that would silently drop the student's mixup."""
+    """Refuse a preprocessor that drops the student's mixup, or mixes other labels."""
     own = getattr(model.student, 'data_preprocessor', None)
     if (
         getattr(own, 'batch_augments', None) is not None
@@ -144,6 +144,14 @@ def _check_batch_augments(model: 'GenDD') -> None:
             'the student has batch augmentations (train_cfg), but the data_preprocessor of the '
             'algorithm, which is the one that runs, has none; put data_preprocessor into the '
             'student (architecture) instead of the top level of the config.'
+        )
+    stated = getattr(model.data_preprocessor, 'num_classes', None)
+    actual = num_classes_of(model.student)
+    mixes = getattr(model.data_preprocessor, 'batch_augments', None) is not None
+    if mixes and None not in (stated, actual) and stated != actual:
+        raise ValueError(
+            f'data_preprocessor.num_classes={stated} does not fit the classes of the student, '
+            f'{actual}; leave it out, or set num_classes={actual}.'
         )
 
 

@@ -1,0 +1,64 @@
+"""Build a network of any library from its config."""
+
+from typing import Any
+
+from torch.export import ExportedProgram
+from torch.jit import ScriptModule
+
+from gendd_mm.registry import MODELS
+
+from .exported_network import exported_network
+
+__all__ = ['build_network', 'without_foreign_code']
+
+
+def build_network(network: Any) -> Any:
+    """What a config of a network stands for.
+
+    Args:
+        network: A network, a program of ``torch.export``, or a config of either, whose
+            ``type`` is a name of a registry or the import path of a class, function or
+            class method. Of HuggingFace's transformers, a setting may itself be such a
+            config: ``dict(type='transformers.ViTForImageClassification',
+            config=dict(type='transformers.ViTConfig', num_labels=10))``.
+
+    Raises:
+        ValueError: If a network of transformers asks to run the code in its repository, or
+            a program does not fit; see :func:`exported_network`. TorchScript does not.
+    """
+    if not isinstance(network, dict):
+        if isinstance(network, ScriptModule):
+            raise ValueError(
+                'network is TorchScript, where what enters the last layer cannot be taken; export '
+                'it by torch.export instead.'
+            )
+        is_program = isinstance(network, ExportedProgram)
+        return exported_network(network) if is_program else network
+    kind = str(network.get('type'))
+    if not kind.startswith('transformers.'):
+        return build_network(MODELS.build(network))
+    settings = {
+        key: build_network(value) if isinstance(value, dict) and 'type' in value else value
+        for key, value in network.items()
+    }
+    if kind.endswith('.from_pretrained'):
+        settings = without_foreign_code(settings)
+        if not kind.endswith('Config.from_pretrained'):
+            settings['use_safetensors'] = True
+    return MODELS.build(settings)
+
+
+def without_foreign_code(settings: dict) -> dict:
+    """Settings of ``from_pretrained`` under which nothing in a repository runs.
+
+    Raises:
+        ValueError: If they ask for the contrary.
+    """
+    if settings.get('trust_remote_code') or settings.get('use_safetensors') is False:
+        raise ValueError(
+            'trust_remote_code=True and use_safetensors=False of transformers are refused: the '
+            'files of a network must not run code. Leave them out; for a network with code of '
+            'its own, install that code and give the import path of its class, and save weights '
+            'by save_pretrained, which writes safetensors.'
+        )
+    return dict(settings, trust_remote_code=False)
