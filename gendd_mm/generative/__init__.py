@@ -26,6 +26,7 @@ from .feature_mixup import FeatureMixup
 from .gaussian import GaussianDiffusion
 from .head import GenerativeHead
 from .linear import use_onednn
+from .linear_head import LinearRegressionHead
 from .loss import GenDDLoss
 from .precision import at_least_float32
 from .process import DiffusionProcess
@@ -56,6 +57,7 @@ __all__ = [
     'GaussianDiffusion',
     'GenDDLoss',
     'GenerativeHead',
+    'LinearRegressionHead',
     'LogitNormalTimesteps',
     'MapsToRows',
     'MidpointSampler',

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from .contraction import DistributionContraction
 from .feature_mixup import FeatureMixup
 from .head import GenerativeHead
+from .linear_head import LinearRegressionHead
 from .precision import at_least_float32
 from .regression_head import RegressionHead
 
@@ -16,7 +17,8 @@ class GenDDLoss(nn.Module):
     Without ``labels`` and ``class_centers`` it is unsupervised.
 
     Args:
-        head: A :class:`GenerativeHead`, or a :class:`RegressionHead`.
+        head: A :class:`GenerativeHead`, or in its place a :class:`RegressionHead` or a
+            :class:`LinearRegressionHead`.
         contraction: The distribution contraction. None means unsupervised: no
             contraction. Defaults to None.
         feature_mixup: The feature mixup. None means none. Defaults to None.
@@ -40,7 +42,7 @@ class GenDDLoss(nn.Module):
 
     def __init__(
         self,
-        head: GenerativeHead | RegressionHead,
+        head: GenerativeHead | RegressionHead | LinearRegressionHead,
         contraction: DistributionContraction | None = None,
         feature_mixup: FeatureMixup | None = None,
         loss_weight: float = 1.0,

@@ -18,6 +18,7 @@ for _module in (
     generative.ClassifierCenters,
     generative.FeatureMeanCenters,
     generative.FeatureMixup,
+    generative.LinearRegressionHead,
     generative.MapsToRows,
     generative.SplitTokenizer,
     generative.TokenDenoiser,

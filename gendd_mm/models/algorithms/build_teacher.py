@@ -2,6 +2,7 @@
 
 from mmengine.config import Config
 from mmengine.hub import get_config
+from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS as MMRAZOR_MODELS
 from torch import nn
@@ -13,7 +14,9 @@ from gendd_mm.registry import type_name
 __all__ = ['build_teacher', 'expanded', 'load_strictly']
 
 
-def build_teacher(teacher: BaseModel | dict, checkpoint: str | None) -> BaseModel:
+def build_teacher(
+    teacher: BaseModel | dict, checkpoint: str | None, features_only: bool = False
+) -> BaseModel:
     """Build a teacher and load its weights strictly.
 
     Args:
@@ -23,13 +26,15 @@ def build_teacher(teacher: BaseModel | dict, checkpoint: str | None) -> BaseMode
         checkpoint: Its weights. None only for a built model, or for a config that names
             them itself: by ``pretrained`` (True with ``cfg_path`` and for networks of
             other libraries, or a path) or by a ``Pretrained`` ``init_cfg``.
+        features_only: Whether the teacher was built without the classifier that its weights
+            may have.
 
     Raises:
         ValueError: If a config has no weights, or they do not fit.
     """
     if not isinstance(teacher, dict):
         if checkpoint is not None:
-            load_strictly(teacher, checkpoint)
+            load_strictly(teacher, checkpoint, features_only)
         return teacher
     teacher = dict(teacher)
     if type_name(teacher.get('type')) == 'HuggingFaceClassifier':
@@ -57,7 +62,7 @@ def build_teacher(teacher: BaseModel | dict, checkpoint: str | None) -> BaseMode
             'the teacher has no weights: a randomly initialised teacher '
             'teaches nothing; set teacher_ckpt to its checkpoint.'
         )
-    load_strictly(model, checkpoint)
+    load_strictly(model, checkpoint, features_only)
     return model
 
 
@@ -98,16 +103,29 @@ def expanded(model: dict) -> dict:
     return merged.model.to_dict()
 
 
-def load_strictly(model: nn.Module, checkpoint: str) -> None:
+def load_strictly(model: nn.Module, checkpoint: str, features_only: bool = False) -> None:
     """Load all weights, or say what does not fit.
 
     Weights of the network inside a wrapper, such as timm's in ``TimmClassifier``, get the
     name that the wrapper has for it.
 
+    Args:
+        model: The network.
+        checkpoint: Its weights.
+        features_only: Whether one linear layer more is left out: the classifier of a
+            network that was built without.
+
     Raises:
         ValueError: If keys are missing or unexpected, or shapes differ.
     """
     weights = with_prefix(dict(read_state_dict(checkpoint)), model)
+    if features_only:
+        own = model.state_dict()
+        more = {key: value for key, value in weights.items() if key not in own}
+        layers = {key.rpartition('.')[0] for key in more}
+        if len(layers) == 1 and [v.dim() for k, v in more.items() if k.endswith('.weight')] == [2]:
+            print_log(f'the classifier {layers.pop()!r} in {checkpoint} is left out', 'current')
+            weights = {key: value for key, value in weights.items() if key in own}
     misfit = load_all(model, weights)
     if misfit:
         raise ValueError(

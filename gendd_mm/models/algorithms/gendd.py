@@ -98,7 +98,7 @@ class GenDD(FpnTeacherDistill):
                 'teacher_trainable=True: the teacher of GenDD is frozen, as its features are the '
                 'target; leave the option out.'
             )
-        model = build_teacher(teacher, teacher_ckpt)
+        model = build_teacher(teacher, teacher_ckpt, features_only=teacher_classifier is None)
         classifier: str | None = None
         if teacher_classifier is None:
             names = dict.fromkeys(['pooled', *feature_names(distiller)])
