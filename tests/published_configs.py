@@ -76,6 +76,9 @@ CHOICES: dict[str, list[dict]] = {
     'fashion_mnist/large.py': values(
         'METHOD', 'gendd', 'gendd_flow', 'gendd_x0', 'regression', 'student', 'kd', 'dkd'
     ),
+    'foundation/efficientnet-lite0_fashion-mnist.py': values(
+        'METHOD', 'gendd', 'gendd_flow', 'mse', 'cosine'
+    ),
     'digits/ablations/draws.py': values('DRAWS', '1', '5'),
     'digits/ablations/guidance.py': values('GUIDANCE', '1.0', '1.5', '3.0'),
     'digits/ablations/repeats.py': values('REPEATS', '1', '2', '32'),
