@@ -51,6 +51,11 @@ class Transformer(nn.Module):
         return output
 
 
+class Dictionary(nn.Module):
+    def forward(self, images):
+        return dict(x_norm_clstoken=images.mean((2, 3)))
+
+
 def test_features_of_timms_transformer():
     network, images = vit(), torch.randn(2, 3, 32, 32)
     features = teacher_features(ModuleClassifier(network), images, ALL)
@@ -95,6 +100,49 @@ def test_the_tokens_of_mmpretrains_transformer():
     assert features['patch_tokens'].equal(tokens[:, 1:].mean(1))
 
 
+def test_the_tokens_of_timms_transformer_inside_a_backbone():
+    backbone = dict(type='mmpretrain.TIMMBackbone', **VIT)
+    del backbone['num_classes']
+    model = MODELS.build(dict(type='mmpretrain.ImageClassifier', backbone=backbone)).eval()
+    images = torch.randn(2, 3, 32, 32)
+    tokens = model.backbone.timm_model.forward_features(images)
+    features = teacher_features(model, images, ALL)
+    assert features['cls_token'].equal(tokens[:, 0])
+    assert features['patch_tokens'].equal(tokens[:, 3:].mean(1))
+
+
+@pytest.mark.parametrize('wrapped', [True, False])
+def test_maps_with_channels_last_are_averaged_over_their_cells(wrapped):
+    settings = dict(
+        model_name='swin_tiny_patch4_window7_224',
+        img_size=32,
+        embed_dim=8,
+        depths=(1, 1),
+        num_heads=(1, 1),
+        window_size=4,
+    )
+    if wrapped:
+        backbone = dict(type='mmpretrain.TIMMBackbone', **settings)
+        model = MODELS.build(dict(type='mmpretrain.ImageClassifier', backbone=backbone)).eval()
+        network = model.backbone.timm_model
+    else:
+        network = timm.create_model(num_classes=0, global_pool='', **settings).eval()
+        model = ModuleClassifier(network)
+    images = torch.randn(2, 3, 32, 32)
+    maps = network.forward_features(images)
+    assert maps.shape == (2, 4, 4, 16)
+    torch.testing.assert_close(
+        teacher_features(model, images)['pooled'], maps.flatten(1, 2).mean(1)
+    )
+
+
+def test_a_distillation_token_is_no_patch():
+    network, images = Transformer(), torch.randn(2, 3, 8, 8)
+    expected = network(images).last_hidden_state[:, 2:].mean(1)
+    network.distillation_token = nn.Parameter(torch.zeros(1, 1, 8))
+    assert teacher_features(ModuleClassifier(network), images, ALL)['patch_tokens'].equal(expected)
+
+
 @pytest.mark.parametrize('pooled', [None, 'pooler_output', 'image_embeds'])
 def test_features_of_an_object_with_tokens(pooled):
     network, images = Transformer(pooled, registers=3), torch.randn(2, 3, 8, 8)
@@ -115,6 +163,7 @@ def test_features_of_an_object_with_tokens(pooled):
         ),
         (lambda: vit(class_token=False, global_pool='avg'), ['cls_token'], 'has no class token'),
         (lambda: nn.Conv2d(3, 4, 3), ['patch_tokens'], "'patch_tokens' is a feature of tokens"),
+        (Dictionary, ['pooled'], 'Dictionary. gives a dict without image_embeds, .*put a module'),
         (lambda: nn.Flatten(0), ['pooled'], r'gives \(6144,\), no feature \(B, D\)'),
     ],
 )

@@ -18,6 +18,8 @@ FEATURES = ('pooled', 'cls_token', 'patch_tokens')
 ATTRIBUTE = 'gendd_features'
 # Names of a class token's parameter in timm, mmpretrain and HuggingFace's transformers.
 _CLASS_TOKENS = ('cls_token', 'class_token', 'class_embedding')
+# Of HuggingFace's transformers; the first that there is, is the pooled feature.
+_OUTPUTS = ('image_embeds', 'pooler_output', 'last_hidden_state')
 
 
 class FeatureError(ValueError):
@@ -30,11 +32,11 @@ def teacher_features(
     """Named features of a network whose output is a feature.
 
     - ``pooled``: what the network gives, pooled as it pools; of HuggingFace's outputs
-      ``image_embeds`` or else ``pooler_output``. Maps (B, D, H, W) are averaged; of
-      tokens (B, N, D) it is the class token if there is one, or else the mean of the
-      patch tokens.
+      ``image_embeds`` or else ``pooler_output``. Maps (B, D, H, W) are averaged, also those
+      that timm states as (B, H, W, D); of tokens (B, N, D) it is the class token if there
+      is one, or else the mean of the patch tokens.
     - ``cls_token``: the class token of the last layer.
-    - ``patch_tokens``: the mean of the tokens behind class and register tokens.
+    - ``patch_tokens``: the mean of the tokens behind class, distillation and register tokens.
 
     Args:
         model: mmpretrain's classifier, of which ``extract_feat`` is taken, without any
@@ -65,14 +67,19 @@ def teacher_features(
         output = network(images)
     if isinstance(output, (tuple, list)):
         output = output[-1]
+    kind = type(network).__name__
     if not isinstance(output, Tensor):
-        hidden = getattr(output, 'last_hidden_state', None)
-        tokens = hidden if tokens is None else tokens
-        given = (getattr(output, name, None) for name in ('image_embeds', 'pooler_output'))
-        output = next((each for each in given if isinstance(each, Tensor)), hidden)
+        tensors = (getattr(output, name, None) for name in _OUTPUTS)
+        given = [each for each in tensors if isinstance(each, Tensor)]
+        if not given:
+            raise FeatureError(
+                f'the teacher ({kind}) gives a {type(output).__name__} without '
+                f'{", ".join(_OUTPUTS)}; put a module around it that gives a feature (B, D).'
+            )
+        tokens = getattr(output, 'last_hidden_state', None) if tokens is None else tokens
+        output = given[0]
     elif tokens is None:
         tokens = output
-    kind = type(network).__name__
     features = {}
     for name in names:
         if name == 'pooled':
@@ -133,19 +140,17 @@ def _inner(model: nn.Module) -> nn.Module:
     return network
 
 
-def _pooled(network: nn.Module, output: Any, kind: str) -> Tensor:
-    if isinstance(output, Tensor):
-        if output.dim() == 2:
-            return output
-        if output.dim() == 4:
-            return output.mean((2, 3))
-        if output.dim() == 3:
-            name = 'cls_token' if _has_class_token(network) else 'patch_tokens'
-            return _of_tokens(network, output, name, kind)
-    shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+def _pooled(network: nn.Module, output: Tensor, kind: str) -> Tensor:
+    if output.dim() == 2:
+        return output
+    if output.dim() == 4:
+        return output.mean((1, 2) if _channels_are_last(network) else (2, 3))
+    if output.dim() == 3:
+        name = 'cls_token' if _has_class_token(network) else 'patch_tokens'
+        return _of_tokens(network, output, name, kind)
     raise FeatureError(
-        f'the teacher ({kind}) gives {shape}, no feature (B, D), map (B, D, H, W) or tokens '
-        '(B, N, D); with teacher_classifier=None its output is the target.'
+        f'the teacher ({kind}) gives {tuple(output.shape)}, no feature (B, D), map (B, D, H, W) '
+        'or tokens (B, N, D); with teacher_classifier=None its output is the target.'
     )
 
 
@@ -166,16 +171,28 @@ def _of_tokens(network: nn.Module, tokens: Any, name: str, kind: str) -> Tensor:
     return tokens[:, _num_prefix_tokens(network) :].mean(1)
 
 
+def _channels_are_last(network: nn.Module) -> bool:
+    """Whether maps are (B, H, W, D), as timm states of Swin; also inside TIMMBackbone."""
+    stated = getattr(getattr(network, 'timm_model', network), 'output_fmt', 'NCHW')
+    return str(getattr(stated, 'value', stated)) == 'NHWC'
+
+
 def _has_class_token(network: nn.Module) -> bool:
-    return any(name.rpartition('.')[2] in _CLASS_TOKENS for name, _ in network.named_parameters())
+    return _has_parameter(network, _CLASS_TOKENS)
+
+
+def _has_parameter(network: nn.Module, names: tuple[str, ...]) -> bool:
+    return any(name.rpartition('.')[2] in names for name, _ in network.named_parameters())
 
 
 def _num_prefix_tokens(network: nn.Module) -> int:
     """How many tokens stand before those of the patches, as timm and mmpretrain state it."""
+    network = getattr(network, 'timm_model', network)
     for name in ('num_prefix_tokens', 'num_extra_tokens'):
         stated = getattr(network, name, None)
         if isinstance(stated, int):
             return stated
-    # HuggingFace's transformers state the register tokens alone.
+    # HuggingFace's transformers state the register tokens alone; DeiT's has two of a class.
     registers = getattr(getattr(network, 'config', None), 'num_register_tokens', 0)
-    return int(_has_class_token(network)) + registers
+    distilled = _has_parameter(network, ('distillation_token',))
+    return _has_class_token(network) + distilled + registers
