@@ -226,6 +226,26 @@ def test_samples_carry_features_instead_of_scores():
     assert 'target' not in model.predict(torch.randn(1, 3, 32, 32))[0]
 
 
+@pytest.mark.parametrize('second', [True, False])
+def test_a_compiled_teacher_gives_the_same_features(second):
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    settings = two_targets()
+    if not second:
+        for part in ('distill_losses', 'loss_forward_mappings'):
+            del settings['distiller'][part]['loss_patches']
+    images = torch.randn(2, 3, 32, 32)
+    (expected,) = MODELS.build(settings).teacher.extract_feat(images)
+    compiled = MODELS.build(dict(settings, compile=dict(backend=backend)))
+    torch.testing.assert_close(compiled.teacher.extract_feat(images)[0], expected)
+    compiled_calls = {str(node.target) for graph in graphs for node in graph.graph.nodes}
+    assert any('conv2d' in call for call in compiled_calls)
+
+
 @pytest.mark.fault(
     'Configs',
     'contraction beside a teacher without a classifier',

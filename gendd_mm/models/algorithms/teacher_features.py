@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from mmengine.model import BaseModel
 from mmpretrain.models import ImageClassifier, TimmClassifier
 from torch import Tensor, nn
@@ -11,7 +12,14 @@ from gendd_mm.models.module_classifier import ModuleClassifier
 
 from .classifier_search import dry_run
 
-__all__ = ['FEATURES', 'attach_features', 'feature_sizes', 'record_features', 'teacher_features']
+__all__ = [
+    'FEATURES',
+    'attach_features',
+    'compile_network',
+    'feature_sizes',
+    'record_features',
+    'teacher_features',
+]
 
 FEATURES = ('pooled', 'cls_token', 'patch_tokens')
 # What the features pass through, so that MMRazor's recorders see them.
@@ -99,6 +107,14 @@ def record_features(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
     passes: Any = getattr(model, ATTRIBUTE)
     features = teacher_features(model, images, passes)
     return {name: passes[name](feature) for name, feature in features.items()}
+
+
+def compile_network(model: nn.Module, options: dict) -> None:
+    """Compile in place what :func:`teacher_features` runs of a wrapped network."""
+    network: Any = _inner(model)
+    network.compile(**options)
+    if hasattr(network, 'forward_features'):  # timm's, which gives the tokens
+        network.forward_features = torch.compile(network.forward_features, **options)
 
 
 def feature_sizes(model: nn.Module, names: Iterable[str]) -> dict[str, int]:
