@@ -340,7 +340,13 @@ def test_the_report_describes_such_a_pair(tmp_path):
     cfg = features_run(tmp_path)
     cfg.dump(str(tmp_path / 'run.py'))
     rows = dict(inspect_pair(read_run(str(tmp_path / 'run.py')), batch_size=4))
-    assert rows['target'].startswith("the teacher's feature, (4, 16)")
+    for loss, feature in (('gendd', 'pooled'), ('patches', 'patch_tokens')):
+        assert rows[f'target of loss_{loss}'].startswith(
+            f"the teacher's feature {feature!r}, (4, 16)"
+        )
+        assert rows[f'condition of loss_{loss}'].startswith("output of 'neck', (4, ")
+        assert rows[f'head of loss_{loss}'].startswith('GenerativeHead, ')
+    assert rows['target of loss_gendd'] != rows['target of loss_patches']
     assert 'classes' not in rows
     assert rows['gradient'].startswith('reaches all ')
 
