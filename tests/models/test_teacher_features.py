@@ -260,6 +260,25 @@ def test_contraction_needs_a_classifier():
         MODELS.build(settings)
 
 
+def test_a_recorder_of_the_config_may_have_the_name_of_a_feature():
+    """The network itself need not have that feature."""
+    settings = two_targets()
+    network = vit(class_token=False, global_pool='avg', reg_tokens=0)
+    loss = settings['distiller']['distill_losses']['loss_patches']
+    loss['head'] = dict(loss['head'], target_dim=192)
+    settings['distiller']['teacher_recorders'] = dict(
+        cls_token=dict(type='mmrazor.ModuleInputs', source='network.fc_norm')
+    )
+    settings['distiller']['loss_forward_mappings']['loss_patches']['target'] = dict(
+        recorder='cls_token', from_student=False, data_idx=0
+    )
+    model = built(dict(settings, teacher=ModuleClassifier(network)))
+    data = model.data_preprocessor(batch(), True)
+    model(data['inputs'], data['data_samples'], mode='loss')
+    recorded = model.distiller.get_record('cls_token', from_student=False, data_idx=0)
+    assert network.fc_norm(recorded).equal(model.distiller.target())
+
+
 def test_a_wrong_size_of_a_second_target_is_named():
     settings = two_targets()
     loss = settings['distiller']['distill_losses']['loss_patches']
