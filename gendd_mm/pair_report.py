@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from gendd_mm.engine.model import build_model
 from gendd_mm.models import GenDD
 from gendd_mm.models.algorithms.classifier_search import scores_of
+from gendd_mm.models.algorithms.teacher_features import ATTRIBUTE
 
 __all__ = ['inspect_pair']
 
@@ -48,28 +49,12 @@ def inspect_pair(cfg: Config, batch_size: int = 8) -> list[tuple[str, str]]:
     inputs, samples = prepared['inputs'], prepared['data_samples']
     with model.distiller.teacher_recorders:
         model.teacher.extract_feat(inputs)
-    target = model.distiller.target()
-    head = model.distiller.gendd_loss.head
     rows = [
         ('images', f'{tuple(inputs.shape)}, mean {inputs.mean():.3g}, std {inputs.std():.3g}'),
         ('teacher', _size_of(model.teacher.model, inputs)),
-        (
-            'target',
-            f'{_source(model)}, {tuple(target.shape)}: mean '
-            f'{target.mean():.3g}, std {target.std():.3g}, norm {target.norm(dim=1).mean():.3g}',
-        ),
         *_classes(model),
         ('student', _size_of(model.student, inputs)),
-        (
-            'condition',
-            f'output of {model.distiller.student_recorders.recorders["feat"].source!r}, '
-            f'({len(inputs)}, {head.condition_dim})',
-        ),
-        (
-            'head',
-            f'{type(head).__name__}, {_millions(head)}, '
-            f'{_multiply_adds(lambda: _generate(model, inputs), len(inputs))} for a draw',
-        ),
+        *(row for name in model.distiller.gendd_names for row in _loss(model, name, len(inputs))),
         ('gradient', _gradient(model, inputs, samples)),
         (
             'training step',
@@ -96,9 +81,35 @@ def inspect_pair(cfg: Config, batch_size: int = 8) -> list[tuple[str, str]]:
     return rows
 
 
-def _source(model: GenDD) -> str:
-    name = model.teacher.classifier_name
-    return "the teacher's feature" if name is None else f'input of {name!r}'
+def _loss(model: GenDD, name: str, images: int) -> list[tuple[str, str]]:
+    """What a loss learns, from what and with which head; its name is told if there are more."""
+    distiller = model.distiller
+    which = f' of {name}' * (len(distiller.gendd_names) > 1)
+    mapping, head = distiller.loss_forward_mappings[name], distiller.distill_losses[name].head
+    target = distiller.get_record(**mapping['target'])
+    taught = distiller.teacher_recorders.recorders[mapping['target']['recorder']].source
+    learned = distiller.student_recorders.recorders[mapping['condition']['recorder']].source
+    return [
+        (
+            f'target{which}',
+            f'{_described(model, taught)}, {tuple(target.shape)}: mean '
+            f'{target.mean():.3g}, std {target.std():.3g}, norm {target.norm(dim=1).mean():.3g}',
+        ),
+        (f'condition{which}', f'output of {learned!r}, ({images}, {head.condition_dim})'),
+        (
+            f'head{which}',
+            f'{type(head).__name__}, {_millions(head)}, '
+            f'{_multiply_adds(lambda: _generate(head, images), images)} for a draw',
+        ),
+    ]
+
+
+def _described(model: GenDD, source: str) -> str:
+    """Where a target comes from, in words."""
+    if source == model.teacher.classifier_name:
+        return f'input of {source!r}'
+    features, _, name = source.rpartition('.')
+    return f"the teacher's feature {name!r}" if features == ATTRIBUTE else f'record of {source!r}'
 
 
 def _classes(model: GenDD) -> list[tuple[str, str]]:
@@ -135,9 +146,9 @@ def _multiply_adds(run: Callable[[], Any], images: int = 1) -> str:
 
 
 @torch.no_grad()
-def _generate(model: GenDD, inputs: Tensor) -> None:
-    head = model.distiller.gendd_loss.head
-    head.sample(inputs.new_zeros(len(inputs), head.condition_dim), 1)
+def _generate(head: Any, images: int) -> None:
+    device = next(head.parameters()).device
+    head.sample(torch.zeros(images, head.condition_dim, device=device), 1)
 
 
 def _step(model: GenDD, inputs: Tensor, samples: list) -> None:

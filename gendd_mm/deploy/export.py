@@ -15,6 +15,7 @@ from gendd_mm.deploy.fitted_probe import TARGETS, fitted_probe
 from gendd_mm.deploy.needed_packages import needed_packages
 from gendd_mm.deploy.student_weights import retrained_probe, student_weights
 from gendd_mm.models.algorithms.build_teacher import expanded
+from gendd_mm.registry import type_name
 
 PROBES = ('trained', *TARGETS)
 # Heads of ours that are a LinearClsHead once training is over.
@@ -159,6 +160,11 @@ def _make_head_plain(student: dict, probe: str) -> None:
             'write backbone, neck and head out in the config, also with cfg_path.'
         )
     head = student['head']
+    if type_name(head['type']) == 'NoHead':
+        raise ValueError(
+            'the student of this run learns features alone (NoHead), so it has no classifier to '
+            'export; export the backbone (--backbone).'
+        )
     if not head.pop('trainable', True) and probe == 'trained':
         raise ValueError(
             'the probe of this run was not trained (trainable=False), so the student has no '

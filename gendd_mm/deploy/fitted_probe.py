@@ -35,10 +35,17 @@ def fitted_probe(cfg: Config, checkpoint: str, targets: str) -> nn.Linear:
 
     Raises:
         ValueError: If ``targets`` is unknown, the weights do not fit, there
-            are no training images, or they have no labels to fit to.
+            are no training images, or they have no labels to fit to, or the
+            teacher no classes.
     """
     if targets not in TARGETS:
         raise ValueError(f'targets={targets!r} is unknown; choose from {TARGETS}.')
+    if targets == 'teacher' and cfg.model.get('teacher_classifier', 'auto') is None:
+        raise ValueError(
+            "targets='teacher', but the teacher has no classifier (teacher_classifier=None) whose "
+            'probabilities a probe could be fitted to; fit it to the labels (--probe labels), or '
+            'export the backbone alone (--backbone).'
+        )
     train, test = (
         (cfg.get(f'{split}_dataloader') or {}).get('dataset') for split in ('train', 'test')
     )

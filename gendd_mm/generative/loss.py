@@ -91,7 +91,8 @@ class GenDDLoss(nn.Module):
             ``num_rows`` if there are more.
 
         Raises:
-            ValueError: If condition and target are not rows, as many of one as the other.
+            ValueError: If condition and target are not rows, as many of one as the other,
+                or labels are others.
         """
         shapes = f'condition {tuple(condition.shape)} and target {tuple(target.shape)}'
         if condition.dim() != 2 or target.dim() != 2:
@@ -103,6 +104,12 @@ class GenDDLoss(nn.Module):
             raise ValueError(
                 f'{shapes} differ in the number of rows; each row needs its target. Dense '
                 'features: pool the finer map to the grid of the coarser.'
+            )
+        if labels is not None and len(labels) != len(target):
+            raise ValueError(
+                f'labels {tuple(labels.shape)} are not those of the rows of target '
+                f'{tuple(target.shape)}. Dense features need a label for each cell; without, set '
+                'contraction=None.'
             )
         if self.num_rows is not None and len(condition) > self.num_rows:
             rows = torch.randperm(len(condition), device=condition.device)[: self.num_rows]

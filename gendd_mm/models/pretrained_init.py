@@ -52,8 +52,5 @@ class FittingPretrainedInit(PretrainedInit):
                 f'{type(module).__name__}, which would stay random: {misfit}. Give the weights of '
                 'this architecture as checkpoint of init_cfg, and their place in it as prefix.'
             )
-        if renamed is weights:
-            super().__call__(module)
-            return
-        print_log(f'load the network in {type(module).__name__} from: {self.checkpoint}', 'current')
+        print_log(f'load {type(module).__name__} from: {self.checkpoint}', 'current')
         load_state_dict(module, renamed, strict=False, logger='current')

@@ -266,6 +266,10 @@ def of_an_untrained_probe(cfg: Config) -> None:
     cfg.model.architecture.head.trainable = False
 
 
+def without_a_classifier(cfg: Config) -> None:
+    cfg.model.architecture.head = dict(type='gendd_mm.NoHead')
+
+
 def of_another_student(cfg: Config) -> None:
     cfg.model.architecture.head.num_classes = 7
 
@@ -283,6 +287,7 @@ def without_a_test_set(cfg: Config) -> None:
     [
         (without_student, 'no architecture.*no student.*config of a distillation'),
         (of_an_untrained_probe, r'not trained \(trainable=False\)'),
+        (without_a_classifier, 'learns features alone.*export the backbone .--backbone'),
         (of_another_student, 'does not fit the student.*head.fc.weight'),
         (by_a_path, 'architecture states no head.*write'),
         (without_a_test_set, 'states no pipeline.*set it'),
@@ -294,6 +299,14 @@ def test_what_cannot_be_exported_is_named(change, message, checkpoint, tmp_path)
     with pytest.raises(ValueError, match=f'(?s){message}'):
         export_student(cfg, checkpoint, str(tmp_path / 'out'))
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('probe', ['teacher', 'labels'])
+def test_no_probe_is_fitted_to_a_student_of_features_alone(probe, checkpoint, tmp_path):
+    cfg = run_config()
+    without_a_classifier(cfg)
+    with pytest.raises(ValueError, match='export the backbone .--backbone'):
+        export_student(cfg, checkpoint, str(tmp_path / 'out'), probe)
 
 
 def test_a_checkpoint_of_something_else_is_named(checkpoint, tmp_path):

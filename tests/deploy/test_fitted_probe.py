@@ -87,6 +87,13 @@ def test_labels_that_are_not_there_are_asked_for(tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
+def test_a_teacher_without_classes_is_not_fitted_to(tmp_path):
+    cfg, _, checkpoint = prepare(tmp_path, 'unlabeled', 'gendd')
+    cfg.model.teacher_classifier = None
+    with pytest.raises(ValueError, match='has no classifier.*fit it to the labels'):
+        export_student(cfg, checkpoint, str(tmp_path / 'out'), 'teacher')
+
+
 def test_an_unknown_probe_is_refused(tmp_path):
     cfg, _, checkpoint = prepare(tmp_path, 'unlabeled', 'gendd')
     with pytest.raises(FileNotFoundError, match="probe='best' is not a file.* 'teacher'"):

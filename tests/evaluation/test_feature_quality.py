@@ -41,6 +41,7 @@ def evaluate(metric, samples, batch_size=50) -> dict:
 @pytest.mark.parametrize('k', [1, 20, 1000])
 def test_accuracies_are_those_of_scikit_learn(samples, k):
     metrics = evaluate(FeatureQuality(k=k, linear_iterations=500), samples)
+    samples = sorted(samples, key=lambda sample: sample.gt_label.item())
     labels = np.array([sample.gt_label.item() for sample in samples])
     for name, field in (('student', 'feature'), ('teacher', 'target')):
         features = np.stack([sample.get(field).numpy() for sample in samples])
@@ -64,6 +65,29 @@ def test_cosine_needs_no_labels(samples):
     for sample in samples:
         del sample.gt_label
     assert evaluate(FeatureQuality(), samples) == {'gen/cosine': pytest.approx(expected, abs=1e-6)}
+
+
+def test_classes_that_alternate_are_in_both_halves(samples):
+    zeros, ones = ([s for s in samples if s.gt_label == label][:20] for label in (0, 1))
+    in_turns = [sample for pair in zip(zeros, ones) for sample in pair]
+    metrics = evaluate(FeatureQuality(), in_turns)
+    assert metrics == pytest.approx(evaluate(FeatureQuality(), zeros + ones))
+    assert metrics['student/knn'] > 50
+
+
+def test_samples_without_one_label_count_for_the_cosine_alone(samples):
+    labelled, others = samples[:90], samples[90:]
+    expected = evaluate(FeatureQuality(), labelled)
+    for number, sample in enumerate(others):
+        sample.gt_label = torch.tensor([[-1], [0, 1]][number % 2])
+    metrics = evaluate(FeatureQuality(), samples)
+    assert metrics.pop('gen/cosine') != expected.pop('gen/cosine')
+    assert metrics == expected
+    for sample in samples:  # any numbers, and no memory for those between
+        sample.gt_label = sample.gt_label * 10**12
+    assert {
+        k: v for k, v in evaluate(FeatureQuality(), samples).items() if k in expected
+    } == expected
 
 
 def test_the_teacher_is_measured_once(samples):
@@ -107,5 +131,5 @@ def test_wrong_settings_are_refused(samples):
         FeatureQuality(k=0)
     with pytest.raises(ValueError, match='temperature=0 must be positive'):
         FeatureQuality(temperature=0)
-    with pytest.raises(ValueError, match='there is 1 image'):
+    with pytest.raises(ValueError, match='there is 1 image with a label'):
         evaluate(FeatureQuality(), samples[:1])

@@ -192,6 +192,27 @@ def test_what_is_no_pair_of_rows_is_refused(condition, target, message):
         gendd(torch.randn(condition), torch.randn(target))
 
 
+@pytest.mark.parametrize('num_rows', [None, 6])
+def test_labels_of_images_are_no_labels_of_cells(num_rows):
+    gendd = documented(num_rows=num_rows).distiller.distill_losses['loss_gendd']
+    with pytest.raises(ValueError, match=r'labels \(2,\) are not .*\(32, 8\).*contraction=None'):
+        gendd(torch.randn(32, 4), torch.randn(32, 8), torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize('distributions', [True, False])
+def test_drawn_rows_keep_their_labels(distributions):
+    contraction = dict(type='DistributionContraction', strength=1.0, teacher_label_weight=0.0)
+    model = documented(num_rows=6, feature_mixup=None, contraction=contraction)
+    gendd = model.distiller.distill_losses['loss_gendd']
+    number = torch.arange(32)
+    labels = torch.eye(32)[number] if distributions else number
+    condition = number.float()[:, None].expand(-1, 4)
+    centers = number.float()[:, None].expand(-1, 8)
+    condition, target = gendd.prepare(condition, torch.zeros(32, 8), labels, centers)
+    assert target[:, 0].equal(condition[:, 0])
+    assert len(target) == 6
+
+
 def test_a_record_of_several_maps_is_refused():
     with pytest.raises(ValueError, match='tuple instead of maps .* by data_idx'):
         MapsToRows()((torch.randn(2, 4, 4, 4),))

@@ -127,6 +127,34 @@ def test_pretrained_without_a_config_path_is_refused():
         build_teacher(teacher(pretrained=True), None)
 
 
+@pytest.mark.fault(
+    'Checkpoints', "a library's weights without those of a layer", 'the layer is named'
+)
+def test_a_layer_that_the_library_leaves_random_is_no_teacher(monkeypatch):
+    models = pytest.importorskip('torchvision.models')
+    network = dict(type='torchvision.models.resnet18', weights=None, num_classes=3)
+    config = dict(type='gendd_mm.ModuleClassifier', network=network, pretrained=True)
+    with pytest.raises(ValueError, match=r"lack \['network.conv1.weight', .* and \d+ more"):
+        build_teacher(config, None)
+    weights = models.resnet18(num_classes=3).state_dict()
+
+    def trained(random=False):
+        network = models.resnet18(num_classes=3)
+        network.load_state_dict(weights)
+        if random:
+            network.fc.reset_parameters()
+        return network
+
+    monkeypatch.setattr(models, 'trained', trained, raising=False)
+    network = dict(type='torchvision.models.trained')
+    config = dict(type='gendd_mm.ModuleClassifier', network=network, pretrained=True)
+    state = torch.get_rng_state()
+    assert build_teacher(config, None).network.fc.weight.equal(weights['fc.weight'])
+    assert torch.get_rng_state().equal(state)
+    with pytest.raises(ValueError, match=r"lack \['network.fc.weight', 'network.fc.bias'\]"):
+        build_teacher(dict(config, network=dict(network, random=True)), None)
+
+
 UPSTREAM = 'mmpretrain::resnet/resnet18_8xb16_cifar10.py'
 
 

@@ -10,6 +10,7 @@ from mmengine.registry import MODELS
 
 from gendd_mm.engine.model import measure_model
 from gendd_mm.models.algorithms import fill_in_sizes
+from gendd_mm.models.algorithms.build_teacher import build_teacher
 
 
 def gendd(**settings) -> dict:
@@ -144,3 +145,18 @@ def test_a_preprocessor_elsewhere_gets_the_classes_if_it_mixes(place):
             owner.data_preprocessor.batch_augments = augments
         measure_model(cfg)
         assert owner.data_preprocessor.get('num_classes') == expected
+
+
+@pytest.mark.parametrize('asked', [dict(trust_remote_code=True), dict(use_safetensors=False)])
+def test_no_way_to_build_a_network_runs_the_code_in_its_files(asked):
+    network = dict(type='mmpretrain.HuggingFaceClassifier', model_name='folder', **asked)
+    sizes_open = small_models.gendd(teacher=network)
+    del sizes_open['distiller']['distill_losses']['loss_gendd']['head']['target_dim']
+    as_student = small_models.gendd(teacher=small_models.built_teacher(), architecture=network)
+    # Each refuses before transformers is imported.
+    with pytest.raises(ValueError, match='are refused'):
+        build_teacher(network, None)
+    with pytest.raises(ValueError, match='are refused'):
+        fill_in_sizes(sizes_open)
+    with pytest.raises(ValueError, match='are refused'):
+        MODELS.build(as_student)

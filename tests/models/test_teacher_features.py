@@ -51,6 +51,11 @@ class Transformer(nn.Module):
         return output
 
 
+class Dictionary(nn.Module):
+    def forward(self, images):
+        return dict(x_norm_clstoken=images.mean((2, 3)))
+
+
 def test_features_of_timms_transformer():
     network, images = vit(), torch.randn(2, 3, 32, 32)
     features = teacher_features(ModuleClassifier(network), images, ALL)
@@ -95,6 +100,49 @@ def test_the_tokens_of_mmpretrains_transformer():
     assert features['patch_tokens'].equal(tokens[:, 1:].mean(1))
 
 
+def test_the_tokens_of_timms_transformer_inside_a_backbone():
+    backbone = dict(type='mmpretrain.TIMMBackbone', **VIT)
+    del backbone['num_classes']
+    model = MODELS.build(dict(type='mmpretrain.ImageClassifier', backbone=backbone)).eval()
+    images = torch.randn(2, 3, 32, 32)
+    tokens = model.backbone.timm_model.forward_features(images)
+    features = teacher_features(model, images, ALL)
+    assert features['cls_token'].equal(tokens[:, 0])
+    assert features['patch_tokens'].equal(tokens[:, 3:].mean(1))
+
+
+@pytest.mark.parametrize('wrapped', [True, False])
+def test_maps_with_channels_last_are_averaged_over_their_cells(wrapped):
+    settings = dict(
+        model_name='swin_tiny_patch4_window7_224',
+        img_size=32,
+        embed_dim=8,
+        depths=(1, 1),
+        num_heads=(1, 1),
+        window_size=4,
+    )
+    if wrapped:
+        backbone = dict(type='mmpretrain.TIMMBackbone', **settings)
+        model = MODELS.build(dict(type='mmpretrain.ImageClassifier', backbone=backbone)).eval()
+        network = model.backbone.timm_model
+    else:
+        network = timm.create_model(num_classes=0, global_pool='', **settings).eval()
+        model = ModuleClassifier(network)
+    images = torch.randn(2, 3, 32, 32)
+    maps = network.forward_features(images)
+    assert maps.shape == (2, 4, 4, 16)
+    torch.testing.assert_close(
+        teacher_features(model, images)['pooled'], maps.flatten(1, 2).mean(1)
+    )
+
+
+def test_a_distillation_token_is_no_patch():
+    network, images = Transformer(), torch.randn(2, 3, 8, 8)
+    expected = network(images).last_hidden_state[:, 2:].mean(1)
+    network.distillation_token = nn.Parameter(torch.zeros(1, 1, 8))
+    assert teacher_features(ModuleClassifier(network), images, ALL)['patch_tokens'].equal(expected)
+
+
 @pytest.mark.parametrize('pooled', [None, 'pooler_output', 'image_embeds'])
 def test_features_of_an_object_with_tokens(pooled):
     network, images = Transformer(pooled, registers=3), torch.randn(2, 3, 8, 8)
@@ -115,6 +163,7 @@ def test_features_of_an_object_with_tokens(pooled):
         ),
         (lambda: vit(class_token=False, global_pool='avg'), ['cls_token'], 'has no class token'),
         (lambda: nn.Conv2d(3, 4, 3), ['patch_tokens'], "'patch_tokens' is a feature of tokens"),
+        (Dictionary, ['pooled'], 'Dictionary. gives a dict without image_embeds, .*put a module'),
         (lambda: nn.Flatten(0), ['pooled'], r'gives \(6144,\), no feature \(B, D\)'),
     ],
 )
@@ -177,6 +226,26 @@ def test_samples_carry_features_instead_of_scores():
     assert 'target' not in model.predict(torch.randn(1, 3, 32, 32))[0]
 
 
+@pytest.mark.parametrize('second', [True, False])
+def test_a_compiled_teacher_gives_the_same_features(second):
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    settings = two_targets()
+    if not second:
+        for part in ('distill_losses', 'loss_forward_mappings'):
+            del settings['distiller'][part]['loss_patches']
+    images = torch.randn(2, 3, 32, 32)
+    (expected,) = MODELS.build(settings).teacher.extract_feat(images)
+    compiled = MODELS.build(dict(settings, compile=dict(backend=backend)))
+    torch.testing.assert_close(compiled.teacher.extract_feat(images)[0], expected)
+    compiled_calls = {str(node.target) for graph in graphs for node in graph.graph.nodes}
+    assert any('conv2d' in call for call in compiled_calls)
+
+
 @pytest.mark.fault(
     'Configs',
     'contraction beside a teacher without a classifier',
@@ -189,6 +258,25 @@ def test_contraction_needs_a_classifier():
     )
     with pytest.raises(ValueError, match='loss_gendd.contraction .*set contraction=None'):
         MODELS.build(settings)
+
+
+def test_a_recorder_of_the_config_may_have_the_name_of_a_feature():
+    """The network itself need not have that feature."""
+    settings = two_targets()
+    network = vit(class_token=False, global_pool='avg', reg_tokens=0)
+    loss = settings['distiller']['distill_losses']['loss_patches']
+    loss['head'] = dict(loss['head'], target_dim=192)
+    settings['distiller']['teacher_recorders'] = dict(
+        cls_token=dict(type='mmrazor.ModuleInputs', source='network.fc_norm')
+    )
+    settings['distiller']['loss_forward_mappings']['loss_patches']['target'] = dict(
+        recorder='cls_token', from_student=False, data_idx=0
+    )
+    model = built(dict(settings, teacher=ModuleClassifier(network)))
+    data = model.data_preprocessor(batch(), True)
+    model(data['inputs'], data['data_samples'], mode='loss')
+    recorded = model.distiller.get_record('cls_token', from_student=False, data_idx=0)
+    assert network.fc_norm(recorded).equal(model.distiller.target())
 
 
 def test_a_wrong_size_of_a_second_target_is_named():
@@ -271,7 +359,13 @@ def test_the_report_describes_such_a_pair(tmp_path):
     cfg = features_run(tmp_path)
     cfg.dump(str(tmp_path / 'run.py'))
     rows = dict(inspect_pair(read_run(str(tmp_path / 'run.py')), batch_size=4))
-    assert rows['target'].startswith("the teacher's feature, (4, 16)")
+    for loss, feature in (('gendd', 'pooled'), ('patches', 'patch_tokens')):
+        assert rows[f'target of loss_{loss}'].startswith(
+            f"the teacher's feature {feature!r}, (4, 16)"
+        )
+        assert rows[f'condition of loss_{loss}'].startswith("output of 'neck', (4, ")
+        assert rows[f'head of loss_{loss}'].startswith('GenerativeHead, ')
+    assert rows['target of loss_gendd'] != rows['target of loss_patches']
     assert 'classes' not in rows
     assert rows['gradient'].startswith('reaches all ')
 

@@ -1,13 +1,15 @@
 """Build a teacher from any config, with all of its weights."""
 
+import torch
 from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS as MMRAZOR_MODELS
-from torch import nn
+from torch import Tensor, nn
 
 from gendd_mm.checkpoint import load_all, read_state_dict, with_prefix
+from gendd_mm.checkpoint_faults import some
 from gendd_mm.models.build_network import without_foreign_code
 from gendd_mm.registry import type_name
 
@@ -30,19 +32,16 @@ def build_teacher(
             may have.
 
     Raises:
-        ValueError: If a config has no weights, or they do not fit.
+        ValueError: If a config has no weights, they do not fit, or some of them would be
+            random.
     """
     if not isinstance(teacher, dict):
         if checkpoint is not None:
             load_strictly(teacher, checkpoint, features_only)
         return teacher
     teacher = dict(teacher)
-    if type_name(teacher.get('type')) == 'HuggingFaceClassifier':
-        teacher = without_foreign_code(teacher)
-        if teacher.get('pretrained'):
-            teacher['use_safetensors'] = True
     if checkpoint is None and teacher.get('pretrained') is True and _brings_weights(teacher):
-        return MMRAZOR_MODELS.build(teacher)
+        return _built_with_weights(expanded(teacher))
     pretrained = teacher.pop('pretrained', None)
     if checkpoint is None and isinstance(pretrained, str):
         checkpoint = pretrained  # mmpretrain's classifiers take a path
@@ -72,9 +71,32 @@ def _brings_weights(teacher: dict) -> bool:
     return type_name(teacher.get('type')) in kinds
 
 
+def _built_with_weights(teacher: dict) -> BaseModel:
+    """Build a network that its library gives weights, and see that it gave all of them.
+
+    What was not in the library's file is random, so a second network has other values.
+    """
+
+    def sums(model: nn.Module) -> dict[str, Tensor]:
+        return {key: value.double().sum() for key, value in model.state_dict().items()}
+
+    with torch.random.fork_rng(devices=[]):
+        first = sums(MMRAZOR_MODELS.build(teacher))
+        model = MMRAZOR_MODELS.build(teacher)
+    random = [key for key, value in sums(model).items() if not value.equal(first[key])]
+    if random:
+        raise ValueError(
+            f'pretrained=True, but the weights of the teacher ({type(model).__name__}) lack '
+            f'{some(random)}, which would be random and teach nothing; give teacher_ckpt or a '
+            'file that has them, or leave the layer out of the network.'
+        )
+    return model
+
+
 def expanded(model: dict) -> dict:
     """The config of a model in full, where it names an upstream one and what differs.
 
+    HuggingFace's classifiers get the settings under which no file of theirs runs code.
     MMRazor builds ``dict(cfg_path='mmpretrain::...', ...)`` too, but leaves out whatever
     the upstream config has already.
 
@@ -82,8 +104,11 @@ def expanded(model: dict) -> dict:
         model: Config of a model, with or without ``cfg_path``.
 
     Raises:
-        ValueError: If the upstream config does not exist.
+        ValueError: If the upstream config does not exist, or code is asked to run.
     """
+    if type_name(model.get('type')) == 'HuggingFaceClassifier':
+        safe = without_foreign_code(model)
+        return dict(safe, use_safetensors=True) if model.get('pretrained') else safe
     if model.get('cfg_path') is None or model.get('type') is not None:
         return model
     path = model['cfg_path']

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .classifier_search import scores_of
 from .renormalize import Renormalize
-from .teacher_features import record_features
+from .teacher_features import compile_network, record_features
 
 DTYPES = {
     'float32': torch.float32,
@@ -99,6 +99,15 @@ class FrozenTeacher:
                 'the teacher has no classifier (teacher_classifier=None), so it gives no scores.'
             )
         return self.classifier(features)
+
+    def compile(self, options: dict) -> None:
+        """Compile the network in place, with options of ``torch.compile``."""
+        if hasattr(self.model, 'backbone'):
+            self.model.backbone.compile(**options)
+        elif self.classifier is not None:
+            self.model.compile(**options)
+        else:
+            compile_network(self.model, options)
 
     def apply_to_tensors(self, fn) -> None:
         """Move or cast along with the model that owns this teacher."""

@@ -253,11 +253,11 @@ class GenDD(FpnTeacherDistill):
         """
         losses = (self.distiller.distill_losses[name] for name in self.distiller.gendd_names)
         denoisers = [loss.head.denoiser for loss in losses]
-        teacher = getattr(self.teacher.model, 'backbone', self.teacher.model)
         student = [self.student.backbone] if hasattr(self.student, 'backbone') else []
         parts = [part for each in denoisers for part in (each.modulation, *each.blocks)]
-        for module in (*student, teacher, *parts):
+        for module in (*student, *parts):
             module.compile(**options)
+        self.teacher.compile(options)
 
 
 def _explain_missing_labels(data_samples: list[DataSample] | None) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from mmengine.model import BaseModel
 from mmpretrain.models import ImageClassifier, TimmClassifier
 from torch import Tensor, nn
@@ -11,13 +12,22 @@ from gendd_mm.models.module_classifier import ModuleClassifier
 
 from .classifier_search import dry_run
 
-__all__ = ['FEATURES', 'attach_features', 'feature_sizes', 'record_features', 'teacher_features']
+__all__ = [
+    'FEATURES',
+    'attach_features',
+    'compile_network',
+    'feature_sizes',
+    'record_features',
+    'teacher_features',
+]
 
 FEATURES = ('pooled', 'cls_token', 'patch_tokens')
 # What the features pass through, so that MMRazor's recorders see them.
 ATTRIBUTE = 'gendd_features'
 # Names of a class token's parameter in timm, mmpretrain and HuggingFace's transformers.
 _CLASS_TOKENS = ('cls_token', 'class_token', 'class_embedding')
+# Of HuggingFace's transformers; the first that there is, is the pooled feature.
+_OUTPUTS = ('image_embeds', 'pooler_output', 'last_hidden_state')
 
 
 class FeatureError(ValueError):
@@ -30,11 +40,11 @@ def teacher_features(
     """Named features of a network whose output is a feature.
 
     - ``pooled``: what the network gives, pooled as it pools; of HuggingFace's outputs
-      ``image_embeds`` or else ``pooler_output``. Maps (B, D, H, W) are averaged; of
-      tokens (B, N, D) it is the class token if there is one, or else the mean of the
-      patch tokens.
+      ``image_embeds`` or else ``pooler_output``. Maps (B, D, H, W) are averaged, also those
+      that timm states as (B, H, W, D); of tokens (B, N, D) it is the class token if there
+      is one, or else the mean of the patch tokens.
     - ``cls_token``: the class token of the last layer.
-    - ``patch_tokens``: the mean of the tokens behind class and register tokens.
+    - ``patch_tokens``: the mean of the tokens behind class, distillation and register tokens.
 
     Args:
         model: mmpretrain's classifier, of which ``extract_feat`` is taken, without any
@@ -65,14 +75,19 @@ def teacher_features(
         output = network(images)
     if isinstance(output, (tuple, list)):
         output = output[-1]
+    kind = type(network).__name__
     if not isinstance(output, Tensor):
-        hidden = getattr(output, 'last_hidden_state', None)
-        tokens = hidden if tokens is None else tokens
-        given = (getattr(output, name, None) for name in ('image_embeds', 'pooler_output'))
-        output = next((each for each in given if isinstance(each, Tensor)), hidden)
+        tensors = (getattr(output, name, None) for name in _OUTPUTS)
+        given = [each for each in tensors if isinstance(each, Tensor)]
+        if not given:
+            raise FeatureError(
+                f'the teacher ({kind}) gives a {type(output).__name__} without '
+                f'{", ".join(_OUTPUTS)}; put a module around it that gives a feature (B, D).'
+            )
+        tokens = getattr(output, 'last_hidden_state', None) if tokens is None else tokens
+        output = given[0]
     elif tokens is None:
         tokens = output
-    kind = type(network).__name__
     features = {}
     for name in names:
         if name == 'pooled':
@@ -92,6 +107,14 @@ def record_features(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
     passes: Any = getattr(model, ATTRIBUTE)
     features = teacher_features(model, images, passes)
     return {name: passes[name](feature) for name, feature in features.items()}
+
+
+def compile_network(model: nn.Module, options: dict) -> None:
+    """Compile in place what :func:`teacher_features` runs of a wrapped network."""
+    network: Any = _inner(model)
+    network.compile(**options)
+    if hasattr(network, 'forward_features'):  # timm's, which gives the tokens
+        network.forward_features = torch.compile(network.forward_features, **options)
 
 
 def feature_sizes(model: nn.Module, names: Iterable[str]) -> dict[str, int]:
@@ -133,19 +156,17 @@ def _inner(model: nn.Module) -> nn.Module:
     return network
 
 
-def _pooled(network: nn.Module, output: Any, kind: str) -> Tensor:
-    if isinstance(output, Tensor):
-        if output.dim() == 2:
-            return output
-        if output.dim() == 4:
-            return output.mean((2, 3))
-        if output.dim() == 3:
-            name = 'cls_token' if _has_class_token(network) else 'patch_tokens'
-            return _of_tokens(network, output, name, kind)
-    shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+def _pooled(network: nn.Module, output: Tensor, kind: str) -> Tensor:
+    if output.dim() == 2:
+        return output
+    if output.dim() == 4:
+        return output.mean((1, 2) if _channels_are_last(network) else (2, 3))
+    if output.dim() == 3:
+        name = 'cls_token' if _has_class_token(network) else 'patch_tokens'
+        return _of_tokens(network, output, name, kind)
     raise FeatureError(
-        f'the teacher ({kind}) gives {shape}, no feature (B, D), map (B, D, H, W) or tokens '
-        '(B, N, D); with teacher_classifier=None its output is the target.'
+        f'the teacher ({kind}) gives {tuple(output.shape)}, no feature (B, D), map (B, D, H, W) '
+        'or tokens (B, N, D); with teacher_classifier=None its output is the target.'
     )
 
 
@@ -166,16 +187,28 @@ def _of_tokens(network: nn.Module, tokens: Any, name: str, kind: str) -> Tensor:
     return tokens[:, _num_prefix_tokens(network) :].mean(1)
 
 
+def _channels_are_last(network: nn.Module) -> bool:
+    """Whether maps are (B, H, W, D), as timm states of Swin; also inside TIMMBackbone."""
+    stated = getattr(getattr(network, 'timm_model', network), 'output_fmt', 'NCHW')
+    return str(getattr(stated, 'value', stated)) == 'NHWC'
+
+
 def _has_class_token(network: nn.Module) -> bool:
-    return any(name.rpartition('.')[2] in _CLASS_TOKENS for name, _ in network.named_parameters())
+    return _has_parameter(network, _CLASS_TOKENS)
+
+
+def _has_parameter(network: nn.Module, names: tuple[str, ...]) -> bool:
+    return any(name.rpartition('.')[2] in names for name, _ in network.named_parameters())
 
 
 def _num_prefix_tokens(network: nn.Module) -> int:
     """How many tokens stand before those of the patches, as timm and mmpretrain state it."""
+    network = getattr(network, 'timm_model', network)
     for name in ('num_prefix_tokens', 'num_extra_tokens'):
         stated = getattr(network, name, None)
         if isinstance(stated, int):
             return stated
-    # HuggingFace's transformers state the register tokens alone.
+    # HuggingFace's transformers state the register tokens alone; DeiT's has two of a class.
     registers = getattr(getattr(network, 'config', None), 'num_register_tokens', 0)
-    return int(_has_class_token(network)) + registers
+    distilled = _has_parameter(network, ('distillation_token',))
+    return _has_class_token(network) + distilled + registers

@@ -49,8 +49,6 @@ def with_teacher_records(distiller: dict, teacher: nn.Module, classifier: str | 
             mapping[name] = dict(recorder=name, from_student=False, **data_idx)
         mappings[loss] = mapping
     for name in feature_names(dict(distiller, loss_forward_mappings=mappings)):
-        if name in recorders:
-            continue
         if classifier is not None:
             raise ValueError(
                 f'recorder={name!r} is a feature of teachers without a classifier; set '
@@ -62,6 +60,8 @@ def with_teacher_records(distiller: dict, teacher: nn.Module, classifier: str | 
 
 def feature_names(distiller: dict, loss: str | None = None) -> list[str]:
     """The features of a teacher that mappings name as their recorder.
+
+    A recorder of that name in the config is none of these.
 
     Args:
         distiller: Config of a :class:`GenDDDistiller`.
@@ -75,7 +75,9 @@ def feature_names(distiller: dict, loss: str | None = None) -> list[str]:
         for entry in (mapping or {}).values()
         if not entry.get('from_student')
     ]
-    return [name for name in FEATURES if any(name == entry.get('recorder') for entry in entries)]
+    named = {entry.get('recorder') for entry in entries}
+    own = distiller.get('teacher_recorders') or {}
+    return [name for name in FEATURES if name in named and name not in own]
 
 
 def _gendd_losses(distiller: dict) -> list[str]:
