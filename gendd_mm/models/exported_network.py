@@ -8,7 +8,7 @@ from torch import nn
 from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 
-__all__ = ['check_batch', 'exported_network', 'with_classifier']
+__all__ = ['exported_network', 'with_classifier']
 
 
 def exported_network(program: ExportedProgram) -> nn.Module:
@@ -24,29 +24,28 @@ def exported_network(program: ExportedProgram) -> nn.Module:
     Raises:
         ValueError: If B is a number.
     """
-    exported: Any = program.module()
-    for node in exported.graph.nodes:
-        if node.op == 'placeholder':
-            check_batch(node.meta['val'].shape)
-    return with_classifier(exported)
+    exported = program.module()
+    images = next(node for node in exported.graph.nodes if node.op == 'placeholder')
+    return with_classifier(exported, images.meta['val'].shape)
 
 
-def check_batch(shape: Sequence) -> None:
-    """Refuse images that a program was exported for, if their number is fixed.
+def with_classifier(exported: Any, shape: Sequence) -> nn.Module:
+    """A graph in which the linear operation that gives the output, if any, is a module.
+
+    Args:
+        exported: A ``GraphModule`` of images.
+        shape: Their shape in the program, where only numbers are fixed. A fixed height and
+            width become ``img_size``, as timm's networks state theirs.
 
     Raises:
-        ValueError: If the first size is a number.
+        ValueError: If the first size is fixed.
     """
-    if shape and isinstance(shape[0], int):
+    if isinstance(shape[0], int):
         raise ValueError(
             f'the program was exported for images {tuple(shape)}, a batch of {shape[0]} alone; '
             "export it with dynamic_shapes=({0: torch.export.Dim('batch')},) and a batch "
             'of at least 2.'
         )
-
-
-def with_classifier(exported: Any) -> GraphModule:
-    """A graph in which the linear operation that gives the output, if any, is a module."""
     graph = exported.graph
     output = next(node for node in graph.nodes if node.op == 'output')
     last = [node for node in output.all_input_nodes if _is_linear(node)]
@@ -65,7 +64,10 @@ def with_classifier(exported: Any) -> GraphModule:
         last[0].replace_all_uses_with(called)
     graph.eliminate_dead_code()
     # A new module: that of torch.export refuses eval().
-    return GraphModule(exported, graph)
+    network: Any = GraphModule(exported, graph)
+    if all(isinstance(side, int) for side in shape[2:]):
+        network.img_size = tuple(shape[2:])
+    return network
 
 
 def _is_linear(node: Node) -> bool:

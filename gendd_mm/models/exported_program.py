@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.fx import Graph, GraphModule, Node
 
+from gendd_mm.checkpoint_faults import nonfinite, some
 from gendd_mm.protected_load import checked_zip
 from gendd_mm.registry import MODELS
 
-from .exported_network import check_batch, with_classifier
+from .exported_network import with_classifier
 
 __all__ = ['exported_program']
 
@@ -93,8 +94,8 @@ def exported_program(file: str) -> nn.Module:
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is damaged, was not written by ``torch.export.save``, contains
-            pickled objects or machine code, calls an operation that is not known to be
-            harmless, or has a fixed B.
+            pickled objects, machine code or weights that are not finite, calls an
+            operation that is not known to be harmless, or has a fixed B.
     """
     if not osp.isfile(file):
         raise FileNotFoundError(f'exported program {file!r} does not exist.')
@@ -136,8 +137,11 @@ def _network(archive: zipfile.ZipFile) -> nn.Module:
                 raise ValueError(f'{name!r} in it is a pickled object, which could run code')
             tensor = _tensor(entry['tensor_meta'], content(f'data/{kind}/{entry["path_name"]}'))
             _register(root, name, tensor, entry)
+    if bad := nonfinite(dict(root.named_parameters())):
+        raise ValueError(f'its weights {some(bad)} are not finite')
     program = json.loads(content('models/model.json'))['graph_module']
-    return with_classifier(GraphModule(root, _Reader(program, root.state_dict()).graph))
+    reader = _Reader(program, root.state_dict())
+    return with_classifier(GraphModule(root, reader.graph), reader.shape)
 
 
 def _tensor(meta: dict, content: bytes) -> Tensor:
@@ -199,7 +203,7 @@ class _Reader:
             raise ValueError(f'it takes {inputs} instead of images alone')
         self.nodes[inputs[0]] = images
         sizes = graph['tensor_values'][inputs[0]]['sizes']
-        check_batch([size.get('as_int', 'any') for size in sizes])
+        self.shape = [size.get('as_int', 'any') for size in sizes]
         for node in graph['nodes']:
             self.call(node)
         given = [

@@ -9,7 +9,7 @@ from exported_networks import Network, encoder, exported
 from mmengine.registry import MODELS
 from torch import nn
 
-from gendd_mm.models import ModuleBackbone, ModuleClassifier
+from gendd_mm.models import ModuleBackbone, ModuleClassifier, exported_program
 from gendd_mm.models.algorithms.classifier_search import find_classifier
 
 pytestmark = pytest.mark.filterwarnings('ignore:.*torch.jit')
@@ -39,6 +39,14 @@ def test_it_teaches():
     data = small_models.batch()
     data['inputs'] = torch.rand(6, 3, 32, 32)
     assert small_models.losses_of(model, data)['distill.loss_gendd'].isfinite()
+
+
+def test_the_size_it_was_exported_for_is_known(tmp_path):
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 10 * 10, 4))
+    program = exported(network, size=10)
+    torch.export.save(program, tmp_path / 'teacher.pt2')
+    for built in (program, exported_program(str(tmp_path / 'teacher.pt2'))):
+        assert find_classifier(ModuleClassifier(built)) == 'network.classifier'
 
 
 def test_what_does_not_fit_is_named():

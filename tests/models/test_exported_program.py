@@ -1,15 +1,12 @@
 """A file of torch.export is a network, and nothing in it runs."""
 
-import io
-import json
-import pickle
-import zipfile
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
 from exported_networks import Network, encoder, exported
+from hostile_programs import changed, edited, in_model, nodes, payload, python
 from torch import nn
 
 from gendd_mm.models import ModuleBackbone, ModuleClassifier, exported_program
@@ -77,58 +74,6 @@ def test_families_of_networks(family, tmp_path):
     images = torch.randn(2, 3, side, side)
     torch.export.save(exported(network, size=side), tmp_path / 'n.pt2')
     assert exported_program(str(tmp_path / 'n.pt2'))(images).equal(network(images))
-
-
-class Payload:
-    """A pickle that makes a file."""
-
-    def __init__(self, mark: str) -> None:
-        self.mark = mark
-
-    def __reduce__(self):
-        return Path.touch, (Path(self.mark),)
-
-
-def payload(mark: str) -> bytes:
-    file = io.BytesIO()
-    torch.save(Payload(mark), file, pickle_module=pickle)
-    return file.getvalue()
-
-
-def python(mark: str) -> str:
-    """An expression that makes a file."""
-    return f"__import__('pathlib').Path({mark!r}).touch()"
-
-
-def changed(file: str, out: Path, members: dict) -> str:
-    """Write a program with some members changed by functions, or added."""
-    with zipfile.ZipFile(file) as source, zipfile.ZipFile(out, 'w') as target:
-        for name in source.namelist():
-            change = members.pop(name.partition('/')[2], None)
-            content = source.read(name)
-            target.writestr(name, content if change is None else change(content))
-        for name, change in members.items():
-            target.writestr(f'teacher/{name}', change(b''))
-    return str(out)
-
-
-def edited(edit):
-    """A change of what JSON stands for."""
-
-    def change(content: bytes) -> bytes:
-        document = json.loads(content)
-        edit(document)
-        return json.dumps(document).encode()
-
-    return change
-
-
-def in_model(edit) -> dict:
-    return {'models/model.json': edited(edit)}
-
-
-def nodes(document: dict) -> list:
-    return document['graph_module']['graph']['nodes']
 
 
 def sizes(mark):
@@ -288,6 +233,11 @@ def test_what_does_not_fit_is_named(tmp_path):
     file = tmp_path / 'teacher.pt2'
     torch.export.save(exported(nn.Sequential(encoder()), dynamic=False), file)
     with pytest.raises(ValueError, match='refused: the program was exported for images .*of 2'):
+        exported_program(str(file))
+    network = Network()
+    network.fc.bias.data[1] = torch.nan
+    torch.export.save(exported(network), file)
+    with pytest.raises(ValueError, match='refused: its weights .*fc.bias.* are not finite'):
         exported_program(str(file))
 
 
