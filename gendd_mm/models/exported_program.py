@@ -122,8 +122,9 @@ def _network(archive: zipfile.ZipFile) -> nn.Module:
         raise ValueError('machine code in it is never loaded; save the program that was compiled')
     if 'models/model.json' not in members:
         raise ValueError(
-            'it contains no program of torch.export, or is cut short; write it by '
-            'torch.export.save (TorchScript, which may write to files as it is loaded, is not read)'
+            'it contains no program of torch.export, is cut short, or was written by an older '
+            f'torch; write it by torch.export.save of torch {torch.__version__} (TorchScript is '
+            'not read)'
         )
 
     def content(member: str) -> bytes:

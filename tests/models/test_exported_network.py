@@ -5,7 +5,7 @@ import copy
 import pytest
 import small_models
 import torch
-from exported_networks import Network, encoder, exported
+from exported_networks import Network, encoder, exported, saved
 from mmengine.registry import MODELS
 from torch import nn
 
@@ -44,8 +44,7 @@ def test_it_teaches():
 def test_the_size_it_was_exported_for_is_known(tmp_path):
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 10 * 10, 4))
     program = exported(network, size=10)
-    torch.export.save(program, tmp_path / 'teacher.pt2')
-    for built in (program, exported_program(str(tmp_path / 'teacher.pt2'))):
+    for built in (program, exported_program(saved(program, tmp_path / 'teacher.pt2'))):
         assert find_classifier(ModuleClassifier(built)) == 'network.classifier'
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from exported_networks import Network, encoder, exported
+from exported_networks import Network, encoder, exported, saved
 from hostile_programs import changed, edited, in_model, nodes, payload, python
 from torch import nn
 
@@ -14,13 +14,11 @@ from gendd_mm.models.algorithms.classifier_search import find_classifier
 
 
 @pytest.fixture(scope='module')
-def saved(tmp_path_factory):
+def pair(tmp_path_factory):
     """A network, and the file of its program."""
     torch.manual_seed(0)
     network = Network().eval()
-    file = tmp_path_factory.mktemp('exported') / 'teacher.pt2'
-    torch.export.save(exported(network), file)
-    return network, str(file)
+    return network, saved(exported(network), tmp_path_factory.mktemp('exported') / 'teacher.pt2')
 
 
 def config(file) -> dict:
@@ -29,8 +27,8 @@ def config(file) -> dict:
 
 @torch.no_grad()
 @pytest.mark.parametrize('size', [1, 5])
-def test_it_is_the_network(saved, size):
-    network, file = saved
+def test_it_is_the_network(pair, size):
+    network, file = pair
     model = ModuleClassifier(config(file), pretrained=True).eval()
     images = torch.randn(size, 3, 32, 32)
     assert model(images).equal(network(images))
@@ -40,8 +38,8 @@ def test_it_is_the_network(saved, size):
     assert model.to('meta')(images.to('meta')).shape == (size, 3)
 
 
-def test_it_is_a_student(saved):
-    backbone = ModuleBackbone(config(saved[1]))
+def test_it_is_a_student(pair):
+    backbone = ModuleBackbone(config(pair[1]))
     (feature,) = backbone(torch.randn(2, 3, 32, 32))
     assert feature.shape == (2, 16)
     feature.sum().backward()
@@ -72,8 +70,8 @@ def test_families_of_networks(family, tmp_path):
         side = settings.get('img_size', 32)
     network.eval()
     images = torch.randn(2, 3, side, side)
-    torch.export.save(exported(network, size=side), tmp_path / 'n.pt2')
-    assert exported_program(str(tmp_path / 'n.pt2'))(images).equal(network(images))
+    file = saved(exported(network, size=side), tmp_path / 'teacher.pt2')
+    assert exported_program(file)(images).equal(network(images))
 
 
 def sizes(mark):
@@ -96,8 +94,8 @@ def sample_inputs(mark):
     'Checkpoints', 'Python in sizes, guards or example inputs of an exported program', 'never run'
 )
 @pytest.mark.parametrize('change', [sizes, guards, sample_inputs])
-def test_what_torch_runs_is_not_even_read(change, saved, tmp_path):
-    network, file = saved
+def test_what_torch_runs_is_not_even_read(change, pair, tmp_path):
+    network, file = pair
     mark = tmp_path / 'ran'
     file = changed(file, tmp_path / 'teacher.pt2', change(str(mark)))
     model = exported_program(file)
@@ -192,10 +190,10 @@ HOSTILE = {
     'refused; nothing runs',
 )
 @pytest.mark.parametrize('kind', HOSTILE)
-def test_what_could_run_is_refused(kind, saved, tmp_path):
+def test_what_could_run_is_refused(kind, pair, tmp_path):
     change, message = HOSTILE[kind]
     mark = tmp_path / 'ran'
-    file = changed(saved[1], tmp_path / 'teacher.pt2', change(str(mark)))
+    file = changed(pair[1], tmp_path / 'teacher.pt2', change(str(mark)))
     with pytest.raises(ValueError, match=f'exported program .*teacher.pt2.*{message}') as caught:
         ModuleClassifier(config(file))
     assert '\n' not in str(caught.value)
@@ -207,11 +205,11 @@ def test_what_could_run_is_refused(kind, saved, tmp_path):
     'an exported program that is cut short, changed in a byte or no program',
     'refused',
 )
-def test_damage_is_named(saved, tmp_path):
-    content = Path(saved[1]).read_bytes()
+def test_damage_is_named(pair, tmp_path):
+    content = Path(pair[1]).read_bytes()
     at = content.index(b'"graph_module"')
     for damaged, message in (
-        (content[:-1000], 'no program of torch.export, or is cut short'),
+        (content[:-1000], 'no program of torch.export, is cut short'),
         (content[: len(content) // 2], 'no zip archive, or is cut short'),
         (b'', 'no zip archive, or is cut short'),
         (
@@ -230,15 +228,14 @@ def test_damage_is_named(saved, tmp_path):
 
 
 def test_what_does_not_fit_is_named(tmp_path):
-    file = tmp_path / 'teacher.pt2'
-    torch.export.save(exported(nn.Sequential(encoder()), dynamic=False), file)
+    file = saved(exported(nn.Sequential(encoder()), dynamic=False), tmp_path / 'teacher.pt2')
     with pytest.raises(ValueError, match='refused: the program was exported for images .*of 2'):
-        exported_program(str(file))
+        exported_program(file)
     network = Network()
     network.fc.bias.data[1] = torch.nan
-    torch.export.save(exported(network), file)
+    file = saved(exported(network), tmp_path / 'teacher.pt2')
     with pytest.raises(ValueError, match='refused: its weights .*fc.bias.* are not finite'):
-        exported_program(str(file))
+        exported_program(file)
 
 
 @pytest.mark.fault(
