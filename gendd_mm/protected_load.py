@@ -10,7 +10,7 @@ from urllib.parse import urlparse
 
 import torch
 
-__all__ = ['fetched', 'protected_load']
+__all__ = ['checked_zip', 'fetched', 'protected_load']
 
 
 def protected_load(
@@ -38,7 +38,7 @@ def protected_load(
     try:
         if str(file).endswith('.safetensors'):
             return _safetensors(file)
-        zipped = _checked_zip(file)
+        zipped = checked_zip(file)
         return torch.load(
             file,
             map_location=map_location,
@@ -75,7 +75,7 @@ def _safetensors(file: Any) -> dict:
     return load_file(file)
 
 
-def _checked_zip(file: Any) -> bool:
+def checked_zip(file: Any) -> bool:
     """Whether a file is a zip archive, all of whose checksums are right.
 
     torch does not compare them. Files of torch before 1.6 are no archives.

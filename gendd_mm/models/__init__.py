@@ -8,6 +8,7 @@ from .backbones import (
 )
 from .connectors import DominantClass
 from .distiller import GenDDDistiller
+from .exported_program import exported_program
 from .generative import DistributionContraction, GenDDLoss, GenerativeHead, RegressionHead
 from .heads import (
     ConvProjector,
@@ -46,4 +47,5 @@ __all__ = [
     'SimKDHead',
     'SmoothedLabels',
     'UnlabeledClsHead',
+    'exported_program',
 ]

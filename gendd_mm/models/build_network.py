@@ -11,30 +11,40 @@ from .exported_network import exported_network
 
 __all__ = ['build_network', 'without_foreign_code']
 
+# They run what is in a file: pickles, Python in an exported program, or TorchScript,
+# which may write to any file as soon as it is loaded (aten::from_file in __setstate__).
+_LOADERS = ('torch.load', 'torch.export.load', 'torch.jit.load')
+
 
 def build_network(network: Any) -> Any:
     """What a config of a network stands for.
 
     Args:
-        network: A network, a program of ``torch.export``, or a config of either, whose
-            ``type`` is a name of a registry or the import path of a class, function or
-            class method. Of HuggingFace's transformers, a setting may itself be such a
-            config: ``dict(type='transformers.ViTForImageClassification',
+        network: A network, a program of ``torch.export`` or of TorchScript, or a config of
+            one, whose ``type`` is a name of a registry or the import path of a class,
+            function or class method. Of HuggingFace's transformers, a setting may itself be
+            such a config: ``dict(type='transformers.ViTForImageClassification',
             config=dict(type='transformers.ViTConfig', num_labels=10))``.
 
     Raises:
-        ValueError: If a network of transformers asks to run the code in its repository, or
-            a program does not fit; see :func:`exported_network`. TorchScript does not.
+        ValueError: If a network of transformers asks to run the code in its repository, a
+            loader would run what is in a file, or a program does not fit; see
+            :func:`exported_network`.
     """
     if not isinstance(network, dict):
         if isinstance(network, ScriptModule):
-            raise ValueError(
-                'network is TorchScript, where what enters the last layer cannot be taken; export '
-                'it by torch.export instead.'
-            )
+            network.eval()  # a frozen one has no mode before it is set
+            for parameter in network.parameters():  # a copy of one that is trained is no leaf
+                parameter.requires_grad_(False)
         is_program = isinstance(network, ExportedProgram)
         return exported_network(network) if is_program else network
     kind = str(network.get('type'))
+    if kind in _LOADERS:
+        raise ValueError(
+            f'{kind} runs what is in a file. For a file of torch.export.save give '
+            "dict(type='gendd_mm.exported_program', file=...); for another one that you trust, the "
+            'import path of a function of yours that loads it.'
+        )
     if not kind.startswith('transformers.'):
         return build_network(MODELS.build(network))
     settings = {
