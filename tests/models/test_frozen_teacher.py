@@ -290,3 +290,18 @@ def test_classify_is_the_teachers_last_layer():
 def test_it_cannot_be_trained():
     with pytest.raises(ValueError, match='teacher_trainable'):
         built(teacher_trainable=True)
+
+
+def test_the_classifier_in_the_weights_of_a_feature_teacher_is_left_out(tmp_path):
+    timm = pytest.importorskip('timm')
+    source = timm.create_model('resnet18', num_classes=3)
+    torch.save(source.state_dict(), tmp_path / 'a.pth')
+    teacher = dict(type='mmpretrain.TimmClassifier', model_name='resnet18', num_classes=0)
+    model = build_teacher(teacher, str(tmp_path / 'a.pth'), features_only=True)
+    assert model.model.conv1.weight.equal(source.conv1.weight)
+    with pytest.raises(ValueError, match='unexpected keys'):  # it is to have a classifier
+        build_teacher(teacher, str(tmp_path / 'a.pth'))
+    # More than one layer is another network.
+    torch.save({**source.state_dict(), 'layer5.weight': torch.ones(1, 1)}, tmp_path / 'b.pth')
+    with pytest.raises(ValueError, match='unexpected keys'):
+        build_teacher(teacher, str(tmp_path / 'b.pth'), features_only=True)

@@ -252,7 +252,8 @@ class GenDD(FpnTeacherDistill):
         In place, so that state dicts and MMRazor's recorders see no change.
         """
         losses = (self.distiller.distill_losses[name] for name in self.distiller.gendd_names)
-        denoisers = [loss.head.denoiser for loss in losses]
+        # A linear head has none, and is cheap.
+        denoisers = [loss.head.denoiser for loss in losses if hasattr(loss.head, 'denoiser')]
         student = [self.student.backbone] if hasattr(self.student, 'backbone') else []
         parts = [part for each in denoisers for part in (each.modulation, *each.blocks)]
         for module in (*student, *parts):
