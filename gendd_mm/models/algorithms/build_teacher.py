@@ -4,13 +4,14 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS as MMRAZOR_MODELS
-from torch import nn
+from torch import Tensor, nn
 
 from gendd_mm.checkpoint import load_all, read_state_dict, with_prefix
 from gendd_mm.models.build_network import without_foreign_code
+from gendd_mm.models.timm_weights import adapted_by_timm
 from gendd_mm.registry import type_name
 
-__all__ = ['build_teacher', 'expanded', 'load_strictly']
+__all__ = ['build_teacher', 'expanded', 'load_strictly', 'load_weights']
 
 
 def build_teacher(teacher: BaseModel | dict, checkpoint: str | None) -> BaseModel:
@@ -107,11 +108,23 @@ def load_strictly(model: nn.Module, checkpoint: str) -> None:
     Raises:
         ValueError: If keys are missing or unexpected, or shapes differ.
     """
-    weights = with_prefix(dict(read_state_dict(checkpoint)), model)
-    misfit = load_all(model, weights)
+    misfit = load_weights(model, read_state_dict(checkpoint))
     if misfit:
         raise ValueError(
             f'teacher checkpoint {checkpoint!r} does not fit {type(model).__name__}: {misfit}. A '
             'teacher with some random weights teaches nothing; give the checkpoint of exactly this '
             'architecture.'
         )
+
+
+def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> str:
+    """Load all weights, in the model's keys or in its library's own.
+
+    Returns:
+        What does not fit; empty if everything does.
+    """
+    misfit = load_all(model, with_prefix(dict(weights), model))
+    adapted = adapted_by_timm(weights, model) if misfit else None
+    if adapted is None or load_all(model, with_prefix(adapted, model)):
+        return misfit
+    return ''
