@@ -78,9 +78,6 @@ def distill(
             val_data=val_data,
         )
     cfg = read_run(config, cfg_options)
-    if cfg.get('test_dataloader') is None:
-        # Nothing is tested; the export reads how images are prepared.
-        cfg.test_dataloader = dict(dataset=dict(type='CustomDataset', pipeline=cfg.test_pipeline))
     train_stages(config, RunOptions(work_dir=out, resume='auto', cfg_options=cfg_options))
     checkpoint = latest_checkpoint(out)
     assert checkpoint is not None  # the training has just saved it
