@@ -26,12 +26,13 @@ def distill(
     """Train a student and return it: ``tools/make_config.py``, ``train.py`` and the export.
 
     Folder ``out`` then holds the config ``config.py``, logs and checkpoints, and
-    ``student/``, which mmpretrain loads. For several GPUs, write the config by
+    ``student/``, which mmpretrain and, for networks of timm or torchvision, their own
+    libraries load. For several GPUs, write the config by
     :func:`gendd_mm.make_config.write_config` and use ``tools/dist_train.sh``.
 
     Args:
         teacher, student: ``timm:NAME``, ``torchvision:NAME``, a name of mmpretrain's model
-            zoo or a config file.
+            zoo or a config file. A teacher without a classifier teaches its feature.
         data: Folder with ``train`` and ``val`` in it, a folder per class in each, or
             whatever else :func:`gendd_mm.make_config.write_config` takes.
         out: Folder to write to.
@@ -46,7 +47,8 @@ def distill(
         cfg_options: Settings to override, by dotted name.
 
     Returns:
-        The student as an mmpretrain ``ImageClassifier`` in eval mode.
+        The student as an mmpretrain ``ImageClassifier`` in eval mode. It gives scores, or
+        without a head, of a teacher without a classifier, its feature (B, S) in a tuple.
 
     Raises:
         FileExistsError: If ``out`` holds a config and ``resume`` is False.
@@ -55,7 +57,7 @@ def distill(
     # Not at the top: `import gendd_mm` should not wait for them.
     from mmpretrain import get_model
 
-    from gendd_mm.deploy import export_student
+    from gendd_mm.deploy import export_backbone, export_student
     from gendd_mm.engine.latest_checkpoint import latest_checkpoint
     from gendd_mm.engine.options import RunOptions, read_run
     from gendd_mm.engine.stages import train_stages
@@ -76,15 +78,14 @@ def distill(
             val_data=val_data,
         )
     cfg = read_run(config, cfg_options)
-    if cfg.get('test_dataloader') is None:
-        raise ValueError(
-            f'{data} has no val folder; the student is measured, and its classifier fitted, on '
-            'images as they are prepared there. Add one, give val_data, or train by '
-            'tools/train.py.'
-        )
     train_stages(config, RunOptions(work_dir=out, resume='auto', cfg_options=cfg_options))
     checkpoint = latest_checkpoint(out)
     assert checkpoint is not None  # the training has just saved it
-    probe = 'trained' if cfg.model.architecture.head.get('trainable', True) else 'teacher'
-    exported = export_student(cfg, checkpoint, osp.join(out, 'student'), probe)
-    return get_model(exported.config, pretrained=exported.weights).eval()
+    folder = osp.join(out, 'student')
+    if cfg.model.get('teacher_classifier', 'auto') is None:
+        config, weights, *_ = export_backbone(cfg, checkpoint, folder)
+    else:
+        trained = cfg.model.architecture.head.get('trainable', True)
+        probe = 'trained' if trained else 'teacher'
+        config, weights, _ = export_student(cfg, checkpoint, folder, probe)
+    return get_model(config, pretrained=weights).eval()

@@ -31,8 +31,9 @@ def block_with(page: str, text: str) -> str:
     return found[0]
 
 
-PAIR = block_with('docs/own_pair.md', '_base_ = [')
-ADDITIONS = [block for block in code_blocks('docs/own_pair.md') if block.startswith('model = ')]
+REFERENCE = 'docs/pair_reference.md'
+PAIR = block_with(REFERENCE, '_base_ = [')
+ADDITIONS = [block for block in code_blocks(REFERENCE) if block.startswith('model = ')]
 
 
 def read_pair(tmp_path: Path, addition: str = '') -> Config:
@@ -129,11 +130,11 @@ def test_pair_trains_with_a_loss_of_mmrazor(tmp_path):
 
 
 def test_components_alone():
-    block = block_with('docs/own_pair.md', 'from gendd_mm.generative import')
+    block = block_with(REFERENCE, 'from gendd_mm.generative import')
     namespace = {}
     exec(block, namespace)
     assert namespace['features'].shape == (2, 8, 512)
-    block = block_with('docs/own_pair.md', "type='mmrazor.ConfigurableDistiller'")
+    block = block_with(REFERENCE, "type='mmrazor.ConfigurableDistiller'")
     namespace = {}
     exec(block, namespace)
     loss = MODELS.build(namespace['distiller']['distill_losses']['loss_gendd'])

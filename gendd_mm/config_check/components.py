@@ -49,7 +49,7 @@ READ_BEFORE = dict(
     priority=int | str,  # of a hook, by the runner
     requires_grad=bool,  # of a norm layer, by mmcv
     magnitude_key=str,  # of a policy, by RandAugment
-    pretrained=str,  # of an encoder, by the models of several modes
+    pretrained=str | bool,  # of an encoder, by the models of several modes; or of timm's
 )
 # Packages whose type hints are exact.
 EXACT_PACKAGES = ('gendd_mm', 'mmengine', 'torch')

@@ -25,8 +25,9 @@ def _rules() -> Rules:
     ]
     number = 0
     for stage, blocks in enumerate(STAGES):
-        names = ('conv_dw', 'bn1', 'conv_pw', 'bn2') if stage == 0 else ()
-        names = names or ('conv_dw', 'bn2', 'conv_pwl', 'bn3', 'conv_pw', 'bn1')
+        names = ['conv_dw', 'bn1', 'conv_pw', 'bn2']
+        if stage > 0:
+            names = ['conv_dw', 'bn2', 'conv_pwl', 'bn3', 'conv_pw', 'bn1']
         theirs = ('_depthwise_conv', '_bn1', '_project_conv', '_bn2', '_expand_conv', '_bn0')
         for block in range(blocks):
             rules += [

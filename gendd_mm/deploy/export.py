@@ -11,6 +11,7 @@ from mmpretrain.datasets import CIFAR10
 from mmpretrain.registry import DATASETS as MMPRETRAIN_DATASETS
 from mmpretrain.registry import MODELS as MMPRETRAIN_MODELS
 
+from gendd_mm.deploy.features import test_dataset
 from gendd_mm.deploy.fitted_probe import TARGETS, fitted_probe
 from gendd_mm.deploy.needed_packages import needed_packages
 from gendd_mm.deploy.student_weights import retrained_probe, student_weights
@@ -195,11 +196,11 @@ def _without_origin(node: Any) -> Any:
 
 def _plain_dataset(cfg: Config) -> dict:
     """The test transforms, by mmpretrain's own types, without data."""
-    dataset = _test_dataset(cfg)
+    dataset = test_dataset(cfg)
     if 'pipeline' not in dataset:
         raise ValueError(
             'test_dataloader.dataset states no pipeline, so the exported student would not know '
-            'how to prepare an image; set it in the config.'
+            'how to prepare an image; set it, or test_pipeline, in the config.'
         )
     pipeline = [transform.to_dict() for transform in dataset['pipeline']]
     if _gives_rgb(cfg):
@@ -210,13 +211,9 @@ def _plain_dataset(cfg: Config) -> dict:
 
 def _gives_rgb(cfg: Config) -> bool:
     """Whether the test set gives RGB arrays, as mmpretrain's CIFAR does."""
-    dataset = _test_dataset(cfg)
+    dataset = test_dataset(cfg)
     kind = MMPRETRAIN_DATASETS.get(dataset['type']) if 'type' in dataset else None
     return isinstance(kind, type) and issubclass(kind, CIFAR10)
-
-
-def _test_dataset(cfg: Config) -> dict:
-    return (cfg.get('test_dataloader') or {}).get('dataset') or {}
 
 
 def _without_scope(node):
@@ -233,7 +230,7 @@ def _without_scope(node):
 
 def _classes(cfg: Config) -> list[str] | None:
     """Class names of the test set, without reading it."""
-    dataset = _test_dataset(cfg)
+    dataset = test_dataset(cfg)
     # mmpretrain's registry also finds types of other scopes.
     kind = MMPRETRAIN_DATASETS.get(dataset['type'])
     metainfo = dict(getattr(kind, 'METAINFO', None) or {})

@@ -3,9 +3,23 @@
 from collections.abc import Iterator
 
 import torch
+from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import Tensor, nn
+
+
+def test_dataset(cfg: Config) -> dict:
+    """The config of the test set, whose pipeline prepares an image for the student.
+
+    A run that tests nothing has none; then it is the training set with ``test_pipeline``,
+    if the config has one. Empty if there is neither.
+    """
+    tested = (cfg.get('test_dataloader') or {}).get('dataset')
+    trained = (cfg.get('train_dataloader') or {}).get('dataset')
+    if tested or not trained or not cfg.get('test_pipeline'):
+        return tested or {}
+    return ConfigDict(trained, pipeline=cfg.test_pipeline)
 
 
 def unaugmented(dataset: dict, pipeline: list) -> dict:

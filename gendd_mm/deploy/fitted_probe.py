@@ -10,7 +10,7 @@ from gendd_mm.checkpoint import load_all, read_state_dict
 from gendd_mm.engine.model import build_model
 from gendd_mm.evaluation.linear_fit import fit_linear
 
-from .features import batches, student_feature, unaugmented
+from .features import batches, student_feature, test_dataset, unaugmented
 from .teacher_scores import teacher_logits
 
 TARGETS = ('teacher', 'labels')
@@ -46,17 +46,15 @@ def fitted_probe(cfg: Config, checkpoint: str, targets: str) -> nn.Linear:
             'probabilities a probe could be fitted to; fit it to the labels (--probe labels), or '
             'export the backbone alone (--backbone).'
         )
-    train, test = (
-        (cfg.get(f'{split}_dataloader') or {}).get('dataset') for split in ('train', 'test')
-    )
-    if train is None or test is None:
+    train, test = (cfg.get('train_dataloader') or {}).get('dataset'), test_dataset(cfg)
+    if train is None or 'pipeline' not in test:
         raise ValueError(
             'a probe is fitted to the training images as the test pipeline prepares them, but '
-            'the config lacks train_dataloader or test_dataloader; add it.'
+            'the config lacks train_dataloader, or test_dataloader and test_pipeline; add it.'
         )
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         model = _trained_model(cfg, checkpoint)
-        dataset = unaugmented(train.to_dict(), test.to_dict()['pipeline'])
+        dataset = unaugmented(train.to_dict(), test['pipeline'])
         features, wanted = _collect(model, dataset, targets)
     num_classes = model.student.head.num_classes
     return fit_linear(features, wanted, num_classes)

@@ -10,6 +10,9 @@ from mmpretrain.apis import ModelHub, list_models
 
 from gendd_mm.checkpoint import read_state_dict
 from gendd_mm.config_check.errors import nearest
+from gendd_mm.models.algorithms.build_teacher import load_weights
+
+from .measured import without_weights
 
 __all__ = ['student_of', 'teacher_of']
 
@@ -18,21 +21,23 @@ MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 KINDS = "timm:NAME, torchvision:NAME, a name of mmpretrain's model zoo or the path of a config"
 
 
-def teacher_of(name: str, checkpoint: str | None) -> dict:
+def teacher_of(name: str, checkpoint: str | None, image_size: int) -> dict:
     """The config of a teacher, without its checkpoint.
 
     Args:
         name: ``timm:NAME``, ``torchvision:NAME``, a name of mmpretrain's model zoo, such
             as ``resnet34_8xb32_in1k``, or the path of an MM config.
         checkpoint: Its weights, whose number of classes it gets. None takes the library's
-            own weights, which are fetched when the run starts.
+            own weights, from its cache or its site when the run starts.
+        image_size: Side of the images, in pixels; for networks of timm that are made for
+            one size, whose weights are then resampled.
 
     Raises:
         ValueError: If there is no such network.
     """
     library, _, model = name.rpartition(':')
     if library == 'timm':
-        settings: dict[str, Any] = dict(type='TimmClassifier', model_name=_timm_name(model))
+        settings: dict[str, Any] = dict(type='TimmClassifier', **_timm_settings(model, image_size))
         settings['data_preprocessor'] = _timm_preprocessor(model)
         own = dict(pretrained=True)
     elif library == 'torchvision':
@@ -47,19 +52,20 @@ def teacher_of(name: str, checkpoint: str | None) -> dict:
         settings, own = dict(cfg_path=_cfg_path(name)), dict(pretrained=True)
     if checkpoint is None:
         return {**settings, **own}
-    classes = _classes_in(checkpoint)
     if library == 'timm':
-        settings['num_classes'] = classes
+        headless = dict(settings, num_classes=0)
+        settings['num_classes'] = 0 if _is_all(checkpoint, headless) else _classes_in(checkpoint)
     elif library == 'torchvision':
-        network['num_classes'] = classes
+        network['num_classes'] = _classes_in(checkpoint)
     return settings
 
 
-def student_of(name: str) -> dict:
+def student_of(name: str, image_size: int) -> dict:
     """Backbone and neck of a student, without a head.
 
     Args:
         name: As of :func:`teacher_of`. Its weights start at random.
+        image_size: Side of the images, in pixels.
 
     Raises:
         ValueError: If there is no such network.
@@ -67,7 +73,9 @@ def student_of(name: str) -> dict:
     library, _, model = name.rpartition(':')
     network: dict[str, Any]
     if library == 'timm':
-        network = dict(type='timm.create_model', model_name=_timm_name(model))
+        network = dict(type='timm.create_model', **_timm_settings(model, image_size))
+        if not _timm_cfg(model).get('num_classes', 1):
+            network['num_classes'] = 1  # a layer for ModuleBackbone to take away
         return dict(backbone=dict(type='gendd_mm.ModuleBackbone', network=network))
     if library == 'torchvision':
         network = dict(type=_torchvision_path(model), weights=None)
@@ -79,23 +87,33 @@ def student_of(name: str) -> dict:
     return {key: model_cfg[key] for key in ('backbone', 'neck') if model_cfg.get(key)}
 
 
-def _timm_name(name: str) -> str:
+def _timm_settings(name: str, image_size: int) -> dict:
     try:
         import timm
     except ImportError as error:
         raise ValueError(f'timm:{name} needs timm; pip install timm.') from error
     if not timm.is_model(name):
         raise _unknown(f'timm:{name}', name, timm.list_models())
-    return name
+    cfg = _timm_cfg(name)
+    made_for = tuple(cfg.get('input_size') or ())
+    if cfg.get('fixed_input_size') and made_for[-2:] != (image_size, image_size):
+        return dict(model_name=name, img_size=image_size)
+    return dict(model_name=name)
 
 
-def _timm_preprocessor(name: str) -> dict:
+def _timm_cfg(name: str) -> dict:
+    """What timm knows of a network's own weights."""
     import timm
 
     cfg = timm.get_pretrained_cfg(name)
-    if cfg is None or not cfg.mean:
+    return {} if cfg is None else cfg.to_dict()
+
+
+def _timm_preprocessor(name: str) -> dict:
+    cfg = _timm_cfg(name)
+    if not cfg.get('mean'):
         return dict(mean=MEAN, std=STD, to_rgb=True)
-    mean, std = ([round(255 * value, 4) for value in values] for values in (cfg.mean, cfg.std))
+    mean, std = ([round(255 * value, 4) for value in cfg[key]] for key in ('mean', 'std'))
     return dict(mean=mean, std=std, to_rgb=True)
 
 
@@ -138,3 +156,10 @@ def _classes_in(checkpoint: str) -> int:
     if not matrices:
         raise ValueError(f'{checkpoint} holds no linear layer; give weights of a classifier.')
     return len(matrices[-1])
+
+
+def _is_all(checkpoint: str, settings: dict) -> bool:
+    """Whether a network has a place for all weights in a file, so that no head is in it."""
+    model = without_weights(settings)
+    weights = read_state_dict(checkpoint)
+    return not load_weights(model, weights) or weights.keys() <= model.state_dict().keys()

@@ -12,9 +12,19 @@ from gendd_mm.engine.model import build_model, measure_model
 from gendd_mm.models.algorithms import fill_in_sizes
 
 from .data import Data, find_data
+from .measured import check_image_size, has_classifier, without_weights
 from .networks import MEAN, STD, student_of, teacher_of
+from .source import assignments
 
 __all__ = ['write_config']
+
+# What the evaluator of each base config reports.
+_ACCURACY = '# gen/top1 by generated features, probe/top1 by the linear probe.\n'
+_METRICS = dict(
+    gendd_supervised=_ACCURACY,
+    gendd='# gen/top1 by generated features.\n',
+    gendd_features='# student/knn and student/linear, with half of these labels; gen/cosine.\n',
+)
 
 
 def write_config(
@@ -58,37 +68,53 @@ def write_config(
         raise ValueError(f'{out}: name it with letters, digits and _ alone, not a digit first.')
     if epochs < 2:
         raise ValueError(f'--epochs {epochs} must be at least 2: the rate warms up first.')
-    found = find_data(data, labels, val_data)
+    settings = teacher_of(teacher, teacher_ckpt, image_size)
+    network = without_weights(settings)
+    check_image_size(teacher, network, image_size)
+    features = not has_classifier(network)
+    if features and labels:
+        raise ValueError(
+            f'--labels, but {teacher} has no classifier: its features are learned from images '
+            'alone. Leave it out.'
+        )
+    found = find_data(data, False if features else labels, val_data)
+    parts = student_of(student, image_size)
+    check_image_size(student, without_weights(dict(type='ImageClassifier', **parts)), image_size)
+    head = dict(type='gendd_mm.LinearProbeHead', standardize=True)
+    if features:
+        head = dict(type='gendd_mm.NoHead')
+    elif not found.labelled:
+        head = dict(type='gendd_mm.LinearProbeHead', trainable=False)
     model: dict[str, Any] = dict(
-        architecture=dict(
-            type='ImageClassifier',
-            **student_of(student),
-            head=dict(type='gendd_mm.LinearProbeHead', standardize=True),
-        ),
-        teacher=teacher_of(teacher, teacher_ckpt),
+        architecture=dict(type='ImageClassifier', **parts, head=head),
+        teacher=settings,
         teacher_ckpt=teacher_ckpt,
     )
-    if not found.labelled:
-        model['architecture']['head'] = dict(type='gendd_mm.LinearProbeHead', trainable=False)
-    complete = _measured(model)
-    head = complete['architecture']['head']
-    theirs, own = head['num_classes'], len(found.classes)
-    note = f'The labels are taken for the {theirs} classes of the teacher, in the order of names.'
-    if own and own != theirs:
-        note = f'The {own} classes are not the {theirs} of the teacher: they do not contract.'
+    complete = _measured(dict(model, teacher=network), features)
+    target_dim = complete['distiller']['distill_losses']['loss_gendd']['head']['target_dim']
+    theirs, own = complete['architecture']['head'].get('num_classes'), len(found.classes)
+    what = found.found
+    if features:
+        what += f'. The teacher has no classifier; its feature of {target_dim} numbers is learned'
+    elif own and own != theirs:
+        what += f'. The {own} classes are not the {theirs} of the teacher: they do not contract'
         if found.labelled:
-            model['architecture']['head']['num_classes'] = own
+            head['num_classes'] = own
             model['distiller'] = _loss(contraction=None)
         else:  # nothing could be compared with their labels
-            note += ' Nothing is validated.'
+            what += '. Nothing is validated'
             found = found._replace(val=None)
-    target_dim = complete['distiller']['distill_losses']['loss_gendd']['head']['target_dim']
+    elif own:
+        what += (
+            f'. The labels are taken for the {theirs} classes of the teacher, in the order of names'
+        )
+    what += '.'
     if target_dim % 64:
         contraction = model.get('distiller', _loss())['distill_losses']['loss_gendd']
         head_settings = dict(tokenizer=dict(type='SplitTokenizer', token_dim=_tokens(target_dim)))
         model['distiller'] = _loss(**contraction, head=head_settings)
-    what = f'{found.found}. {note}' if own else f'{found.found}.'
-    text = _text(model, found, what, epochs, image_size, batch_size, out)
+    base = 'gendd_features' if features else 'gendd_supervised' if found.labelled else 'gendd'
+    text = _text(model, base, found, what, epochs, image_size, batch_size, out)
     os.makedirs(osp.dirname(osp.abspath(out)), exist_ok=True)
     with open(out, 'w', encoding='utf-8') as file:
         file.write(text)
@@ -108,9 +134,11 @@ def _loss(**settings: Any) -> dict:
     return dict(distill_losses=dict(loss_gendd=settings))
 
 
-def _measured(model: dict) -> dict:
+def _measured(model: dict, features: bool) -> dict:
     """The model with the sizes of its networks."""
     bare = dict(model, type='gendd_mm.GenDD', distiller=_loss(type='gendd_mm.GenDDLoss', head={}))
+    if features:
+        bare['teacher_classifier'] = None
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         return fill_in_sizes(bare)
 
@@ -127,9 +155,15 @@ def _tokens(target_dim: int) -> int:
 
 
 def _text(
-    model: dict, data: Data, what: str, epochs: int, image_size: int, batch_size: int, out: str
+    model: dict,
+    base: str,
+    data: Data,
+    what: str,
+    epochs: int,
+    image_size: int,
+    batch_size: int,
+    out: str,
 ) -> str:
-    base = 'gendd_supervised' if data.labelled else 'gendd'
     bases = osp.relpath(_bases(), osp.dirname(osp.abspath(out)))
     warmup = max(1, epochs // 10)
     loader = dict(batch_size=batch_size, num_workers=4, persistent_workers=True)
@@ -138,12 +172,12 @@ def _text(
         f'    python tools/train.py {out}\n    bash tools/dist_train.sh {out} 8\n"""\n',
         f"_base_ = [\n    '{bases}/models/{base}.py',\n    '{bases}/default_runtime.py',\n]\n",
         '# Sizes and modules of the pair are measured; what is written here wins.\n'
-        + _pretty(model=model),
+        + assignments(model=model),
         "# The student's normalisation; the teacher sees its own.\n"
-        + _pretty(
+        + assignments(
             data_preprocessor=dict(type='ClsDataPreprocessor', mean=MEAN, std=STD, to_rgb=True)
         ),
-        _pretty(
+        assignments(
             train_pipeline=[
                 # Stops at a broken image; skip_broken=True leaves it out.
                 dict(type='gendd_mm.LoadImage'),
@@ -161,16 +195,22 @@ def _text(
         _loader('train', loader, data.train, True),
     ]
     if data.val is not None:
+        evaluator = 'FeatureQuality' if base == 'gendd_features' else 'ProbeAccuracy'
         sections += [
             _loader('val', loader, data.val, False),
-            '# gen/top1 by generated features, probe/top1 by the linear probe.\n'
-            + _pretty(val_cfg={}, val_evaluator=dict(type='gendd_mm.ProbeAccuracy'))
+            _METRICS[base]
+            + assignments(val_cfg={}, val_evaluator=dict(type=f'gendd_mm.{evaluator}'))
             + 'test_cfg, test_dataloader = val_cfg, val_dataloader\n'
             'test_evaluator = val_evaluator\n',
         ]
+    elif base == 'gendd_features':
+        sections += [
+            '# There are no images with labels to validate with; the base would validate.\n'
+            'val_evaluator = test_evaluator = None\n'
+        ]
     sections += [
         "# The paper's, for 512 images a step; tools/train.py --auto-scale-lr fits it to yours.\n"
-        + _pretty(
+        + assignments(
             optim_wrapper=dict(
                 optimizer=dict(type='AdamW', lr=2e-3, betas=(0.9, 0.96), weight_decay=2e-2),
                 # The head has no weight decay.
@@ -211,32 +251,4 @@ def _loader(name: str, loader: dict, dataset: dict, shuffle: bool) -> str:
         sampler=dict(type='DefaultSampler', shuffle=shuffle),
         dataset=dict(dataset, pipeline='PIPELINE'),
     )
-    return _pretty(**{f'{name}_dataloader': settings}).replace("'PIPELINE'", pipeline)
-
-
-def _pretty(**settings: Any) -> str:
-    return ''.join(
-        f'{name} = {_source(value, len(name) + 3)}\n' for name, value in settings.items()
-    )
-
-
-def _source(value: Any, column: int = 0, indent: int = 0) -> str:
-    """Python source of nested settings, as the configs of this project are written."""
-    if isinstance(value, dict):
-        parts = [(f'{key}=', each) for key, each in value.items()]
-        left, right = 'dict(', ')'
-    elif isinstance(value, (list, tuple)):
-        parts = [('', each) for each in value]
-        left, right = (
-            ('[', ']') if isinstance(value, list) else ('(', ',)' if len(value) == 1 else ')')
-        )
-    else:
-        return repr(value)
-    line = left + ', '.join(name + _source(each) for name, each in parts) + right
-    if '\n' not in line and column + len(line) < 96:
-        return line
-    inner = indent + 4
-    lines = [
-        f'{" " * inner}{name}{_source(each, inner + len(name), inner)},\n' for name, each in parts
-    ]
-    return f'{left}\n{"".join(lines)}{" " * indent}{right[-1]}'
+    return assignments(**{f'{name}_dataloader': settings}).replace("'PIPELINE'", pipeline)

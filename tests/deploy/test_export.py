@@ -279,7 +279,7 @@ def by_a_path(cfg: Config) -> None:
 
 
 def without_a_test_set(cfg: Config) -> None:
-    cfg.test_dataloader = None
+    cfg.test_dataloader = cfg.test_pipeline = None
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import image_folders
 import pytest
 import torch
+from mmengine.config import Config
 
 import gendd_mm
 from gendd_mm.engine.stop_signals import STOP_SIGNALS
@@ -17,6 +18,9 @@ SMALL = {
     'test_dataloader.num_workers': 0,
     'log_level': 'ERROR',
 }
+WITHOUT_VALIDATION = {
+    key: value for key, value in SMALL.items() if not key.startswith(('val_', 'test_'))
+}
 
 
 @pytest.fixture
@@ -25,7 +29,7 @@ def images(tmp_path):
     return tmp_path / 'images'
 
 
-@pytest.mark.parametrize('labels', [None, False])
+@pytest.mark.parametrize('labels', [None, pytest.param(False, marks=pytest.mark.slow)])
 def test_it_returns_the_student(images, tmp_path, labels):
     models = pytest.importorskip('torchvision.models')
     torch.save(models.resnet18(num_classes=3).state_dict(), tmp_path / 'teacher.pth')
@@ -57,15 +61,52 @@ def test_it_returns_the_student(images, tmp_path, labels):
             assert value.equal(again.state_dict()[key]), key
 
 
-def test_images_without_validation_are_refused(images, tmp_path):
+@pytest.mark.slow
+@pytest.mark.parametrize('labels', [None, False])
+def test_images_without_validation_are_enough(images, tmp_path, labels):
     models = pytest.importorskip('torchvision.models')
     torch.save(models.resnet18(num_classes=3).state_dict(), tmp_path / 'teacher.pth')
-    with pytest.raises(ValueError, match='has no val folder'):
-        gendd_mm.distill(
+    try:
+        student = gendd_mm.distill(
             'torchvision:resnet18',
             'timm:resnet10t',
             str(images / 'train'),
             str(tmp_path / 'out'),
             teacher_ckpt=str(tmp_path / 'teacher.pth'),
+            labels=labels,
+            epochs=2,
             image_size=32,
+            batch_size=3,
+            cfg_options=WITHOUT_VALIDATION,
         )
+    finally:
+        STOP_SIGNALS.restore()
+    assert student(torch.randn(2, 3, 32, 32)).shape == (2, 3)
+    exported = Config.fromfile(tmp_path / 'out' / 'student' / 'student.py')
+    assert exported.test_dataloader.dataset.pipeline[2].crop_size == 32
+
+
+def test_a_teacher_without_a_classifier_returns_a_student_without(images, tmp_path):
+    timm = pytest.importorskip('timm')
+    teacher = timm.create_model('vit_tiny_patch16_224', num_classes=0)
+    torch.save(teacher.state_dict(), tmp_path / 'teacher.pth')
+    try:
+        student = gendd_mm.distill(
+            'timm:vit_tiny_patch16_224',
+            'timm:resnet10t',
+            str(images / 'train'),
+            str(tmp_path / 'out'),
+            teacher_ckpt=str(tmp_path / 'teacher.pth'),
+            epochs=2,
+            image_size=32,
+            batch_size=3,
+            cfg_options=WITHOUT_VALIDATION,
+        )
+    finally:
+        STOP_SIGNALS.restore()
+    inputs = torch.randn(2, 3, 32, 32)
+    (feature,) = student(inputs)
+    assert feature.shape == (2, 512)
+    own = str(tmp_path / 'out' / 'student' / 'timm.safetensors')
+    network = timm.create_model('resnet10t', num_classes=0, checkpoint_path=own).eval()
+    torch.testing.assert_close(network(inputs), feature)

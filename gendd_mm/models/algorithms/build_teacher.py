@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from gendd_mm.checkpoint import load_all, read_state_dict, with_prefix
 from gendd_mm.checkpoint_faults import some
 from gendd_mm.models.build_network import without_foreign_code
+from gendd_mm.models.timm_weights import adapted_by_timm
 from gendd_mm.registry import type_name
 
-__all__ = ['build_teacher', 'expanded', 'load_strictly']
+__all__ = ['build_teacher', 'expanded', 'load_strictly', 'load_weights']
 
 
 def build_teacher(
@@ -143,18 +144,37 @@ def load_strictly(model: nn.Module, checkpoint: str, features_only: bool = False
     Raises:
         ValueError: If keys are missing or unexpected, or shapes differ.
     """
-    weights = with_prefix(dict(read_state_dict(checkpoint)), model)
+    weights = dict(read_state_dict(checkpoint))
     if features_only:
-        own = model.state_dict()
-        more = {key: value for key, value in weights.items() if key not in own}
-        layers = {key.rpartition('.')[0] for key in more}
-        if len(layers) == 1 and [v.dim() for k, v in more.items() if k.endswith('.weight')] == [2]:
-            print_log(f'the classifier {layers.pop()!r} in {checkpoint} is left out', 'current')
-            weights = {key: value for key, value in weights.items() if key in own}
-    misfit = load_all(model, weights)
+        weights = _without_classifier(weights, model)
+    misfit = load_weights(model, weights)
     if misfit:
         raise ValueError(
             f'teacher checkpoint {checkpoint!r} does not fit {type(model).__name__}: {misfit}. A '
             'teacher with some random weights teaches nothing; give the checkpoint of exactly this '
             'architecture.'
         )
+
+
+def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> str:
+    """Load all weights, in the model's keys or in its library's own.
+
+    Returns:
+        What does not fit; empty if everything does.
+    """
+    misfit = load_all(model, with_prefix(dict(weights), model))
+    adapted = adapted_by_timm(weights, model) if misfit else None
+    if adapted is None or load_all(model, with_prefix(adapted, model)):
+        return misfit
+    return ''
+
+
+def _without_classifier(weights: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Leave out the one linear layer that the model does not have, if there is one."""
+    own, named = model.state_dict(), with_prefix(weights, model)
+    more = [key for key, name in zip(weights, named, strict=True) if name not in own]
+    layers = {key.rpartition('.')[0] for key in more}
+    if len(layers) != 1 or [weights[k].dim() for k in more if k.endswith('.weight')] != [2]:
+        return weights
+    print_log(f'the classifier {layers.pop()!r} of the teacher is left out', 'current')
+    return {key: value for key, value in weights.items() if key not in more}
