@@ -147,6 +147,9 @@ def test_a_preprocessor_elsewhere_gets_the_classes_if_it_mixes(place):
         assert owner.data_preprocessor.get('num_classes') == expected
 
 
+@pytest.mark.fault(
+    'Checkpoints', 'a network that asks to run the code in its files', 'refused unread'
+)
 @pytest.mark.parametrize('asked', [dict(trust_remote_code=True), dict(use_safetensors=False)])
 def test_no_way_to_build_a_network_runs_the_code_in_its_files(asked):
     network = dict(type='mmpretrain.HuggingFaceClassifier', model_name='folder', **asked)
