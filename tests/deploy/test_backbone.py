@@ -8,6 +8,7 @@ from mmengine.registry import MODELS
 from mmpretrain.apis import get_model
 
 from gendd_mm.deploy import export_backbone
+from gendd_mm.models.build_network import build_network
 
 TIMM = dict(type='timm.create_model', model_name='resnet10t')
 BACKBONES = {
@@ -108,5 +109,17 @@ def test_what_has_no_fitting_backbone_is_named(tmp_path):
         export_backbone(cfg, path, str(tmp_path / 'out'))
     cfg.model.architecture = dict(type='mmpretrain.TimmClassifier', model_name='resnet10t')
     with pytest.raises(ValueError, match="'TimmClassifier' has no backbone.*ModuleBackbone"):
+        export_backbone(cfg, path, str(tmp_path / 'out'))
+    assert not (tmp_path / 'out').exists()
+
+
+def test_other_features_in_the_own_keys_are_refused(tmp_path, monkeypatch):
+    cfg, path, _ = run_of('timm', tmp_path)
+
+    def other(config):
+        return build_network(dict(config, act_layer='sigmoid'))  # of the same keys
+
+    monkeypatch.setattr('gendd_mm.deploy.backbone.build_network', other)
+    with pytest.raises(ValueError, match='keys of timm gives other features.*load backbone.py'):
         export_backbone(cfg, path, str(tmp_path / 'out'))
     assert not (tmp_path / 'out').exists()

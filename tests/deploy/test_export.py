@@ -301,6 +301,7 @@ def test_what_cannot_be_exported_is_named(change, message, checkpoint, tmp_path)
     assert not (tmp_path / 'out').exists()
 
 
+@pytest.mark.fault('Configs', 'a classifier asked of a student without', 'refused; --backbone')
 @pytest.mark.parametrize('probe', ['teacher', 'labels'])
 def test_no_probe_is_fitted_to_a_student_of_features_alone(probe, checkpoint, tmp_path):
     cfg = run_config()

@@ -96,6 +96,8 @@ def test_the_teacher_is_measured_once(samples):
     for sample in samples:
         sample.set_field(torch.zeros(6), 'feature')
         sample.set_field(torch.randn(6), 'target')
+    metric.process(None, [samples[0].to_dict()])
+    assert 'teacher' not in metric.results.pop()  # nor kept in memory
     second = evaluate(metric, samples)
     for path in ('knn', 'linear'):
         assert second[f'teacher/{path}'] == first[f'teacher/{path}']

@@ -192,6 +192,7 @@ def test_what_is_no_pair_of_rows_is_refused(condition, target, message):
         gendd(torch.randn(condition), torch.randn(target))
 
 
+@pytest.mark.fault('Configs', 'labels of images beside cells of maps', 'one line names both')
 @pytest.mark.parametrize('num_rows', [None, 6])
 def test_labels_of_images_are_no_labels_of_cells(num_rows):
     gendd = documented(num_rows=num_rows).distiller.distill_losses['loss_gendd']

@@ -10,7 +10,7 @@ from mmengine.registry import MODELS
 
 from gendd_mm.engine.model import measure_model
 from gendd_mm.models.algorithms import fill_in_sizes
-from gendd_mm.models.algorithms.build_teacher import build_teacher
+from gendd_mm.models.algorithms.build_teacher import build_teacher, expanded
 
 
 def gendd(**settings) -> dict:
@@ -147,6 +147,9 @@ def test_a_preprocessor_elsewhere_gets_the_classes_if_it_mixes(place):
         assert owner.data_preprocessor.get('num_classes') == expected
 
 
+@pytest.mark.fault(
+    'Checkpoints', 'a network that asks to run the code in its files', 'refused unread'
+)
 @pytest.mark.parametrize('asked', [dict(trust_remote_code=True), dict(use_safetensors=False)])
 def test_no_way_to_build_a_network_runs_the_code_in_its_files(asked):
     network = dict(type='mmpretrain.HuggingFaceClassifier', model_name='folder', **asked)
@@ -160,3 +163,7 @@ def test_no_way_to_build_a_network_runs_the_code_in_its_files(asked):
         fill_in_sizes(sizes_open)
     with pytest.raises(ValueError, match='are refused'):
         MODELS.build(as_student)
+    del network[next(iter(asked))]
+    safe = expanded(dict(network, pretrained=True))
+    assert safe['use_safetensors'] is True
+    assert safe['trust_remote_code'] is False

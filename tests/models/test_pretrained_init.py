@@ -5,6 +5,8 @@ import small_models
 import torch
 from mmengine.registry import MODELS
 
+from gendd_mm.models.pretrained_init import FittingPretrainedInit
+
 NETWORK = dict(type='timm.create_model', model_name='resnet10t')
 BACKBONES = [
     dict(type='mmpretrain.TIMMBackbone', model_name='resnet10t'),
@@ -87,3 +89,17 @@ def test_a_damaged_safetensors_file_is_named(tmp_path):
     path.write_bytes(b'no weights')
     with pytest.raises(ValueError, match='own.safetensors.*is damaged'):
         started(dict(type='SmallBackbone', channels=4), path)
+
+
+def test_keys_that_the_module_renames_are_loaded(tmp_path):
+    class Renaming(torch.nn.Linear):
+        def _load_from_state_dict(self, state_dict, prefix, *args):
+            for name in ('weight', 'bias'):
+                state_dict[prefix + name] = state_dict.pop(f'{prefix}old_{name}')
+            super()._load_from_state_dict(state_dict, prefix, *args)
+
+    module, path = Renaming(3, 2), str(tmp_path / 'old.pth')
+    weights = dict(old_weight=torch.ones(2, 3), old_bias=torch.ones(2))
+    torch.save(weights, path)
+    FittingPretrainedInit(path)(module)
+    assert module.weight.equal(weights['old_weight'])

@@ -10,6 +10,7 @@ from mmengine.registry import MODELS
 from torch import nn
 
 from gendd_mm.engine.options import read_run
+from gendd_mm.evaluation import ProbeAccuracy
 from gendd_mm.models import ModuleClassifier
 from gendd_mm.models.algorithms.teacher_features import feature_sizes, teacher_features
 from gendd_mm.pair_report import inspect_pair
@@ -219,9 +220,21 @@ def test_each_loss_has_its_own_target_and_reaches_the_backbone():
 
 def test_samples_carry_features_instead_of_scores():
     model = built(two_targets()).eval()
-    (sample, *_) = model.val_step(batch())
-    assert sample.feature.shape == (small_models.STUDENT_DIM,)
-    assert sample.generated.shape == sample.target.shape == (192,)
+    data = batch()
+    (sample, *_) = model.val_step(data)
+    inputs = model.data_preprocessor(data, False)['inputs']
+    network = model.teacher.model.network
+    target = network(model.teacher.renormalize(inputs))[0]
+    torch.testing.assert_close(sample.target, target)
+    torch.testing.assert_close(sample.feature, model.student.extract_feat(inputs)[-1][0])
+    noise = torch.Generator().manual_seed(model.sample_seed)
+    with model.distiller.student_recorders:
+        model.student(inputs)
+    torch.testing.assert_close(sample.generated, model.distiller.generate(1, noise)[0])
+    assert sample.generated.shape == (192,)
+    assert not model.has_teachers_classes
+    with pytest.raises(ValueError, match='has no classifier .* gives no scores'):
+        model.teacher.classify(sample.target[None])
     assert not {'pred_score', 'probe_score'} & set(sample.keys())
     assert 'target' not in model.predict(torch.randn(1, 3, 32, 32))[0]
 
@@ -257,6 +270,54 @@ def test_contraction_needs_a_classifier():
         type='DistributionContraction', teacher_label_weight=1.0
     )
     with pytest.raises(ValueError, match='loss_gendd.contraction .*set contraction=None'):
+        MODELS.build(settings)
+
+
+def test_contraction_of_strength_zero_is_none():
+    settings = two_targets()
+    settings['distiller']['distill_losses']['loss_gendd']['contraction'] = dict(
+        type='DistributionContraction', strength=0.0
+    )
+    MODELS.build(settings)
+
+
+def test_a_second_loss_states_its_target():
+    settings = two_targets()
+    del settings['distiller']['loss_forward_mappings']['loss_patches']
+    with pytest.raises(ValueError, match=r"\['loss_patches'\] lacks \['target'\]"):
+        MODELS.build(settings)
+
+
+def test_features_of_several_sizes_fill_in_their_own():
+    class Projected(Transformer):
+        def forward(self, images):
+            output = super().forward(images)
+            output.image_embeds = output.last_hidden_state[:, 0, :4]
+            return output
+
+    model = MODELS.build(dict(two_targets(), teacher=ModuleClassifier(Projected())))
+    sizes = [loss.head.target_dim for loss in model.distiller.distill_losses.values()]
+    assert sizes == [4, 8]
+
+
+def test_what_a_second_loss_maps_is_checked_too():
+    settings = two_targets()
+    losses = settings['distiller']['distill_losses']
+    losses['loss_patches'] = dict(
+        losses['loss_patches'], head=dict(losses['loss_patches']['head'], condition_dim=7)
+    )
+    with pytest.raises(ValueError, match='condition_dim=7 does not fit'):
+        MODELS.build(settings)
+    settings = two_targets()
+    settings['distiller']['teacher_recorders'] = dict(
+        tokens=dict(type='mmrazor.ModuleOutputs', source='network.norm')
+    )
+    settings['distiller']['loss_forward_mappings']['loss_patches']['target'] = dict(
+        recorder='tokens', from_student=False
+    )
+    with pytest.raises(
+        ValueError, match=r"'loss_patches'\].target is \(2, 7, 192\) .*map a pooled"
+    ):
         MODELS.build(settings)
 
 
@@ -384,3 +445,20 @@ def test_a_metric_of_features_needs_a_teacher_without_a_classifier(tmp_path):
     cfg.val_evaluator = dict(type='gendd_mm.FeatureQuality')
     with pytest.raises(ValueError, match='FeatureQuality reads features.*take gendd_mm.Probe'):
         small_models.trained(cfg)
+
+
+def test_a_metric_of_classes_is_refused_before_testing(tmp_path):
+    runner = small_models.trained(features_run(tmp_path))
+    runner.test_loop.evaluator.metrics = [ProbeAccuracy()]
+    with pytest.raises(ValueError, match='gives no classes; take gendd_mm.FeatureQuality'):
+        runner.test()
+
+
+def test_a_trained_probe_is_reported_beside_the_features(tmp_path):
+    cfg = features_run(tmp_path)
+    cfg.model.architecture.head = dict(
+        type='gendd_mm.LinearProbeHead', num_classes=10, loss=dict(type='CrossEntropyLoss')
+    )
+    cfg.val_evaluator = [cfg.val_evaluator, dict(type='gendd_mm.ProbeAccuracy')]
+    reported = small_models.trained(cfg).val_loop.run()
+    assert {'gen/cosine', 'student/knn', 'probe/top1'} <= set(reported)
