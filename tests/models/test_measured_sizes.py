@@ -11,6 +11,7 @@ from mmengine.registry import MODELS
 from gendd_mm.engine.model import measure_model
 from gendd_mm.models.algorithms import fill_in_sizes
 from gendd_mm.models.algorithms.build_teacher import build_teacher, expanded
+from gendd_mm.models.algorithms.pair_checks import _check_pooling
 
 
 def gendd(**settings) -> dict:
@@ -167,3 +168,26 @@ def test_no_way_to_build_a_network_runs_the_code_in_its_files(asked):
     safe = expanded(dict(network, pretrained=True))
     assert safe['use_safetensors'] is True
     assert safe['trust_remote_code'] is False
+
+
+def test_maps_with_channels_last_are_not_pooled_over_their_channels():
+    pytest.importorskip('timm')
+    student = dict(
+        type='mmpretrain.ImageClassifier',
+        backbone=dict(
+            type='mmpretrain.TIMMBackbone',
+            model_name='swin_tiny_patch4_window7_224',
+            # So that it is quick.
+            img_size=32,
+            window_size=2,
+            embed_dim=12,
+            depths=(1, 1, 1, 1),
+            num_heads=(1, 1, 1, 1),
+        ),
+        neck=dict(type='mmpretrain.GlobalAveragePooling'),
+        head=dict(type='gendd_mm.NoHead'),
+    )
+    with pytest.raises(ValueError, match=r'maps \(B, H, W, S\).*ModuleBackbone'):
+        _check_pooling(MODELS.build(student))
+    student['neck'] = None
+    _check_pooling(MODELS.build(student))

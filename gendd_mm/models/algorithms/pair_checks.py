@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from mmengine.logging import print_log
+from mmpretrain.models import GlobalAveragePooling
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
@@ -13,7 +14,7 @@ from gendd_mm.models.module_classifier import ModuleClassifier
 
 from .classifier_search import dry_run, find_classifier, scores_of
 from .measured_sizes import feature_size
-from .teacher_features import record_features
+from .teacher_features import channels_are_last, record_features
 
 if TYPE_CHECKING:
     from .gendd import GenDD
@@ -38,6 +39,7 @@ def check_pair(model: 'GenDD') -> None:
     for name in model.distiller.gendd_names:
         _check_condition(model, name)
     _check_classes(model)
+    _check_pooling(model.student)
     _check_batch_augments(model)
     _warn_of_own_loss(model)
     _warn_of_scores(model)
@@ -131,6 +133,18 @@ def _check_classes(model: 'GenDD') -> None:
 def num_classes_of(student: nn.Module) -> int | None:
     """The number of classes of a student's own head, if it states one."""
     return getattr(getattr(student, 'head', None), 'num_classes', None)
+
+
+def _check_pooling(student: nn.Module) -> None:
+    """Refuse a neck that would average maps over their channels."""
+    backbone, neck = getattr(student, 'backbone', None), getattr(student, 'neck', None)
+    if isinstance(neck, GlobalAveragePooling) and channels_are_last(backbone):
+        raise ValueError(
+            f'the student ({type(backbone).__name__}) gives maps (B, H, W, S), of which '
+            "GlobalAveragePooling would average the channels; take backbone=dict(type='gendd_mm."
+            "ModuleBackbone', network=dict(type='timm.create_model', model_name=...)) without a "
+            'neck: it pools by itself.'
+        )
 
 
 def _check_batch_augments(model: 'GenDD') -> None:

@@ -15,6 +15,7 @@ from .classifier_search import dry_run
 __all__ = [
     'FEATURES',
     'attach_features',
+    'channels_are_last',
     'compile_network',
     'feature_sizes',
     'record_features',
@@ -160,7 +161,7 @@ def _pooled(network: nn.Module, output: Tensor, kind: str) -> Tensor:
     if output.dim() == 2:
         return output
     if output.dim() == 4:
-        return output.mean((1, 2) if _channels_are_last(network) else (2, 3))
+        return output.mean((1, 2) if channels_are_last(network) else (2, 3))
     if output.dim() == 3:
         name = 'cls_token' if _has_class_token(network) else 'patch_tokens'
         return _of_tokens(network, output, name, kind)
@@ -187,7 +188,7 @@ def _of_tokens(network: nn.Module, tokens: Any, name: str, kind: str) -> Tensor:
     return tokens[:, _num_prefix_tokens(network) :].mean(1)
 
 
-def _channels_are_last(network: nn.Module) -> bool:
+def channels_are_last(network: nn.Module) -> bool:
     """Whether maps are (B, H, W, D), as timm states of Swin; also inside TIMMBackbone."""
     stated = getattr(getattr(network, 'timm_model', network), 'output_fmt', 'NCHW')
     return str(getattr(stated, 'value', stated)) == 'NHWC'
