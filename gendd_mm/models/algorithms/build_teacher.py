@@ -27,6 +27,7 @@ def build_teacher(teacher: BaseModel | dict, checkpoint: str | None) -> BaseMode
 
     Raises:
         ValueError: If a config has no weights, or they do not fit.
+        FileNotFoundError: If a library has not its own weights, and cannot fetch them.
     """
     if not isinstance(teacher, dict):
         if checkpoint is not None:
@@ -38,7 +39,13 @@ def build_teacher(teacher: BaseModel | dict, checkpoint: str | None) -> BaseMode
         if teacher.get('pretrained'):
             teacher['use_safetensors'] = True
     if checkpoint is None and teacher.get('pretrained') is True and _brings_weights(teacher):
-        return MMRAZOR_MODELS.build(teacher)
+        try:
+            return MMRAZOR_MODELS.build(teacher)
+        except OSError as error:
+            raise FileNotFoundError(
+                "the teacher's own weights are neither in the cache of its library nor to be "
+                f'fetched: {error}; set teacher_ckpt to a file of them.'
+            ) from error
     pretrained = teacher.pop('pretrained', None)
     if checkpoint is None and isinstance(pretrained, str):
         checkpoint = pretrained  # mmpretrain's classifiers take a path
