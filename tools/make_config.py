@@ -16,7 +16,12 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Write the config of a pair')
     names = "timm:NAME, torchvision:NAME, a name of mmpretrain's model zoo, or a config file"
     parser.add_argument('out', metavar='OUT.py', help='file to write')
-    parser.add_argument('--teacher', required=True, help=names)
+    parser.add_argument(
+        '--teacher',
+        required=True,
+        help=f'{names}; or huggingface:FOLDER, as save_pretrained writes it. One without a '
+        'classifier teaches its feature',
+    )
     parser.add_argument(
         '--teacher-ckpt', help="its weights; left out, its library's own are fetched"
     )

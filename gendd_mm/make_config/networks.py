@@ -12,21 +12,26 @@ from gendd_mm.checkpoint import read_state_dict
 from gendd_mm.config_check.errors import nearest
 from gendd_mm.models.algorithms.build_teacher import load_weights
 
+from .huggingface import huggingface_teacher
 from .measured import without_weights
 
 __all__ = ['student_of', 'teacher_of']
 
 # Of ImageNet, in levels of 0 to 255; torchvision's networks and most of timm's.
 MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
-KINDS = "timm:NAME, torchvision:NAME, a name of mmpretrain's model zoo or the path of a config"
+KINDS = (
+    'timm:NAME, torchvision:NAME, huggingface:FOLDER of a teacher, a name of '
+    "mmpretrain's model zoo or the path of a config"
+)
 
 
 def teacher_of(name: str, checkpoint: str | None, image_size: int) -> dict:
     """The config of a teacher, without its checkpoint.
 
     Args:
-        name: ``timm:NAME``, ``torchvision:NAME``, a name of mmpretrain's model zoo, such
-            as ``resnet34_8xb32_in1k``, or the path of an MM config.
+        name: ``timm:NAME``, ``torchvision:NAME``, ``huggingface:FOLDER``, a name of
+            mmpretrain's model zoo, such as ``resnet34_8xb32_in1k``, or the path of an MM
+            config.
         checkpoint: Its weights, whose number of classes it gets. None takes the library's
             own weights, from its cache or its site when the run starts.
         image_size: Side of the images, in pixels; for networks of timm that are made for
@@ -35,7 +40,7 @@ def teacher_of(name: str, checkpoint: str | None, image_size: int) -> dict:
     Raises:
         ValueError: If there is no such network.
     """
-    library, _, model = name.rpartition(':')
+    library, _, model = name.partition(':')
     if library == 'timm':
         settings: dict[str, Any] = dict(type='TimmClassifier', **_timm_settings(model, image_size))
         settings['data_preprocessor'] = _timm_preprocessor(model)
@@ -46,6 +51,10 @@ def teacher_of(name: str, checkpoint: str | None, image_size: int) -> dict:
         settings['data_preprocessor'] = dict(mean=MEAN, std=STD, to_rgb=True)
         network['weights'] = None if checkpoint else 'DEFAULT'
         own = dict(pretrained=True)
+    elif library == 'huggingface':
+        if checkpoint is not None:
+            raise ValueError(f'{name} has its weights in the folder; leave --teacher-ckpt out.')
+        return huggingface_teacher(model)
     elif name.endswith('.py'):
         settings, own = _of_config(name), {}
     else:
@@ -64,13 +73,13 @@ def student_of(name: str, image_size: int) -> dict:
     """Backbone and neck of a student, without a head.
 
     Args:
-        name: As of :func:`teacher_of`. Its weights start at random.
+        name: As of :func:`teacher_of`, but of HuggingFace. Its weights start at random.
         image_size: Side of the images, in pixels.
 
     Raises:
         ValueError: If there is no such network.
     """
-    library, _, model = name.rpartition(':')
+    library, _, model = name.partition(':')
     network: dict[str, Any]
     if library == 'timm':
         network = dict(type='timm.create_model', **_timm_settings(model, image_size))

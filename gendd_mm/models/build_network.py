@@ -5,11 +5,12 @@ from typing import Any
 from torch.export import ExportedProgram
 from torch.jit import ScriptModule
 
+from gendd_mm.checkpoint_faults import some
 from gendd_mm.registry import MODELS
 
 from .exported_network import exported_network
 
-__all__ = ['build_network', 'without_foreign_code']
+__all__ = ['build_network', 'from_folder', 'without_foreign_code']
 
 # They run what is in a file: pickles, Python in an exported program, or TorchScript,
 # which may write to any file as soon as it is loaded (aten::from_file in __setstate__).
@@ -27,9 +28,9 @@ def build_network(network: Any) -> Any:
             config=dict(type='transformers.ViTConfig', num_labels=10))``.
 
     Raises:
-        ValueError: If a network of transformers asks to run the code in its repository, a
-            loader would run what is in a file, or a program does not fit; see
-            :func:`exported_network`.
+        ValueError: If a network of transformers asks to run the code in its repository, or
+            its folder lacks weights of it, a loader would run what is in a file, or a
+            program does not fit; see :func:`exported_network`.
     """
     if not isinstance(network, dict):
         if isinstance(network, ScriptModule):
@@ -51,11 +52,32 @@ def build_network(network: Any) -> Any:
         key: build_network(value) if isinstance(value, dict) and 'type' in value else value
         for key, value in network.items()
     }
-    if kind.endswith('.from_pretrained'):
-        settings = without_foreign_code(settings)
-        if not kind.endswith('Config.from_pretrained'):
-            settings['use_safetensors'] = True
-    return MODELS.build(settings)
+    if not kind.endswith('.from_pretrained'):
+        return MODELS.build(settings)
+    if kind.endswith('Config.from_pretrained'):
+        return MODELS.build(without_foreign_code(settings))
+    built, missing = from_folder(settings)
+    if missing:
+        folder = settings.get('pretrained_model_name_or_path')
+        remedy = 'give the type that was saved'
+        if all(key.startswith('pooler.') for key in missing):
+            remedy = 'set add_pooling_layer=False in network'
+        raise ValueError(
+            f'{folder} has no weights of {some(missing)}, which would be random in '
+            f'{type(built).__name__}; {remedy}.'
+        )
+    return built
+
+
+def from_folder(network: dict) -> tuple[Any, list[str]]:
+    """A network of transformers by ``from_pretrained``, and the weights that were not there.
+
+    Raises:
+        ValueError: As of :func:`without_foreign_code`.
+    """
+    settings = dict(without_foreign_code(network), use_safetensors=True, output_loading_info=True)
+    built, found = MODELS.build(settings)
+    return built, sorted(found['missing_keys'])
 
 
 def without_foreign_code(settings: dict) -> dict:

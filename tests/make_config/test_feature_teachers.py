@@ -113,6 +113,24 @@ def test_a_self_supervised_training_is_no_teacher(folder, tmp_path):
         write(folder, tmp_path / 'a.py', teacher='simsiam_resnet50_8xb32-coslr-100e_in1k')
 
 
+@pytest.mark.fault(
+    'Configs', 'weights that are not in the cache, and no network', 'refused, the remedy named'
+)
+def test_weights_that_cannot_be_fetched_are_asked_for(folder, tmp_path, monkeypatch):
+    def offline(*args, **kwargs):
+        raise OSError('Name or service not known')
+
+    cfg = write(folder, tmp_path / 'a.py', teacher_ckpt=None, student='timm:resnet10t')
+    monkeypatch.setattr(timm.models, 'create_model', offline)
+    with pytest.raises(FileNotFoundError, match='nor to be fetched: Name or .*set teacher_ckpt'):
+        build_model(cfg)
+
+
+@pytest.mark.fault(
+    'Configs',
+    'images of a size that a network does not run on',
+    'refused before a config is written',
+)
 @pytest.mark.parametrize('side', ['teacher', 'student'])
 def test_a_size_that_a_network_does_not_run_on_is_refused(folder, tmp_path, side):
     pytest.importorskip('torchvision.models')

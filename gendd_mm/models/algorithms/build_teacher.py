@@ -35,6 +35,7 @@ def build_teacher(
     Raises:
         ValueError: If a config has no weights, they do not fit, or some of them would be
             random.
+        FileNotFoundError: If a library has not its own weights, and cannot fetch them.
     """
     if not isinstance(teacher, dict):
         if checkpoint is not None:
@@ -42,7 +43,13 @@ def build_teacher(
         return teacher
     teacher = dict(teacher)
     if checkpoint is None and teacher.get('pretrained') is True and _brings_weights(teacher):
-        return _built_with_weights(expanded(teacher))
+        try:
+            return _built_with_weights(expanded(teacher))
+        except OSError as error:
+            raise FileNotFoundError(
+                "the teacher's own weights are neither in the cache of its library nor to be "
+                f'fetched: {error}; set teacher_ckpt to a file of them.'
+            ) from error
     pretrained = teacher.pop('pretrained', None)
     if checkpoint is None and isinstance(pretrained, str):
         checkpoint = pretrained  # mmpretrain's classifiers take a path

@@ -188,7 +188,7 @@ def _of_tokens(network: nn.Module, tokens: Any, name: str, kind: str) -> Tensor:
     return tokens[:, _num_prefix_tokens(network) :].mean(1)
 
 
-def channels_are_last(network: nn.Module) -> bool:
+def channels_are_last(network: Any) -> bool:
     """Whether maps are (B, H, W, D), as timm states of Swin; also inside TIMMBackbone."""
     stated = getattr(getattr(network, 'timm_model', network), 'output_fmt', 'NCHW')
     return str(getattr(stated, 'value', stated)) == 'NHWC'
