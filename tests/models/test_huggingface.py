@@ -4,14 +4,17 @@ import json
 import os
 
 import pytest
+import small_models
 import torch
 from mmengine.config import Config
+from mmengine.registry import MODELS
 from small_models import gendd
 
 from gendd_mm.config_check import check_config
 from gendd_mm.models import ModuleClassifier
 from gendd_mm.models.algorithms.build_teacher import build_teacher
 from gendd_mm.models.algorithms.classifier_search import dry_run, find_classifier, scores_of
+from gendd_mm.models.algorithms.teacher_features import teacher_features
 
 transformers = pytest.importorskip('transformers')
 
@@ -84,7 +87,7 @@ def test_a_layer_that_is_not_in_the_folder_is_no_teacher(auto, tmp_path):
     )
     teacher = dict(type='gendd_mm.ModuleClassifier', pretrained=True, network=network)
     missing = 'pooler.dense' if auto == 'AutoModel' else 'classifier'
-    with pytest.raises(ValueError, match=rf"lack \['network.{missing}.weight'\]"):
+    with pytest.raises(ValueError, match=rf"no weights of .*'{missing}.weight'\].*random"):
         build_teacher(teacher, None)
     if auto == 'AutoModel':
         network['add_pooling_layer'] = False
@@ -129,3 +132,44 @@ def test_code_in_the_folder_does_not_run(folder, tmp_path):
         with pytest.raises(ValueError, match='are refused.*Leave them out'):
             ModuleClassifier(from_pretrained(folder, **trusting))
     assert not (tmp_path / 'ran').exists()
+
+
+FEATURES = {
+    'Dinov2Model': ('last_hidden_state', dict(num_hidden_layers=1, num_attention_heads=2)),
+    'CLIPVisionModel': ('pooler_output', dict(num_hidden_layers=1, num_attention_heads=2)),
+    'CLIPVisionModelWithProjection': (
+        'image_embeds',
+        dict(num_hidden_layers=1, num_attention_heads=2, projection_dim=8),
+    ),
+}
+
+
+@pytest.mark.parametrize('name', FEATURES)
+def test_a_network_without_a_classifier_teaches_its_feature(name):
+    output, settings = FEATURES[name]
+    family = name.partition('Model')[0]
+    config = dict(
+        type=f'transformers.{family}Config',
+        **(dict(image_size=8, patch_size=4, hidden_size=16, intermediate_size=16) | settings),
+    )
+    torch.manual_seed(0)
+    teacher = ModuleClassifier(dict(type=f'transformers.{name}', config=config)).eval()
+    images = torch.randn(2, 3, 8, 8)
+    given = teacher.network(images)
+    names = ('pooled', 'cls_token', 'patch_tokens')
+    found = teacher_features(teacher, images, names)
+    assert found['patch_tokens'].equal(given.last_hidden_state[:, 1:].mean(1))
+    assert found['cls_token'].equal(given.last_hidden_state[:, 0])
+    if output == 'last_hidden_state':  # DINOv2 pools its class token
+        assert found['pooled'].equal(given.pooler_output)
+    else:
+        assert found['pooled'].equal(given[output])
+    size = found['pooled'].size(1)
+    assert size == (8 if output == 'image_embeds' else 16)
+
+    model = small_models.gendd(False, teacher=teacher, teacher_classifier=None)
+    model['distiller']['distill_losses']['loss_gendd']['head']['target_dim'] = size
+    model = MODELS.build(model)
+    model.init_weights()
+    losses = small_models.losses_of(model, small_models.batch())
+    assert 'distill.loss_gendd' in losses
