@@ -56,28 +56,16 @@ def inspect_pair(cfg: Config, batch_size: int = 8) -> list[tuple[str, str]]:
         ('student', _size_of(model.student, inputs)),
         *(row for name in model.distiller.gendd_names for row in _loss(model, name, len(inputs))),
         ('gradient', _gradient(model, inputs, samples)),
-        (
-            'training step',
-            f'{_multiply_adds(lambda: _step(model, inputs, samples), len(inputs))} an image, '
-            f'{_milliseconds(lambda: _step(model, inputs, samples), len(inputs))}',
-        ),
+        ('training step', _cost(lambda: _step(model, inputs, samples), len(inputs))),
     ]
     model.eval()
+    runs: dict[str, Callable[[], Any]] = {
+        'teacher alone': lambda: model.teacher.extract_feat(inputs),
+        'prediction, probe': lambda: model.student(inputs, mode='tensor'),
+        'prediction, both': lambda: model.predict(inputs, None, 1),
+    }
     with torch.no_grad():
-        rows += [
-            (
-                'teacher alone',
-                _milliseconds(lambda: model.teacher.extract_feat(inputs), len(inputs)),
-            ),
-            (
-                'prediction, probe',
-                _milliseconds(lambda: model.student(inputs, mode='tensor'), len(inputs)),
-            ),
-            (
-                'prediction, both',
-                _milliseconds(lambda: model.predict(inputs, None, 1), len(inputs)),
-            ),
-        ]
+        rows += [(name, _cost(run, len(inputs))) for name, run in runs.items()]
     return rows
 
 
@@ -98,8 +86,8 @@ def _loss(model: GenDD, name: str, images: int) -> list[tuple[str, str]]:
         (f'condition{which}', f'output of {learned!r}, ({images}, {head.condition_dim})'),
         (
             f'head{which}',
-            f'{type(head).__name__}, {_millions(head)}, '
-            f'{_multiply_adds(lambda: _generate(head, images), images)} for a draw',
+            f'{type(head).__name__}, {_millions(head)}; a draw: '
+            f'{_cost(lambda: _generate(head, images), images)}',
         ),
     ]
 
@@ -143,6 +131,10 @@ def _multiply_adds(run: Callable[[], Any], images: int = 1) -> str:
     with FlopCounterMode(display=False) as counter:
         run()
     return f'{counter.get_total_flops() / 2e9 / images:.3g} G multiply-adds'
+
+
+def _cost(run: Callable[[], Any], images: int) -> str:
+    return f'{_multiply_adds(run, images)} an image, {_milliseconds(run, images)}'
 
 
 @torch.no_grad()

@@ -37,6 +37,11 @@ def test_multiply_adds_follow_what_runs(cfg):
     longer = dict(inspect_pair(cfg, batch_size=4))
     assert giga(longer['head']) == pytest.approx(2 * giga(rows['head']), rel=0.2)
     assert giga(longer['training step']) == giga(rows['training step'])
+    # The student, the head, and the teacher's classifier.
+    assert giga(rows['prediction, probe']) == giga(rows['student'])
+    both = giga(rows['student']) + giga(rows['head'])
+    assert both < giga(rows['prediction, both']) < 1.1 * both
+    assert all(' ms for 4 images' in rows[name] for name in ('head', 'teacher alone'))
 
 
 def test_what_the_loss_does_not_reach_is_named(cfg, monkeypatch):
