@@ -11,7 +11,8 @@ unit variance), or a regression by a linear layer: mse, cosine.
 """
 
 _base_ = [
-    '../_base_/models/gendd_features.py',
+    '../_base_/datasets/fashion_mnist.py',
+    '../_base_/models/gendd.py',
     '../_base_/schedules/fashion_mnist.py',
     '../_base_/default_runtime.py',
 ]
@@ -50,6 +51,7 @@ model = dict(
     ),
     teacher=dict(type='TimmClassifier', model_name='tf_efficientnet_lite0', num_classes=0),
     teacher_ckpt='checkpoints/efficientnet_lite0.pth',
+    teacher_classifier=None,
     distiller=dict(
         distill_losses=dict(
             loss_gendd=dict(head=__head, feature_mixup=dict(type='FeatureMixup', beta=0))
@@ -58,7 +60,7 @@ model = dict(
 )
 # As the teacher was trained, in levels of 0 to 255.
 data_preprocessor = dict(
-    type='ClsDataPreprocessor', mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5]
+    _delete_=True, type='ClsDataPreprocessor', mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5]
 )
 
 __to_rgb = [
@@ -68,37 +70,22 @@ __to_rgb = [
     dict(type='PILToNumpy', to_bgr=False),
     dict(type='PackInputs'),
 ]
-train_pipeline = [
-    dict(type='RandomCrop', crop_size=28, padding=2),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    *__to_rgb,
-]
+__crop, __flip, __pack = _base_.train_pipeline
+train_pipeline = [__crop, __flip, *__to_rgb]
 test_pipeline = __to_rgb
 
-data_root = 'data/fashion_mnist'
 train_dataloader = dict(
-    batch_size=64,
-    num_workers=0,
     # 400 images of each class, chosen by the seed; their labels are not read.
     dataset=dict(
+        _delete_=True,
         type='gendd_mm.LongTailed',
         imbalance=1,
         most=400,
         seed=0,
-        dataset=dict(type='FashionMNIST', data_root=data_root, pipeline=train_pipeline),
-    ),
-    sampler=dict(type='DefaultSampler', shuffle=True),
+        dataset=dict(type='FashionMNIST', data_root={{_base_.data_root}}, pipeline=train_pipeline),
+    )
 )
-val_dataloader = dict(
-    batch_size=250,
-    num_workers=0,
-    dataset=dict(
-        type='FashionMNIST',
-        data_root=data_root,
-        split='test',
-        test_mode=True,
-        pipeline=test_pipeline,
-    ),
-    sampler=dict(type='DefaultSampler', shuffle=False),
-)
+val_dataloader = dict(batch_size=250, dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
+val_evaluator = dict(_delete_=True, type='gendd_mm.FeatureQuality')
+test_evaluator = val_evaluator

@@ -1,17 +1,15 @@
 """Regression by a linear layer: what most feature distillation does."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .precision import at_least_float32
-from .samplers import Sampler
-from .target_scale import TargetScale
+from .regression_head import DeterministicHead
 
 LOSSES = ('mse', 'cosine')
 
 
-class LinearRegressionHead(nn.Module):
+class LinearRegressionHead(DeterministicHead):
     """Regress the teacher's feature by a linear layer, as a baseline.
 
     It takes the generative head's place in ``GenDDLoss(head=...)``, so that both train with
@@ -43,13 +41,12 @@ class LinearRegressionHead(nn.Module):
         loss: str = 'mse',
         target_scale: float | str = 1.0,
     ) -> None:
-        super().__init__()
+        super().__init__(target_scale)
         if loss not in LOSSES:
             raise ValueError(f'loss={loss!r} is unknown; choose from {LOSSES}.')
         self.condition_dim = condition_dim
         self.target_dim = target_dim
         self.kind = loss
-        self.target_scale = TargetScale(target_scale)
         self.layer = nn.Linear(condition_dim, target_dim)
 
     def loss(self, condition: Tensor, target: Tensor) -> Tensor:
@@ -62,36 +59,12 @@ class LinearRegressionHead(nn.Module):
         Returns:
             Scalar loss, float32 at least.
         """
-        predicted = at_least_float32(self.layer(condition))
+        predicted = self.regress(condition)
         target = self.target_scale(at_least_float32(target).to(predicted))
         if self.kind == 'mse':
             return F.mse_loss(predicted, target)
         return 1 - F.cosine_similarity(predicted, target).mean()
 
-    @torch.no_grad()
-    def sample(
-        self,
-        condition: Tensor,
-        num_draws: int = 1,
-        generator: torch.Generator | None = None,
-        sampler: Sampler | None = None,
-    ) -> Tensor:
-        """The regressed features; every draw is the same.
-
-        Args:
-            condition: Conditions, shape (B, S).
-            num_draws: Draws K, at least 1.
-            generator: Not used: nothing is random.
-            sampler: Not used.
-
-        Returns:
-            Features, shape (K, B, D), a view of one draw. With the loss ``'cosine'`` only
-            their direction means something.
-
-        Raises:
-            ValueError: If ``num_draws`` is below 1.
-        """
-        if num_draws < 1:
-            raise ValueError(f'num_draws={num_draws} must be at least 1; all draws are the same.')
-        feature = self.target_scale.undo(at_least_float32(self.layer(condition)))
-        return feature.expand(num_draws, -1, -1)
+    def regress(self, condition: Tensor) -> Tensor:
+        """As of :class:`DeterministicHead`; of the loss ``'cosine'`` only its direction counts."""
+        return at_least_float32(self.layer(condition))

@@ -13,7 +13,51 @@ from .target_scale import TargetScale
 from .tokenizer import SplitTokenizer
 
 
-class RegressionHead(nn.Module):
+class DeterministicHead(nn.Module):
+    """A head that regresses the feature: all of its draws are the same.
+
+    Args:
+        target_scale: Factor on the targets, a positive number or ``'auto'`` for unit
+            variance.
+    """
+
+    def __init__(self, target_scale: float | str) -> None:
+        super().__init__()
+        self.target_scale = TargetScale(target_scale)
+
+    def regress(self, condition: Tensor) -> Tensor:
+        """Scaled features, shape (B, D), float32 at least, of conditions, shape (B, S)."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def sample(
+        self,
+        condition: Tensor,
+        num_draws: int = 1,
+        generator: torch.Generator | None = None,
+        sampler: Sampler | None = None,
+    ) -> Tensor:
+        """The regressed features; every draw is the same.
+
+        Args:
+            condition: Conditions, shape (B, S).
+            num_draws: Draws K, at least 1.
+            generator: Not used: nothing is random.
+            sampler: Not used.
+
+        Returns:
+            Features, shape (K, B, D), a view of one draw.
+
+        Raises:
+            ValueError: If ``num_draws`` is below 1 or a size does not fit.
+        """
+        if num_draws < 1:
+            raise ValueError(f'num_draws={num_draws} must be at least 1; all draws are the same.')
+        feature = self.target_scale.undo(self.regress(condition))
+        return feature.expand(num_draws, -1, -1)
+
+
+class RegressionHead(DeterministicHead):
     """Regress the teacher's feature from the student's, token by token.
 
     It has the network of :class:`GenerativeHead` and as many parameters (except for the
@@ -55,10 +99,9 @@ class RegressionHead(nn.Module):
         denoiser: Callable[..., TokenDenoiser] = TokenDenoiser,
         target_scale: float | str = 1.0,
     ) -> None:
-        super().__init__()
+        super().__init__(target_scale)
         self.condition_dim = condition_dim
         self.target_dim = target_dim
-        self.target_scale = TargetScale(target_scale)
         self.tokenizer = tokenizer(feature_dim=target_dim)
         token_dim = self.tokenizer.token_dim
         self.denoiser = denoiser(
@@ -86,32 +129,9 @@ class RegressionHead(nn.Module):
         target = self.target_scale(at_least_float32(target).to(at_least_float32(condition)))
         return F.mse_loss(self._regress(condition), self.tokenizer.tokenize(target))
 
-    @torch.no_grad()
-    def sample(
-        self,
-        condition: Tensor,
-        num_draws: int = 1,
-        generator: torch.Generator | None = None,
-        sampler: Sampler | None = None,
-    ) -> Tensor:
-        """The regressed features; every draw is the same.
-
-        Args:
-            condition: Conditions, shape (B, S).
-            num_draws: Draws K, at least 1.
-            generator: Not used: nothing is random.
-            sampler: Not used.
-
-        Returns:
-            Features, shape (K, B, D), a view of one draw.
-
-        Raises:
-            ValueError: If ``num_draws`` is below 1 or a size does not fit.
-        """
-        if num_draws < 1:
-            raise ValueError(f'num_draws={num_draws} must be at least 1; all draws are the same.')
-        feature = self.target_scale.undo(self.tokenizer.detokenize(self._regress(condition)))
-        return feature.expand(num_draws, -1, -1)
+    def regress(self, condition: Tensor) -> Tensor:
+        """As of :class:`DeterministicHead`."""
+        return self.tokenizer.detokenize(self._regress(condition))
 
     def _regress(self, condition: Tensor) -> Tensor:
         """Scaled tokens, shape (B, L, d), float32 at least."""

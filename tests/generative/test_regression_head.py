@@ -147,7 +147,7 @@ def test_gendd_trains_and_predicts_by_both_paths():
 @pytest.mark.parametrize(
     ('sizes', 'message'),
     [
-        (dict(target_dim=12), 'target_dim=12 does not fit .*8'),
+        (dict(target_dim=12), 'target_dim=12 .*does not fit .*8'),
         (dict(condition_dim=5), 'condition_dim=5 does not fit .*4'),
     ],
 )
