@@ -21,6 +21,8 @@ from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from gendd_mm.benchmark.records import append_record, provenance, read_records
+from gendd_mm.benchmark.report import cell, markdown
+from gendd_mm.benchmark.statistics import Summary
 from gendd_mm.checkpoint import load_all, read_state_dict
 from gendd_mm.deploy.features import batches, student_feature, unaugmented
 from gendd_mm.engine.command_line import add_traceback, user_errors
@@ -35,6 +37,15 @@ CONFIG = str(
     Path(__file__).parents[2] / 'configs' / 'foundation' / 'efficientnet-lite0_fashion-mnist.py'
 )
 METHODS = ('gendd', 'gendd_flow', 'mse', 'cosine')
+NAMES = dict(
+    teacher='the teacher',
+    start='the student before training',
+    cosine='the student, regression by cosine',
+    mse='the student, regression by MSE',
+    gendd_flow='the student, GenDD by a flow',
+    gendd="the student, GenDD by the paper's process",
+)
+METRICS = ('knn', 'linear')
 ITERATIONS = 200
 
 
@@ -59,6 +70,18 @@ def main() -> None:
             record = dict(method=method, seed=seed, **measured(method, seed, str(work_dir)))
             append_record(args.out, record | provenance())
             print(record, flush=True)
+    print(table(read_records(args.out)))
+
+
+def table(records: list[dict]) -> str:
+    """Mean and standard deviation over seeds of each method, in Markdown."""
+    rows = []
+    for method, name in NAMES.items():
+        found = [each for each in records if each['method'] == method]
+        if found:
+            accuracies = [Summary.of([each[metric] for each in found]) for metric in METRICS]
+            rows.append([name, *(cell(each, digits=1) for each in accuracies), str(len(found))])
+    return markdown(['features of', 'kNN', 'linear', 'seeds'], rows)
 
 
 def measured(method: str, seed: int | None, work_dir: str) -> dict[str, float]:
