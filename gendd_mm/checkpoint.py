@@ -1,11 +1,13 @@
 """Read weights with torch's protection on, and load all of them."""
 
 import glob
+import hashlib
 import os
 import os.path as osp
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
@@ -14,6 +16,7 @@ from gendd_mm.protected_load import protected_load
 
 __all__ = [
     'check_checkpoint',
+    'fingerprint',
     'load_all',
     'local_file',
     'nonfinite',
@@ -192,3 +195,14 @@ def with_prefix(weights: dict[str, Tensor], model: nn.Module) -> dict[str, Tenso
     if not best or fitting(best) <= sum(key in own for key in weights):
         return weights
     return {f'{best}.{key}': value for key, value in weights.items()}
+
+
+def fingerprint(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of tensors: their names, types, shapes and values."""
+    digest = hashlib.sha256()
+    for name, value in sorted(state.items()):
+        digest.update(f'{name} {value.dtype} {tuple(value.shape)}'.encode())
+        flat = value.detach().cpu().contiguous().flatten()
+        # As bytes, for numpy has no bfloat16.
+        digest.update(flat.view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from gendd_mm.engine.model import build_model
-from gendd_mm.models import GenDD
+from gendd_mm.models import GenDD, StoredTeacher
 from gendd_mm.models.algorithms.classifier_search import scores_of
 from gendd_mm.models.algorithms.teacher_features import ATTRIBUTE
 
@@ -48,10 +48,10 @@ def inspect_pair(cfg: Config, batch_size: int = 8) -> list[tuple[str, str]]:
     prepared = model.data_preprocessor(dict(inputs=images, data_samples=samples), True)
     inputs, samples = prepared['inputs'], prepared['data_samples']
     with model.distiller.teacher_recorders:
-        model.teacher.extract_feat(inputs)
+        model.teacher.extract_feat(inputs, samples)
     rows = [
         ('images', f'{tuple(inputs.shape)}, mean {inputs.mean():.3g}, std {inputs.std():.3g}'),
-        ('teacher', _size_of(model.teacher.model, inputs)),
+        ('teacher', _teacher(model, inputs)),
         *_classes(model),
         ('student', _size_of(model.student, inputs)),
         *(row for name in model.distiller.gendd_names for row in _loss(model, name, len(inputs))),
@@ -60,7 +60,7 @@ def inspect_pair(cfg: Config, batch_size: int = 8) -> list[tuple[str, str]]:
     ]
     model.eval()
     runs: dict[str, Callable[[], Any]] = {
-        'teacher alone': lambda: model.teacher.extract_feat(inputs),
+        'teacher alone': lambda: model.teacher.extract_feat(inputs, samples),
         'prediction, probe': lambda: model.student(inputs, mode='tensor'),
         'prediction, both': lambda: model.predict(inputs, None, 1),
     }
@@ -116,6 +116,18 @@ def _batch(cfg: Config, batch_size: int) -> dict:
 
 def _millions(module: nn.Module) -> str:
     return f'{sum(p.numel() for p in module.parameters()) / 1e6:.2f} M parameters'
+
+
+def _teacher(model: GenDD, inputs: Tensor) -> str:
+    teacher = model.teacher.model
+    if not isinstance(teacher, StoredTeacher):
+        return _size_of(teacher, inputs)
+    stored = teacher.store.description
+    train = stored.parts['train']
+    return (
+        f'features of a {stored.teacher_type} in {stored.dtype}, of {train.num_images:,} images '
+        f'in {train.num_views} views, from {teacher.store.path}'
+    )
 
 
 def _size_of(model: nn.Module, inputs: Tensor) -> str:

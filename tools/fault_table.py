@@ -25,6 +25,7 @@ GROUPS = (
     'Disk',
     'Data',
     'Configs',
+    'Stores',
 )
 
 

@@ -46,6 +46,11 @@ def parse_args() -> tuple[str, RunOptions]:
         dest='persistent_workers',
         help='start the dataloader workers anew each epoch',
     )
+    parser.add_argument(
+        '--teacher-store',
+        metavar='STORE',
+        help='train from the features that tools/store_teacher.py has stored, without the teacher',
+    )
     add_common_arguments(parser)
     args = vars(parser.parse_args())
     return args.pop('config'), RunOptions(**args)

@@ -59,7 +59,14 @@ GIVEN = dict(
     optim_wrapper=('optimizer', 'params'),
 )
 # Keys of a config that no argument of the runner is named by.
-OTHERS = ('stage1', 'runner_type', 'model_wrapper_cfg', 'find_unused_parameters', 'custom_imports')
+OTHERS = (
+    'stage1',
+    'views',
+    'runner_type',
+    'model_wrapper_cfg',
+    'find_unused_parameters',
+    'custom_imports',
+)
 DATALOADER = ('dataset', 'sampler', 'batch_sampler', 'collate_fn', 'num_batch_per_epoch')
 PARAMWISE = [
     'custom_keys',

@@ -1,3 +1,4 @@
+from .augmented_views import AugmentedViews
 from .digits import DigitsDataset
 from .fixed_length_sampler import FixedLengthSampler
 from .load_image import LoadImage
@@ -5,8 +6,10 @@ from .long_tailed import LongTailed
 from .shifted_unlabeled import ShiftedUnlabeled
 from .tar_backend import TarBackend
 from .unlabeled_shards import UnlabeledShards
+from .view_sampler import ViewSampler
 
 __all__ = [
+    'AugmentedViews',
     'DigitsDataset',
     'FixedLengthSampler',
     'LoadImage',
@@ -14,4 +17,5 @@ __all__ = [
     'ShiftedUnlabeled',
     'TarBackend',
     'UnlabeledShards',
+    'ViewSampler',
 ]

@@ -39,15 +39,19 @@ def rest_of_epoch(loader: DataLoader, first: int) -> DataLoader:
 def endless_batches(loader: DataLoader, first: int) -> Iterator:
     """The batches of MMEngine's iteration-based loop, from batch ``first`` on.
 
-    With ``InfiniteSampler`` they are one endless epoch. Otherwise each epoch has its
-    number told to the sampler.
+    With ``InfiniteSampler``, or views drawn by it, they are one endless epoch. Otherwise each
+    epoch has its number told to the sampler.
     """
     # Of any kind; torch declares no more than that they can be iterated over.
     sampler: Any = loader.sampler
     batch_sampler: Any = copy.copy(loader.batch_sampler)
+    fresh: Any = None
+    # The indices are drawn from a generator that workers may have begun to read.
     if type(sampler) is InfiniteSampler:
-        # Its indices are drawn from a generator that workers may have begun to read.
         fresh = InfiniteSampler(sampler.dataset, sampler.shuffle, sampler.seed)
+    elif getattr(sampler, 'is_endless', False):  # ViewSampler
+        fresh = sampler.restarted()
+    if fresh is not None:
         batch_sampler.sampler = fresh
         endless = copy.copy(loader)
         vars(endless).update(batch_sampler=batch_sampler, sampler=fresh)

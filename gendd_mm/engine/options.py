@@ -20,9 +20,10 @@ from gendd_mm.annotations import check_annotations
 from gendd_mm.checkpoint import check_checkpoint, local_file
 from gendd_mm.config_check import check_config
 from gendd_mm.engine.model import measure_model
+from gendd_mm.engine.views import expand_views, use_store
 from gendd_mm.registry import type_name
 
-__all__ = ['RunOptions', 'merge_test', 'merge_train', 'read_config', 'read_run']
+__all__ = ['RunOptions', 'merge_test', 'merge_train', 'read_complete', 'read_config', 'read_run']
 
 # The environment variable that a launcher needs, and the command that sets it.
 _LAUNCHER_VARIABLES = dict(
@@ -51,6 +52,7 @@ class RunOptions:
         stage: 1 or 2 to run that stage alone.
         validate: False trains without evaluation.
         auto_scale_lr: Whether to scale the learning rate to the batch size.
+        teacher_store: Folder of stored features to train from in place of the teacher.
     """
 
     work_dir: str | None = None
@@ -64,6 +66,7 @@ class RunOptions:
     stage: int | None = None
     validate: bool = True
     auto_scale_lr: bool = False
+    teacher_store: str | None = None
 
 
 def read_config(path: str, choices: Mapping[str, str] | None = None) -> Config:
@@ -99,6 +102,13 @@ def read_run(path: str, cfg_options: Mapping[str, Any] | None = None) -> Config:
         ConfigError: If a setting cannot be meant so.
         ValueError: If a size that the model leaves open cannot be measured.
     """
+    cfg = read_complete(path, cfg_options)
+    expand_views(cfg)
+    return cfg
+
+
+def read_complete(path: str, cfg_options: Mapping[str, Any] | None = None) -> Config:
+    """As :func:`read_run`, without writing out what follows from views or a store."""
     cfg = read_config(path)
     cfg.merge_from_dict(dict(cfg_options or {}))
     check_config(cfg)
@@ -172,8 +182,11 @@ def _merge_common(cfg: Config, options: RunOptions) -> Config:
     # First, so that what follows sees the settings that will be used.
     if options.cfg_options is not None:
         cfg.merge_from_dict(options.cfg_options)
+    if options.teacher_store is not None:
+        use_store(cfg, options.teacher_store)
     check_config(cfg)
     measure_model(cfg)
+    expand_views(cfg)
 
     if options.launcher != 'none':
         variable, starter = _LAUNCHER_VARIABLES[options.launcher]

@@ -1,6 +1,5 @@
 """What the result of a run depends on, written down so that it can be compared."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -8,8 +7,10 @@ import mmengine
 import torch
 from mmengine.config import Config
 from mmengine.dist import get_world_size
-from torch import Tensor, nn
+from torch import nn
 
+from gendd_mm.checkpoint import fingerprint
+from gendd_mm.models import StoredTeacher
 from gendd_mm.version import __version__
 
 # The parts of a config that a training depends on.
@@ -31,6 +32,7 @@ _WITHOUT_EFFECT = {
     'pretrained',
     'row_chunk',
     'sample_seed',
+    'store',
     'teacher_ckpt',
     'test_num_draws',
     'val_begin',
@@ -63,7 +65,7 @@ def run_conditions(runner, model: nn.Module) -> dict[str, Any]:
         epoch_length=len(loader),
         samples=len(loader.dataset),
         seed=runner.seed,
-        teacher=fingerprint(teacher.state_dict()) if isinstance(teacher, nn.Module) else None,
+        teacher=_hash_of(teacher),
         versions=dict(
             gendd_mm=__version__, torch=str(torch.__version__), mmengine=mmengine.__version__
         ),
@@ -71,15 +73,10 @@ def run_conditions(runner, model: nn.Module) -> dict[str, Any]:
     )
 
 
-def fingerprint(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 of tensors: their names, types, shapes and values."""
-    digest = hashlib.sha256()
-    for name, value in sorted(state.items()):
-        digest.update(f'{name} {value.dtype} {tuple(value.shape)}'.encode())
-        flat = value.detach().cpu().contiguous().flatten()
-        # As bytes, for numpy has no bfloat16.
-        digest.update(flat.view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+def _hash_of(teacher: Any) -> str | None:
+    if isinstance(teacher, StoredTeacher):
+        return teacher.fingerprint
+    return fingerprint(teacher.state_dict()) if isinstance(teacher, nn.Module) else None
 
 
 def effective_settings(cfg: Config) -> dict[str, str]:

@@ -22,8 +22,10 @@ from gendd_mm.engine.launch import end_distributed, run_training, start_processe
 from gendd_mm.engine.options import RunOptions, merge_train, read_config
 from gendd_mm.engine.ranks import on_rank_0
 from gendd_mm.engine.resume import check_on_all_ranks, resume_from
+from gendd_mm.engine.views import classifier_of
 from gendd_mm.engine.work_dir import claimed
 from gendd_mm.registry import type_name
+from gendd_mm.teacher_store import TeacherStore
 
 __all__ = ['read_stage1', 'train_stages']
 
@@ -114,7 +116,8 @@ def read_stage1(cfg: Config, options: RunOptions) -> Config | None:
     # Loggers and message hubs are global by this name.
     first.experiment_name = f'{first.get("experiment_name", name)}_stage1'
     work_dir = osp.join(cfg.work_dir, 'stage1')
-    return merge_train(first, replace(options, cfg_options=None, work_dir=work_dir))
+    options = replace(options, cfg_options=None, work_dir=work_dir, teacher_store=None)
+    return merge_train(first, options)
 
 
 def _complete_pair(first: Config, second: Config) -> None:
@@ -123,6 +126,10 @@ def _complete_pair(first: Config, second: Config) -> None:
     head = first.model.get('head') or {}
     if not type_name(head.get('type')).endswith('ReusedClassifierHead'):
         return
+    if type_name(teacher.get('type')) == 'StoredTeacher':
+        store = TeacherStore(teacher['store'])
+        borrowed = classifier_of(store.description, store.classifier_file)
+        head.update(borrowed, teacher_dim=store.description.features['target'])
     for part, key, value in (
         (first.model, 'backbone', student.get('backbone')),
         (head, 'in_channels', student.get('head', {}).get('in_channels')),

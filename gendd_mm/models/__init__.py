@@ -22,6 +22,7 @@ from .module_backbone import ModuleBackbone
 from .module_classifier import ModuleClassifier
 from .pretrained_init import FittingPretrainedInit
 from .smoothed_labels import SmoothedLabels
+from .stored_teacher import StoredTeacher
 
 __all__ = [
     'CIFARMobileNetV2',
@@ -46,6 +47,7 @@ __all__ = [
     'ReusedClassifierHead',
     'SimKDHead',
     'SmoothedLabels',
+    'StoredTeacher',
     'UnlabeledClsHead',
     'exported_program',
 ]

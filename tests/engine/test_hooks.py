@@ -68,7 +68,7 @@ def draws_of(seed=None, rank: int = 0, iteration: int = 0, runner_seed=0, monkey
     monkeypatch.setattr(step_seed_hook, 'get_rank', lambda: rank)
     runner = SimpleNamespace(iter=iteration, seed=runner_seed)
     hook = StepSeedHook(seed=seed)
-    hook.before_train(runner)
+    hook.before_run(runner)
     hook.before_train_iter(runner, 0)
     step = drawn()
     hook.after_train_iter(runner, 0)

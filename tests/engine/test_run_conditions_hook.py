@@ -9,9 +9,10 @@ import pytest
 import small_models
 import torch
 
+from gendd_mm.checkpoint import fingerprint
 from gendd_mm.engine.hooks import RunConditionsHook
 from gendd_mm.engine.hooks.run_conditions_hook import check_ranks_agree
-from gendd_mm.engine.run_conditions import effective_settings, fingerprint
+from gendd_mm.engine.run_conditions import effective_settings
 
 
 @pytest.fixture(scope='module')

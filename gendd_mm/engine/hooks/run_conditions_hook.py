@@ -9,9 +9,10 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
 
+from gendd_mm.checkpoint import fingerprint
 from gendd_mm.engine.epoch_length import follow_epoch_length
 from gendd_mm.engine.ranks import gloo_group, stated_timeout, wait_for_all
-from gendd_mm.engine.run_conditions import SECTIONS, differing_settings, fingerprint, run_conditions
+from gendd_mm.engine.run_conditions import SECTIONS, differing_settings, run_conditions
 from gendd_mm.registry import HOOKS
 
 # The key of ``meta`` in a checkpoint.

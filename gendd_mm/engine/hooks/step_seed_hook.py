@@ -12,15 +12,16 @@ from mmengine.hooks import Hook
 from gendd_mm.engine.batches import endless_batches
 from gendd_mm.registry import HOOKS
 
-# The two purposes for which an iteration is seeded.
-AUGMENTATION, STEP = 0, 1
+# What random numbers are for: the first two of an iteration, the last of a run.
+AUGMENTATION, STEP, WEIGHTS = 0, 1, 2
 
 
 @HOOKS.register_module()
 class StepSeedHook(Hook):
     """Reseed the global generators at every iteration.
 
-    The draws of an iteration then follow from (seed, rank, iteration) alone: resuming
+    The first weights follow from the seed alone, and are the same with another teacher.
+    The draws of an iteration follow from (seed, rank, iteration) alone: resuming
     from a checkpoint repeats them without a saved generator state, whatever validation
     drew in between, and every rank draws its own noise (under MMEngine's default all
     ranks share one seed).
@@ -39,10 +40,12 @@ class StepSeedHook(Hook):
     def __init__(self, seed: int | None = None) -> None:
         self.seed = seed
 
-    def before_train(self, runner) -> None:
-        """Take the runner's seed unless one was given."""
+    def before_run(self, runner) -> None:
+        """Take the runner's seed unless one was given, and seed the first weights."""
         if self.seed is None:
             self.seed = runner.seed
+        # Whatever building the model has drawn, such as the weights of a teacher.
+        self._seed_all(0, 0, WEIGHTS)
 
     def before_train_epoch(self, runner) -> None:
         """Seed what is drawn while the first batch is loaded."""
@@ -65,9 +68,11 @@ class StepSeedHook(Hook):
         self._reseed(runner.iter + 1, AUGMENTATION)
 
     def _reseed(self, iteration: int, purpose: int) -> None:
-        words = np.random.SeedSequence([self.seed, get_rank(), iteration, purpose]).generate_state(
-            3
-        )
+        self._seed_all(get_rank(), iteration, purpose)
+
+    def _seed_all(self, rank: int, iteration: int, purpose: int) -> None:
+        numbers: list[Any] = [self.seed, rank, iteration, purpose]
+        words = np.random.SeedSequence(numbers).generate_state(3)
         random.seed(int(words[0]))
         np.random.seed(int(words[1]))
         torch.manual_seed(int(words[2]))

@@ -42,6 +42,8 @@ def build_teacher(
             load_strictly(teacher, checkpoint, features_only)
         return teacher
     teacher = dict(teacher)
+    if type_name(teacher.get('type')) == 'StoredTeacher':  # with its classifier
+        return MMRAZOR_MODELS.build(teacher)
     if checkpoint is None and teacher.get('pretrained') is True and _brings_weights(teacher):
         try:
             return _built_with_weights(expanded(teacher))

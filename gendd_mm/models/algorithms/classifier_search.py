@@ -1,12 +1,15 @@
 """Find the linear layer that gives a network's scores, by running it once."""
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import torch
 from mmengine.model import BaseModel
+from mmpretrain.structures import DataSample
 from torch import Tensor, nn
+
+from gendd_mm.models.stored_teacher import StoredTeacher
 
 __all__ = ['dry_run', 'find_classifier', 'scores_of']
 
@@ -14,10 +17,12 @@ __all__ = ['dry_run', 'find_classifier', 'scores_of']
 _SIZES = (32, 224, 28, 64, 128, 256, 384)
 
 
-def scores_of(model: nn.Module, images: Tensor) -> Any:
-    """Run a classifier to its scores, before any softmax."""
+def scores_of(
+    model: nn.Module, images: Tensor, data_samples: list[DataSample] | None = None
+) -> Any:
+    """Run a classifier to its scores, before any softmax; samples are for a stored teacher."""
     if isinstance(model, BaseModel):
-        return model(images, mode='tensor')
+        return model(images, data_samples, mode='tensor')
     return model(images)
 
 
@@ -101,7 +106,8 @@ def dry_run(model: nn.Module, run: Any) -> Any:
     model.eval()
     failures: dict[tuple, Exception] = {}
     try:
-        with torch.random.fork_rng(devices=[]):
+        stored = model.dry_run() if isinstance(model, StoredTeacher) else nullcontext()
+        with torch.random.fork_rng(devices=[]), stored:
             for images in _images_for(model):
                 try:
                     result = run(model, images)

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from mmengine.model import BaseModel
+from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from .classifier_search import scores_of
@@ -59,33 +60,52 @@ class FrozenTeacher:
         self.classifier: Any = None if classifier is None else model.get_submodule(classifier)
         self.dtype = None if dtype is None else DTYPES[dtype]
 
-    @torch.no_grad()
-    def extract_feat(self, inputs: Tensor) -> tuple[Tensor]:
+    def __call__(
+        self, inputs: Tensor, data_samples: list[DataSample] | None = None, mode: str = 'loss'
+    ) -> dict:
+        """Run as MMRazor runs a teacher: its recorders see all that happens, no loss."""
+        self.extract_feat(inputs, data_samples)
+        return {}
+
+    def extract_feat(
+        self, inputs: Tensor, data_samples: list[DataSample] | None = None
+    ) -> tuple[Tensor]:
         """Run the whole teacher to its scores, and take what enters its classifier.
 
         Without a classifier, take the first of its named features.
 
         Args:
             inputs: Images in the student's normalisation, shape (B, 3, H, W).
+            data_samples: Their samples, which bring the features of a stored teacher.
 
         Returns:
             The feature, shape (B, D), in a tuple, as of mmpretrain's classifiers. MMRazor's
             recorders see all that happens on the way.
         """
+        return (next(iter(self.features(inputs, data_samples).values())),)
+
+    @torch.no_grad()
+    def features(
+        self, inputs: Tensor, data_samples: list[DataSample] | None = None
+    ) -> dict[str, Tensor]:
+        """All that a student learns of a batch, by name, each (B, D).
+
+        What enters the classifier is ``target``; without one they are the named features.
+        """
         inputs = self.renormalize(inputs)
         if self.dtype is None:
-            return (self._run(inputs),)
+            return self._run(inputs, data_samples)
         half = self.dtype != torch.float32
         with torch.autocast(inputs.device.type, self.dtype, enabled=half):
-            return (self._run(inputs),)
+            return self._run(inputs, data_samples)
 
-    def _run(self, inputs: Tensor) -> Tensor:
+    def _run(self, inputs: Tensor, data_samples: list[DataSample] | None) -> dict[str, Tensor]:
         if self.classifier is None:
-            return next(iter(record_features(self.model, inputs).values()))
+            return record_features(self.model, inputs, data_samples)
         entered: list[Tensor] = []
         with self.classifier.register_forward_pre_hook(lambda _, args: entered.append(args[0])):
-            scores_of(self.model, inputs)
-        return entered[-1]
+            scores_of(self.model, inputs, data_samples)
+        return dict(target=entered[-1])
 
     @torch.no_grad()
     def classify(self, features: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 from mmengine.dist import get_rank
 from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
-from mmrazor.models.algorithms import FpnTeacherDistill
+from mmrazor.models.algorithms import SingleTeacherDistill
 from torch import Tensor, nn
 
 from gendd_mm.models.heads import LinearProbeHead, NoHead
@@ -21,7 +21,7 @@ from .teacher_records import feature_names, with_teacher_records
 
 
 @MODELS.register_module()
-class GenDD(FpnTeacherDistill):
+class GenDD(SingleTeacherDistill):
     """Generative Distribution Distillation (arXiv 2507.14503).
 
     Training is MMRazor's: the teacher runs to its scores, the student its own loss, the
@@ -63,7 +63,7 @@ class GenDD(FpnTeacherDistill):
         sample_seed: Seed of the sampling noise; every evaluation starts from it, so
             that it is repeatable and does not disturb training. Defaults to 0.
         kwargs: ``data_preprocessor``, ``init_cfg`` and others of
-            :class:`mmrazor.models.algorithms.FpnTeacherDistill`.
+            :class:`mmrazor.models.algorithms.SingleTeacherDistill`.
 
     Raises:
         ValueError: If sizes, draws or preprocessors do not fit, or the teacher has no
@@ -98,7 +98,9 @@ class GenDD(FpnTeacherDistill):
                 'teacher_trainable=True: the teacher of GenDD is frozen, as its features are the '
                 'target; leave the option out.'
             )
-        model = build_teacher(teacher, teacher_ckpt, features_only=teacher_classifier is None)
+        # The student starts from the same weights whatever network teaches it, or none.
+        with torch.random.fork_rng(devices=[]):
+            model = build_teacher(teacher, teacher_ckpt, features_only=teacher_classifier is None)
         classifier: str | None = None
         if teacher_classifier is None:
             names = dict.fromkeys(['pooled', *feature_names(distiller)])
@@ -166,7 +168,7 @@ class GenDD(FpnTeacherDistill):
         if self.teacher.classifier is None:
             # For FeatureQuality.
             with self.distiller.teacher_recorders:
-                self.teacher.extract_feat(data['inputs'])
+                self.teacher.extract_feat(data['inputs'], samples)
             targets = self.distiller.target()
             for sample, target in zip(samples, targets, strict=True):
                 sample.set_field(target, 'target')

@@ -107,7 +107,8 @@ class LinearProbing(BaseAlgorithm):
         head = self.student.head
         with torch.no_grad():
             features = self.student.extract_feat(inputs)
-            target = self.teacher.classify(self.teacher.extract_feat(inputs)[-1]).softmax(-1)
+            (taught,) = self.teacher.extract_feat(inputs, data_samples)
+            target = self.teacher.classify(taught).softmax(-1)
         loss_teacher = F.cross_entropy(head(features), target)
         losses = dict(loss_teacher=self.teacher_weight * loss_teacher)
         if self.reads_labels:

@@ -18,6 +18,10 @@ class Renormalize(nn.Module):
             no mean, or one with the same settings makes this the identity: a model
             config without its own preprocessor takes the inputs of the run.
 
+    Attributes:
+        identity: Whether nothing changes.
+        is_given: Whether the other model states a normalisation of its own.
+
     Raises:
         ValueError: If a preprocessor does anything to an image but normalise it
             by its ``mean`` and ``std`` and swap its channels.
@@ -31,6 +35,7 @@ class Renormalize(nn.Module):
         self.flip = False
         scale, shift = torch.ones(1, 1, 1), torch.zeros(1, 1, 1)
         theirs = None if target is None else _measured(target)
+        self.is_given = theirs is not None and theirs.is_stated
         if theirs is not None and theirs.is_stated:
             ours = _measured(source)
             self.flip = ours.swaps_channels != theirs.swaps_channels
@@ -50,6 +55,13 @@ class Renormalize(nn.Module):
         if self.flip and inputs.size(1) == 3:
             inputs = inputs.flip(1)
         return torch.addcmul(self.shift, inputs, self.scale)
+
+
+def normalization_text(preprocessor: nn.Module) -> str:
+    """Mean, standard deviation and order of the channels of a preprocessor, as text."""
+    found = _measured(preprocessor)
+    mean, std = (value.flatten().tolist() for value in (found.mean, found.std))
+    return f'mean={mean} std={std} swaps_channels={found.swaps_channels}'
 
 
 class _Normalization(NamedTuple):

@@ -6,9 +6,11 @@ from typing import Any
 import torch
 from mmengine.model import BaseModel
 from mmpretrain.models import ImageClassifier, TimmClassifier
+from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from gendd_mm.models.module_classifier import ModuleClassifier
+from gendd_mm.models.stored_teacher import StoredTeacher
 
 from .classifier_search import dry_run
 
@@ -60,6 +62,8 @@ def teacher_features(
     Raises:
         ValueError: If the network does not have one of them.
     """
+    if isinstance(model, StoredTeacher):
+        return model.features(images, None, names)
     if isinstance(model, ImageClassifier):
         network = model.backbone
         output = model.extract_feat(images)
@@ -103,10 +107,15 @@ def attach_features(model: nn.Module, names: Iterable[str]) -> None:
     setattr(model, ATTRIBUTE, nn.ModuleDict({name: nn.Identity() for name in names}))
 
 
-def record_features(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
+def record_features(
+    model: nn.Module, images: Tensor, data_samples: list[DataSample] | None = None
+) -> dict[str, Tensor]:
     """The features that :func:`attach_features` named, seen by MMRazor's recorders."""
     passes: Any = getattr(model, ATTRIBUTE)
-    features = teacher_features(model, images, passes)
+    if isinstance(model, StoredTeacher):
+        features = model.features(images, data_samples, passes)
+    else:
+        features = teacher_features(model, images, passes)
     return {name: passes[name](feature) for name, feature in features.items()}
 
 
