@@ -117,9 +117,7 @@ def contents(store: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.fault(
-    'Teacher store', 'A shard is lost or damaged, and the tool is run again', 'mended'
-)
+@pytest.mark.fault('Stores', 'a shard is lost or damaged, and the tool is run again', 'mended')
 def test_lost_and_damaged_shards_are_built_anew(folder, store, tmp_path):
     before = contents(store)
     shutil.copytree(store, tmp_path / 'copy')

@@ -51,9 +51,14 @@ class FaultRows:
 
 
 def collect() -> FaultRows:
-    """The rows of all tests, which are not run."""
+    """The rows of all tests, which are not run.
+
+    Raises:
+        ValueError: If pytest cannot collect them.
+    """
     rows = FaultRows()
-    run_pytest(rows, '--collect-only')
+    if run_pytest(rows, '--collect-only'):
+        raise ValueError('pytest could not collect the tests; its message above says why.')
     return rows
 
 
