@@ -8,7 +8,10 @@ from mmengine.config import Config
 from gendd_mm.engine.options import RunOptions, merge_train, read_complete
 from gendd_mm.store_building import StoreBuilder, open_builder
 
-MIXING = dict(augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)])
+# A tenth of the images stay as they are.
+MIXING = dict(
+    augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)], probs=[0.5, 0.4]
+)
 
 
 def config(folder: Path, name: str = 'gendd_digits.py', mixed: bool = False, **more) -> str:

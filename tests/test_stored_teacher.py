@@ -1,5 +1,6 @@
 """A run from a store is the run of the live teacher on the same views."""
 
+import json
 import os
 import re
 import shutil
@@ -12,14 +13,16 @@ from types import SimpleNamespace
 
 import pytest
 import stored_runs
+import torch
 from mmengine.config import Config
 from small_models import CONFIGS, ROOT
 from stored_runs import build, config, same, trained
 
-from gendd_mm.engine.options import RunOptions, merge_train, read_run
+from gendd_mm.engine.options import RunOptions, merge_test, merge_train, read_run
+from gendd_mm.engine.stages import read_stage1
 from gendd_mm.models import StoredTeacher
 from gendd_mm.pair_report import inspect_pair
-from gendd_mm.teacher_store import StoreError, read_description
+from gendd_mm.teacher_store import StoreError, TeacherStore, read_description
 
 
 @pytest.fixture(scope='module')
@@ -67,6 +70,53 @@ def test_simkd_learns_what_enters_the_classifier(tmp_path):
     assert same(live, trained(path, tmp_path / 'from_store', tmp_path / 'store'))
 
 
+def test_a_teacher_without_a_classifier_is_stored_with_what_evaluation_reads(tmp_path):
+    path = config(tmp_path)
+    cfg = Config.fromfile(path)
+    cfg.model.update(teacher_classifier=None)
+    cfg.model.architecture.head = dict(type='gendd_mm.NoHead')
+    cfg.model.distiller.distill_losses.loss_gendd.contraction = None
+    cfg.model.distiller.student_recorders.pop('labels')
+    cfg.model.distiller.loss_forward_mappings.loss_gendd.pop('labels')
+    network = cfg.model.teacher.to_dict()
+    network.pop('head')
+    cfg.model.teacher = network
+    cfg.val_evaluator = cfg.test_evaluator = dict(type='gendd_mm.FeatureQuality')
+    cfg.dump(path)
+    builder = build(path, tmp_path / 'store')
+    assert {name: part.num_views for name, part in builder.description.parts.items()} == dict(
+        train=3, val=1
+    )
+    found = []
+    for name, store in (('live', None), ('from_store', tmp_path / 'store')):
+        weights = trained(path, tmp_path / name, store)
+        (log,) = (tmp_path / name).glob('*/vis_data/scalars.json')
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        (metrics,) = [line for line in lines if any('cosine' in key for key in line)]
+        found.append((weights, {key: metrics[key] for key in metrics if 'time' not in key}))
+    assert same(found[0][0], found[1][0])
+    assert found[0][1] == found[1][1]
+
+
+def test_stage_1_takes_the_classifier_of_the_store(folder, store, tmp_path):
+    path = config(folder, 'digits/gendd_digits_two_stages.py')
+    source = Config.fromfile(CONFIGS / 'digits' / 'gendd_digits_two_stages.py').stage1.config
+    cfg = Config.fromfile(path)
+    cfg.stage1 = dict(config=str(source))
+    cfg.dump(path)
+    (folder / 'teacher.pth').rename(tmp_path / 'away.pth')
+    try:
+        options = RunOptions(work_dir=str(tmp_path / 'run'), teacher_store=str(store))
+        second = merge_train(Config.fromfile(path), options)
+        first = read_stage1(second, options)
+        head = stored_runs.small_models.MODELS.build(dict(first.model.head, _scope_='mmpretrain'))
+    finally:
+        (tmp_path / 'away.pth').rename(folder / 'teacher.pth')
+    weight, bias = TeacherStore(str(store)).classifier()
+    assert head.classifier.weight.equal(weight)
+    assert head.classifier.bias.equal(bias)
+
+
 def test_no_network_of_the_teacher_is_built(folder, store):
     cfg = merge_train(
         Config.fromfile(config(folder)), RunOptions(str(folder / 'w'), teacher_store=str(store))
@@ -92,6 +142,11 @@ def test_the_config_alone_can_name_the_store(folder, store):
     dumped = Config.fromfile(next((folder / 'named').glob('*.py')))
     assert dumped.train_dataloader.dataset.type == 'gendd_mm.AugmentedViews'
     assert same(first, trained(dumped.filename, folder / 'again', **{'views': None}))
+    checkpoint = str(folder / 'named' / 'epoch_3.pth')
+    cfg = merge_test(dumped, checkpoint, RunOptions(work_dir=str(folder / 'tested')))
+    runner = stored_runs.small_models.runner_of(cfg)
+    with stored_runs.small_models.quickly():
+        assert 'gen/top1' in runner.test()
 
 
 def test_fewer_views_than_stored(folder, store):
@@ -199,6 +254,7 @@ STORES = {
     'pipeline': ({}, {'train_dataloader.dataset.pipeline.0.padding': 2}, 'train.pipeline'),
     'images': ({}, {'train_dataloader.dataset.indices': 20}, 'train.num_images: 24 there, 20 here'),
     'seed': (dict(seed=1), {}, 'train.seed: 0 there, 1 here'),
+    'precision': ({}, {'model.teacher_dtype': 'bfloat16'}, "precision: 'float32' there"),
     'type': (dict(dtype='float16'), {}, "dtype: 'float32' there, 'float16' here"),
     'shards': (dict(rows_per_shard=5), {}, 'rows_per_shard: 10 there'),
 }
@@ -210,8 +266,6 @@ def test_a_store_of_something_else_is_not_gone_on_with(folder, store, case, tmp_
     settings, options, message = STORES[case]
     settings, path, before = dict(settings), config(folder), contents(store)
     if settings.pop('teacher', False):
-        import torch
-
         other = torch.load(folder / 'teacher.pth')
         other['state_dict']['head.fc.bias'] += 1
         torch.save(other, tmp_path / 'other.pth')
@@ -239,6 +293,17 @@ def test_what_cannot_become_a_store(folder, store, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, 'disk_usage', lambda path: SimpleNamespace(free=9))
     with pytest.raises(StoreError, match=r'GB more, but 0.0 GB are free on its disk'):
         build(path, tmp_path / 'new')
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
+def test_a_gpu_builds_the_same_features_up_to_rounding(folder, store, tmp_path):
+    build(config(folder), tmp_path / 'gpu', device='cuda')
+    theirs, ours = TeacherStore(str(tmp_path / 'gpu')), TeacherStore(str(store))
+    for image in range(24):
+        first, second = (each.features('train', image, 1)['target'] for each in (theirs, ours))
+        torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-3)
+    assert trained(config(folder), tmp_path / 'run', tmp_path / 'gpu')
 
 
 def test_a_pair_with_a_store_is_described(folder, store):
@@ -343,8 +408,6 @@ def test_killed_ten_times_it_is_the_store_of_one_go(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize('num_processes', [1, 2])
 def test_killed_and_resumed_it_is_the_live_run(tmp_path, num_processes):
-    import torch
-
     settings = {
         'train_dataloader.batch_size': 8 // num_processes,
         'default_hooks.checkpoint.interval': 1,

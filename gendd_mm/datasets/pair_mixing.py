@@ -25,7 +25,9 @@ class PairMixing:
     """
 
     def __init__(self, augments: Any, probs: Any = None, num_classes: int | None = None) -> None:
-        self.augment = RandomBatchAugment(augments, probs)
+        # A copy: it appends the rest to its list.
+        own = list(probs) if isinstance(probs, (list, tuple)) else probs
+        self.augment = RandomBatchAugment(augments, own)
         self.num_classes = num_classes
 
     def __call__(

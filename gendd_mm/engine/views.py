@@ -55,11 +55,14 @@ def expand_views(cfg: Config) -> None:
     if asked is None or cfg.get('train_dataloader') is None:
         return
     _wrap(cfg, 'train', asked, store)
-    if store is not None:
-        # For a teacher without a classifier, whose features of these are compared.
-        for part in {'val', 'test'} & store.description.parts.keys():
-            if cfg.get(f'{part}_dataloader') is not None:
-                _wrap(cfg, part, dict(num_views=1, seed=0), store)
+    if store is None or 'val' not in store.description.parts:
+        return
+    # A teacher without a classifier: its features of these images are compared.
+    for name in ('val', 'test'):
+        if cfg.get(f'{name}_dataloader') is not None:
+            # The test images are often those of validation, and stored once.
+            part = name if name in store.description.parts else 'val'
+            _wrap(cfg, name, dict(num_views=1, seed=0, part=part), store)
 
 
 def _asked(views: Any) -> dict | None:
@@ -93,16 +96,14 @@ def _as_stored(store: TeacherStore, asked: dict | None) -> dict:
     return asked
 
 
-def _wrap(cfg: Config, part: str, views: dict, store: TeacherStore | None) -> None:
-    loader = cfg[f'{part}_dataloader']
+def _wrap(cfg: Config, name: str, views: dict, store: TeacherStore | None) -> None:
+    loader = cfg[f'{name}_dataloader']
     dataset = loader.dataset
     if type_name(dataset.get('type')) != VIEWS:
-        mixing = _take_mixing(cfg) if part == 'train' else None
+        mixing = _take_mixing(cfg) if name == 'train' else None
         settings = dict(views, type=f'gendd_mm.{VIEWS}', dataset=dataset.to_dict())
         if mixing is not None:
             settings.update(mixing=mixing, num_classes=_num_classes(cfg))
-        if part != 'train':
-            settings['part'] = part
         loader.dataset = settings
     if store is not None:
         loader.dataset.store = store.path

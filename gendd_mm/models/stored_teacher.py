@@ -121,9 +121,6 @@ class StoredTeacher(BaseModel):
         scores = self._classifier[0](self.features(inputs, data_samples, ['target'])['target'])
         return {} if mode == 'loss' else scores
 
-    def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing is left to compile."""
-
     @contextmanager
     def dry_run(self) -> Iterator[None]:
         """Give the first features of the store for any images, as for a check of the pair."""

@@ -184,6 +184,7 @@ def _describe(
     return Description(
         teacher=fingerprint(teacher.model.state_dict()),
         teacher_type=type(teacher.model).__name__,
+        precision=str(teacher.dtype or torch.float32).removeprefix('torch.'),
         normalization=None if teacher.renormalize.is_given else normalization_text(preprocessor),
         classifier=teacher.classifier_name,
         features=features,
@@ -249,7 +250,7 @@ def _check_same(store: str, old: Description, new: Description) -> None:
     """Refuse to mix the features of two teachers, pipelines or lists of images."""
     differing = [
         f'{name}: {getattr(old, name)!r} there, {getattr(new, name)!r} here'
-        for name in ('teacher', 'normalization', 'classifier', 'features', 'dtype')
+        for name in ('teacher', 'precision', 'normalization', 'classifier', 'features', 'dtype')
         if getattr(old, name) != getattr(new, name)
     ]
     if old.rows_per_shard != new.rows_per_shard:

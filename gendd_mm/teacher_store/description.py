@@ -65,6 +65,7 @@ class Description:
     Attributes:
         teacher: Hash of the teacher's weights (:func:`gendd_mm.checkpoint.fingerprint`).
         teacher_type: Its class.
+        precision: In which the teacher ran, ``'float32'`` or that of ``teacher_dtype``.
         normalization: That of the images the teacher saw, as text, where it is the run's and
             not its own; otherwise None.
         classifier: Name of the linear layer that gives its scores; its weights are in
@@ -79,6 +80,7 @@ class Description:
 
     teacher: str
     teacher_type: str
+    precision: str
     normalization: str | None
     classifier: str | None
     features: dict[str, int]

@@ -26,6 +26,7 @@ def description(dtype: str = 'float32', **changes) -> Description:
     settings = dict(
         teacher='abc',
         teacher_type='ImageClassifier',
+        precision='float32',
         normalization=None,
         classifier='head.fc',
         features=dict(target=4),

@@ -7,6 +7,8 @@ from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from gendd_mm.models.stored_teacher import StoredTeacher
+
 from .classifier_search import scores_of
 from .renormalize import Renormalize
 from .teacher_features import compile_network, record_features
@@ -122,6 +124,8 @@ class FrozenTeacher:
 
     def compile(self, options: dict) -> None:
         """Compile the network in place, with options of ``torch.compile``."""
+        if isinstance(self.model, StoredTeacher):
+            return  # no network runs
         if hasattr(self.model, 'backbone'):
             self.model.backbone.compile(**options)
         elif self.classifier is not None:
