@@ -86,6 +86,7 @@ def test_processes_train_as_one(cfg, on_gpus):
     if on_gpus:
         processes = max(n for n in (1, 2, 4, 8) if n <= torch.cuda.device_count())
     runner = small_models.runner_of(cfg.copy())
+    runner.call_hook('before_run')  # seeds the first weights
     runner.model.init_weights()
     start = {k: v.clone() for k, v in runner.model.state_dict().items()}
     runner.train()
