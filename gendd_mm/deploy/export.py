@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
+from mmengine.fileio import list_from_file
 from mmengine.utils import mkdir_or_exist
 from mmpretrain.datasets import CIFAR10
 from mmpretrain.registry import DATASETS as MMPRETRAIN_DATASETS
 from mmpretrain.registry import MODELS as MMPRETRAIN_MODELS
 
+from gendd_mm.checkpoint import read_checkpoint
 from gendd_mm.deploy.features import test_dataset
 from gendd_mm.deploy.fitted_probe import TARGETS, fitted_probe
 from gendd_mm.deploy.needed_packages import needed_packages
@@ -70,6 +72,7 @@ def export_student(
             f'probe={probe!r} is not a file; give the checkpoint of a probe that was trained '
             f'anew (tools/probe_config.py), or choose from {PROBES}.'
         )
+    cfg = Config(named_types(cfg.to_dict()))
     model = plain_model(cfg, probe)
     dataset = _plain_dataset(cfg)
     weights = student_weights(checkpoint)
@@ -99,7 +102,7 @@ def export_student(
     weights_path = osp.join(out_dir, 'student.pth')
     with open(config_path, 'w', encoding='utf-8') as file:
         file.write(config_text(model, dataset, needs))
-    classes = _classes(cfg)
+    classes = _classes(cfg, checkpoint)
     meta = dict(dataset_meta=dict(classes=classes)) if classes else {}
     torch.save(dict(meta=meta, state_dict=weights), weights_path)
     return ExportedStudent(config_path, weights_path, needs)
@@ -131,16 +134,17 @@ def plain_model(cfg: Config, probe: str | None) -> dict:
             f'model.type={cfg.model.get("type")!r} has no architecture, so there is no student to '
             'export; give the config of a distillation.'
         )
-    student = copy.deepcopy(cfg.model.architecture.to_dict())
+    student = named_types(cfg.model.architecture.to_dict())
     if probe is None:
         student = dict(expanded(student))
         student.pop('head', None)
     else:
         _make_head_plain(student, probe)
+    # As the runner builds the algorithm, which takes that of its student last.
     preprocessor = (
         cfg.model.get('data_preprocessor')
-        or student.get('data_preprocessor')
         or cfg.get('data_preprocessor')
+        or student.get('data_preprocessor')
         or {}
     )
     student['data_preprocessor'] = {
@@ -228,12 +232,33 @@ def _without_scope(node):
     return node
 
 
-def _classes(cfg: Config) -> list[str] | None:
-    """Class names of the test set, without reading it."""
-    dataset = test_dataset(cfg)
-    # mmpretrain's registry also finds types of other scopes.
-    kind = MMPRETRAIN_DATASETS.get(dataset['type'])
-    metainfo = dict(getattr(kind, 'METAINFO', None) or {})
-    metainfo.update(dataset.get('metainfo') or {})
-    classes = metainfo.get('classes')
+def _classes(cfg: Config, checkpoint: str) -> list[str] | None:
+    """Class names: those that the run knew, or else those that its test set states."""
+    known = (read_checkpoint(checkpoint).get('meta') or {}).get('dataset_meta') or {}
+    classes = known.get('classes') or known.get('CLASSES')
+    if not classes:
+        dataset = test_dataset(cfg)
+        # mmpretrain's registry also finds types of other scopes.
+        kind = MMPRETRAIN_DATASETS.get(dataset['type'])
+        metainfo = {**(getattr(kind, 'METAINFO', None) or {}), **(dataset.get('metainfo') or {})}
+        classes = metainfo.get('classes') or dataset.get('classes')
+    if isinstance(classes, str):  # a file with a name in each line
+        classes = list_from_file(classes) if osp.isfile(classes) else None
     return list(classes) if classes else None
+
+
+def named_types(node: Any) -> Any:
+    """A config whose types are names, also where they are classes, as in Python-style configs."""
+    if isinstance(node, dict):
+        node = {key: named_types(value) for key, value in node.items()}
+        kind = node.get('type')
+        if callable(kind):
+            scope = kind.__module__.partition('.')[0]
+            name = kind.__name__
+            # mmpretrain finds what MMEngine and mmcv register; others by their scope.
+            plain = scope in ('mmpretrain', 'mmcv', 'mmengine')
+            node['type'] = name if plain else f'{scope}.{name}'
+        return node
+    if isinstance(node, (list, tuple)):
+        return type(node)(named_types(value) for value in node)
+    return node

@@ -8,29 +8,39 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from gendd_mm.annotations import datasets_in
+from gendd_mm.registry import type_name
+
 
 def test_dataset(cfg: Config) -> dict:
     """The config of the test set, whose pipeline prepares an image for the student.
 
-    A run that tests nothing has none; then it is the training set with ``test_pipeline``,
-    if the config has one. Empty if there is neither.
+    Of a wrapped test set it is the one inside that has a pipeline. A run that tests
+    nothing has none; then it is the training set with ``test_pipeline``, if the config has
+    one. Empty if there is neither.
     """
     tested = (cfg.get('test_dataloader') or {}).get('dataset')
     trained = (cfg.get('train_dataloader') or {}).get('dataset')
-    if tested or not trained or not cfg.get('test_pipeline'):
-        return tested or {}
-    return ConfigDict(trained, pipeline=cfg.test_pipeline)
+    found = tested or {}
+    if not tested and trained and cfg.get('test_pipeline'):
+        found = ConfigDict(trained, pipeline=cfg.test_pipeline)
+    return next((each for each in datasets_in(found) if 'pipeline' in each), found)
 
 
 def unaugmented(dataset: dict, pipeline: list) -> dict:
-    """The config of a dataset with the test pipeline, each image once."""
-    if dataset['type'].rpartition('.')[2] == 'RepeatDataset':
+    """The config of a dataset with the test pipeline, each image once.
+
+    What it wraps, at any depth, gets that pipeline too.
+    """
+    if type_name(dataset['type']) in ('RepeatDataset', 'AugmentedViews'):
         return unaugmented(dataset['dataset'], pipeline)
     dataset = dict(dataset)
     if 'pipeline' in dataset:
         dataset['pipeline'] = pipeline
     if 'dataset' in dataset:
         dataset['dataset'] = unaugmented(dataset['dataset'], pipeline)
+    if 'datasets' in dataset:
+        dataset['datasets'] = [unaugmented(each, pipeline) for each in dataset['datasets']]
     return dataset
 
 

@@ -17,12 +17,14 @@ from PIL import Image
 
 from gendd_mm.deploy import export_student
 from gendd_mm.deploy.needed_packages import needed_packages
+from gendd_mm.engine.model import build_model
 
 
 def run_config() -> Config:
     cfg = Config.fromfile(small_models.CONFIGS / 'gendd_digits.py')
     # The tests of the whole job export the digits; here, what a run of
     # another kind may have: scopes, mixup, weights it started from.
+    cfg.pop('data_preprocessor')  # which would go before the student's
     cfg.model.architecture = dict(
         small_models.student(
             train_cfg=dict(augments=dict(type='mmpretrain.Mixup', alpha=1.0)),
@@ -112,19 +114,79 @@ def test_exported_student_scores_as_the_probe(checkpoint, tmp_path):
         assert one.pred_score.equal(other.pred_score)
 
 
-def test_the_preprocessor_of_the_run_goes_along(checkpoint, tmp_path):
-    """Wherever the config states it."""
-    for index, place in enumerate(('student', 'model', 'top')):
-        cfg = run_config()
-        stated = cfg.model.architecture.pop('data_preprocessor')
-        stated.mean = [5.0] * 3
+@pytest.mark.parametrize('places', [('student',), ('top', 'student'), ('model', 'top', 'student')])
+def test_the_preprocessor_is_the_one_that_ran(places, checkpoint, tmp_path):
+    """The first of these places goes before the others, as in the run."""
+    cfg = run_config()
+    cfg.model.architecture.pop('data_preprocessor')
+    for number, place in enumerate(places):
         owner = dict(student=cfg.model.architecture, model=cfg.model, top=cfg)[place]
-        owner['data_preprocessor'] = stated
-        if place != 'top':
-            cfg.data_preprocessor = dict(mean=[9.0] * 3, std=[9.0] * 3)
-        out = tmp_path / str(index)
-        config, _, _ = export_student(cfg, checkpoint, str(out))
-        assert get_model(config).data_preprocessor.mean.eq(5).all()
+        owner['data_preprocessor'] = dict(num_classes=3, mean=[5.0 + number] * 3, std=[2.0] * 3)
+    config, _, _ = export_student(cfg, checkpoint, str(tmp_path))
+    assert get_model(config).data_preprocessor.mean.eq(5).all()
+    teacher = small_models.saved_teacher(tmp_path / 'teacher.pth')
+    small = Config(dict(default_scope='mmpretrain', model=small_models.gendd()))
+    small.model.update(teacher=small_models.teacher(), teacher_ckpt=teacher)
+    for place, owner in (('student', small.model.architecture), ('model', small.model)):
+        if place in places:
+            owner.data_preprocessor = dict(
+                {'student': cfg.model.architecture, 'model': cfg.model}[place].data_preprocessor,
+                type='ClsDataPreprocessor',
+            )
+    if 'top' in places:
+        small.data_preprocessor = dict(cfg.data_preprocessor, type='ClsDataPreprocessor')
+    assert build_model(small).data_preprocessor.mean.eq(5).all()
+
+
+def named(checkpoint: str, folder: Path) -> str:
+    """The checkpoint as a runner writes it, with the names of the classes."""
+    content = torch.load(checkpoint)
+    content['meta'] = dict(dataset_meta=dict(classes=('cat', 'dog', 'emu')))
+    torch.save(content, folder / 'named.pth')
+    return str(folder / 'named.pth')
+
+
+def of_folders(cfg: Config) -> None:
+    cfg.test_dataloader.dataset.type = 'CustomDataset'
+
+
+def of_a_file(cfg: Config) -> None:
+    cfg.test_dataloader.dataset.metainfo = dict(classes='classes.txt')
+
+
+def of_wrappers(cfg: Config) -> None:
+    inner = cfg.test_dataloader.dataset.to_dict()
+    concat = dict(type='ConcatDataset', datasets=[inner])
+    cfg.test_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=concat)
+
+
+def of_classes_as_types(cfg: Config) -> None:
+    from mmpretrain.datasets import CustomDataset, PackInputs
+    from mmpretrain.models import GlobalAveragePooling
+
+    cfg.test_dataloader.dataset.type = CustomDataset
+    cfg.test_dataloader.dataset.pipeline = [dict(type=PackInputs)]
+    cfg.model.architecture.neck.type = GlobalAveragePooling
+
+
+@pytest.mark.parametrize('change', [of_folders, of_a_file, of_wrappers, of_classes_as_types])
+def test_class_names_are_those_that_the_run_knew(change, checkpoint, tmp_path):
+    cfg = run_config()
+    change(cfg)
+    config, weights, _ = export_student(cfg, named(checkpoint, tmp_path), str(tmp_path))
+    meta = torch.load(weights, weights_only=True)['meta']['dataset_meta']
+    assert meta['classes'] == ['cat', 'dog', 'emu']
+    assert Config.fromfile(config).test_dataloader.dataset.pipeline[-1].type == 'PackInputs'
+    get_model(config, pretrained=weights)
+
+
+def test_a_file_of_class_names_is_read(checkpoint, tmp_path):
+    (tmp_path / 'classes.txt').write_text('cat\ndog\nemu\n')
+    cfg = run_config()
+    cfg.test_dataloader.dataset.metainfo = dict(classes=str(tmp_path / 'classes.txt'))
+    _, weights, _ = export_student(cfg, checkpoint, str(tmp_path))
+    meta = torch.load(weights, weights_only=True)['meta']['dataset_meta']
+    assert meta['classes'] == ['cat', 'dog', 'emu']
 
 
 def test_mixup_stated_in_the_preprocessor_stays_behind(checkpoint, tmp_path):
