@@ -1,6 +1,7 @@
 """The pooled features of a student, to fit a linear layer to."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -21,10 +22,11 @@ def test_dataset(cfg: Config) -> dict:
     """
     tested = (cfg.get('test_dataloader') or {}).get('dataset')
     trained = (cfg.get('train_dataloader') or {}).get('dataset')
-    found = tested or {}
+    found: Any = tested or {}
     if not tested and trained and cfg.get('test_pipeline'):
         found = ConfigDict(trained, pipeline=cfg.test_pipeline)
-    return next((each for each in datasets_in(found) if 'pipeline' in each), found)
+    inner: Any = next((each for each in datasets_in(found) if 'pipeline' in each), found)
+    return inner
 
 
 def unaugmented(dataset: dict, pipeline: list) -> dict:
