@@ -15,6 +15,7 @@ from mmpretrain.registry import MODELS as MMPRETRAIN_MODELS
 from gendd_mm.checkpoint import read_checkpoint
 from gendd_mm.deploy.features import test_dataset
 from gendd_mm.deploy.fitted_probe import TARGETS, fitted_probe
+from gendd_mm.deploy.named_types import named_types
 from gendd_mm.deploy.needed_packages import needed_packages
 from gendd_mm.deploy.student_weights import retrained_probe, student_weights
 from gendd_mm.models.algorithms.build_teacher import expanded
@@ -155,7 +156,7 @@ def plain_model(cfg: Config, probe: str | None) -> dict:
         swap = student['data_preprocessor'].get('to_rgb', False)
         student['data_preprocessor']['to_rgb'] = not swap
     student.pop('train_cfg', None)  # a setting of the run, not of its result
-    return _without_scope(_without_origin(student))
+    return _without_scope(without_origin(student))
 
 
 def _make_head_plain(student: dict, probe: str) -> None:
@@ -181,15 +182,15 @@ def _make_head_plain(student: dict, probe: str) -> None:
         head.pop('standardize', None)
 
 
-def _without_origin(node: Any) -> Any:
+def without_origin(node: Any) -> Any:
     """A config that no longer asks for the weights that training started from."""
     if isinstance(node, list):
-        return [_without_origin(each) for each in node]
+        return [without_origin(each) for each in node]
     if not isinstance(node, dict):
         return node
     # As OpenMMLab, timm and torchvision name them.
     kept = {
-        key: _without_origin(value)
+        key: without_origin(value)
         for key, value in node.items()
         if key not in ('init_cfg', 'pretrained', 'checkpoint_path')
     }
@@ -245,20 +246,3 @@ def _classes(cfg: Config, checkpoint: str) -> list[str] | None:
     if isinstance(classes, str):  # a file with a name in each line
         classes = list_from_file(classes) if osp.isfile(classes) else None
     return list(classes) if classes else None
-
-
-def named_types(node: Any) -> Any:
-    """A config whose types are names, also where they are classes, as in Python-style configs."""
-    if isinstance(node, dict):
-        node = {key: named_types(value) for key, value in node.items()}
-        kind = node.get('type')
-        if callable(kind):
-            scope = kind.__module__.partition('.')[0]
-            name = kind.__name__
-            # mmpretrain finds what MMEngine and mmcv register; others by their scope.
-            plain = scope in ('mmpretrain', 'mmcv', 'mmengine')
-            node['type'] = name if plain else f'{scope}.{name}'
-        return node
-    if isinstance(node, (list, tuple)):
-        return type(node)(named_types(value) for value in node)
-    return node

@@ -30,9 +30,10 @@ def test_dataset(cfg: Config) -> dict:
 
 
 def unaugmented(dataset: dict, pipeline: list) -> dict:
-    """The config of a dataset with the test pipeline, each image once.
+    """The config of a dataset with the test pipeline, without repeats and views.
 
-    What it wraps, at any depth, gets that pipeline too.
+    What it wraps, at any depth, gets that pipeline too. A dataset that balances its
+    classes goes on to do so.
     """
     if type_name(dataset['type']) in ('RepeatDataset', 'AugmentedViews'):
         return unaugmented(dataset['dataset'], pipeline)

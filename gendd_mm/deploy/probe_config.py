@@ -2,7 +2,9 @@
 
 from mmengine.config import Config
 
-from gendd_mm.deploy.export import PLAIN_HEADS
+from gendd_mm.deploy.export import PLAIN_HEADS, without_origin
+from gendd_mm.deploy.named_types import named_types
+from gendd_mm.registry import type_name
 
 # What a run of the probe has from the run itself. The schedule is another, and
 # the work dir follows from its own name.
@@ -43,7 +45,7 @@ def probe_config(cfg: Config, checkpoint: str, schedule: Config) -> Config:
         ValueError: If ``cfg`` has no student or no teacher, or the student
             has no head that is one linear layer.
     """
-    run = cfg.to_dict()
+    run = named_types(cfg.to_dict())
     lacking = [part for part in ('architecture', 'teacher') if part not in run['model']]
     if lacking:
         raise ValueError(
@@ -67,11 +69,9 @@ def probe_config(cfg: Config, checkpoint: str, schedule: Config) -> Config:
 
 def _model(model: dict) -> dict:
     """The algorithm: the run's student with a new head, and its teacher."""
-    student = dict(model['architecture'])
-    for key in ('pretrained', 'init_cfg'):
-        student.pop(key, None)  # it starts from the checkpoint
+    student = without_origin(model['architecture'])  # it starts from the checkpoint
     head = dict(student.get('head') or {})
-    kind = str(head.get('type')).rpartition('.')[2]
+    kind = type_name(head.get('type'))
     if kind not in (*PLAIN_HEADS, 'LinearClsHead'):
         raise ValueError(
             f'model.architecture.head.type={head.get("type")!r} is not one linear layer, so it '
@@ -105,9 +105,7 @@ def _model(model: dict) -> dict:
 def _hooks(run: dict, checkpoint: str) -> list[dict]:
     """The run's hooks, but everything below the head starts from the checkpoint."""
     kept = [
-        hook
-        for hook in run.get('custom_hooks') or []
-        if hook['type'].rpartition('.')[2] != 'WarmStartHook'
+        hook for hook in run.get('custom_hooks') or [] if type_name(hook['type']) != 'WarmStartHook'
     ]
     for part in ('backbone', 'neck'):
         if run['model']['architecture'].get(part) is not None:
@@ -122,6 +120,6 @@ def _probe_only(evaluator):
     """An evaluator that reads ``probe_score``, as the metrics of GenDD do."""
     if isinstance(evaluator, list):
         return [_probe_only(metric) for metric in evaluator]
-    if isinstance(evaluator, dict) and evaluator['type'].rpartition('.')[2] == 'Accuracy':
+    if isinstance(evaluator, dict) and type_name(evaluator['type']) == 'Accuracy':
         return dict(type='gendd_mm.ProbeAccuracy', topk=evaluator.get('topk', (1,)))
     return evaluator

@@ -16,6 +16,7 @@ from mmpretrain.apis import ImageClassificationInferencer, get_model
 from PIL import Image
 
 from gendd_mm.deploy import export_student
+from gendd_mm.deploy.named_types import named_types
 from gendd_mm.deploy.needed_packages import needed_packages
 from gendd_mm.engine.model import build_model
 
@@ -167,6 +168,67 @@ def of_classes_as_types(cfg: Config) -> None:
     cfg.test_dataloader.dataset.type = CustomDataset
     cfg.test_dataloader.dataset.pipeline = [dict(type=PackInputs)]
     cfg.model.architecture.neck.type = GlobalAveragePooling
+
+
+PURE_PYTHON = """
+from torch.nn import BatchNorm2d
+
+from gendd_mm.datasets import LongTailed
+from gendd_mm.models import LinearProbeHead
+from mmpretrain.datasets import CustomDataset, LoadImageFromFile, PackInputs
+from mmpretrain.models import CrossEntropyLoss, GlobalAveragePooling, ImageClassifier, ResNet_CIFAR
+
+default_scope = 'mmpretrain'
+model = {model!r}
+model['architecture'].update(type=ImageClassifier, neck=dict(type=GlobalAveragePooling))
+model['architecture']['backbone'].update(type=ResNet_CIFAR, norm_cfg=dict(type=BatchNorm2d))
+model['architecture']['head'].update(type=LinearProbeHead, loss=dict(type=CrossEntropyLoss))
+pipeline = [dict(type=LoadImageFromFile), dict(type=PackInputs)]
+test_dataloader = dict(dataset=dict(
+    type=LongTailed, dataset=dict(type=CustomDataset, pipeline=pipeline)))
+"""
+
+
+def pure_python(folder: Path) -> Config:
+    """A config file of MMEngine's pure-Python style, read as a tool reads it."""
+    model = run_config().model.to_dict()
+    (folder / 'run.py').write_text(PURE_PYTHON.replace('{model!r}', repr(model)))
+    return Config.fromfile(folder / 'run.py')
+
+
+def test_a_pure_python_config_is_exported(checkpoint, tmp_path):
+    cfg = pure_python(tmp_path)
+    assert isinstance(cfg.model.architecture.neck.type, type)
+    config, weights, needs = export_student(cfg, named(checkpoint, tmp_path), str(tmp_path))
+    found = Config.fromfile(config)
+    assert found.model.backbone.norm_cfg.type == 'BN'
+    assert (found.model.neck.type, found.model.head.type) == (
+        'GlobalAveragePooling',
+        'LinearClsHead',
+    )
+    steps = [step.type for step in found.test_dataloader.dataset.pipeline]
+    assert steps == ['LoadImageFromFile', 'PackInputs']
+    assert not needs
+    plain, _, _ = export_student(run_config(), checkpoint, str(tmp_path / 'plain'))
+    images = torch.rand(3, 3, 8, 8)
+    first, second = (
+        get_model(path, pretrained=weights)(images, mode='tensor') for path in (config, plain)
+    )
+    assert first.equal(second)
+
+
+def test_a_class_that_is_registered_nowhere_keeps_its_path(checkpoint, tmp_path):
+    cfg = run_config()
+    cfg.model.architecture.backbone.norm_cfg = dict(type=torch.nn.SyncBatchNorm)
+    config, weights, _ = export_student(cfg, checkpoint, str(tmp_path))
+    kept = Config.fromfile(config).model.backbone.norm_cfg.type
+    assert kept == 'torch.nn.modules.batchnorm.SyncBatchNorm'
+    get_model(config, pretrained=weights)  # MMEngine imports such a path
+    assert named_types(dict(type=OwnNorm))['type'] == f'{OwnNorm.__module__}.OwnNorm'
+
+
+class OwnNorm(torch.nn.BatchNorm2d):
+    """A user's own, not registered."""
 
 
 @pytest.mark.parametrize('change', [of_folders, of_a_file, of_wrappers, of_classes_as_types])

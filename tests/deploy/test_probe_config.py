@@ -41,6 +41,24 @@ def test_the_schedule_is_the_published_one(student, rate):
     assert schedule.auto_scale_lr.base_batch_size == 512
 
 
+def test_classes_as_types_and_start_weights_are_understood():
+    from mmpretrain.evaluation import Accuracy
+
+    from gendd_mm.engine.hooks import WarmStartHook
+    from gendd_mm.models import LinearProbeHead
+
+    cfg = published_configs.read('gendd_digits.py')
+    cfg.model.architecture.head.type = LinearProbeHead
+    start = dict(type='Pretrained', checkpoint='/machine/x.pth')
+    cfg.model.architecture.backbone.init_cfg = start
+    cfg.val_evaluator = dict(type=Accuracy)
+    cfg.custom_hooks = [dict(type=WarmStartHook, checkpoint='/machine/x.pth')]
+    probe = probe_config(cfg, 'run.pth', PUBLISHED)
+    assert probe.val_evaluator.type == 'gendd_mm.ProbeAccuracy'
+    assert '/machine' not in probe.pretty_text
+    assert 'run.pth' in str(probe.custom_hooks)
+
+
 @pytest.mark.parametrize(
     'name',
     [
