@@ -1,4 +1,5 @@
 from .atomic_backend import AtomicBackend
+from .grouped_parameters import GroupedOptimWrapperConstructor
 from .hooks import (
     BroadcastBuffersHook,
     CheckpointFitHook,
@@ -17,6 +18,7 @@ __all__ = [
     'CheckpointFitHook',
     'CosineAnnealingBeta2',
     'FiniteHook',
+    'GroupedOptimWrapperConstructor',
     'LabelCheckHook',
     'PreemptionHook',
     'RunConditionsHook',

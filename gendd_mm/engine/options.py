@@ -19,6 +19,7 @@ from mmengine.logging import MMLogger
 from gendd_mm.annotations import check_annotations
 from gendd_mm.checkpoint import check_checkpoint, local_file
 from gendd_mm.config_check import check_config
+from gendd_mm.engine.grouped_parameters import group_parameters
 from gendd_mm.engine.model import measure_model
 from gendd_mm.engine.views import expand_views, use_store
 from gendd_mm.registry import type_name
@@ -144,6 +145,7 @@ def merge_train(cfg: Config, options: RunOptions) -> Config:
     if options.amp:
         _use_amp(cfg)
     _check_amp_device(cfg)
+    group_parameters(cfg.get('optim_wrapper'))
 
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         _complete_dataloader(cfg.get(name), options)

@@ -41,6 +41,8 @@ _WITHOUT_EFFECT = {
 }
 # Compared by what they come to, the number of images a step.
 _COMPARED_ELSEWHERE = {'train_dataloader.batch_size'}
+# What training adds to a config, and what is learned does not depend on.
+_ADDED = {'optim_wrapper.constructor': 'gendd_mm.GroupedOptimWrapperConstructor'}
 
 
 def run_conditions(runner, model: nn.Module) -> dict[str, Any]:
@@ -98,8 +100,10 @@ def _flatten(value: Any, path: str, found: dict[str, str]) -> None:
         found[path] = getattr(value, '__qualname__', None) or repr(value)
         return
     for key, part in items:
-        if key not in _WITHOUT_EFFECT and f'{path}.{key}' not in _COMPARED_ELSEWHERE:
-            _flatten(part, f'{path}.{key}', found)
+        name = f'{path}.{key}'
+        added = name in _ADDED and part == _ADDED[name]
+        if key not in _WITHOUT_EFFECT and name not in _COMPARED_ELSEWHERE and not added:
+            _flatten(part, name, found)
 
 
 def differing_settings(old: Mapping[str, str], new: Mapping[str, str], section: str) -> str:

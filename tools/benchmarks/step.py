@@ -29,6 +29,7 @@ from rich.table import Table
 
 import gendd_mm  # noqa: F401  the shims come first
 from gendd_mm.engine.command_line import add_cfg_options, add_traceback, user_errors
+from gendd_mm.engine.grouped_parameters import group_parameters
 from gendd_mm.engine.options import read_run
 from gendd_mm.models import GenDD
 from gendd_mm.registry import MODELS
@@ -84,6 +85,7 @@ def measure(
         DataSample().set_gt_label(label) for label in torch.randint(num_classes, (batch_size,))
     ]
     batch = dict(inputs=list(images.byte()), data_samples=samples)
+    group_parameters(cfg.optim_wrapper)
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
     watch = Stopwatch(device)
     watch.watch('data preprocessor', model.data_preprocessor, 'forward')

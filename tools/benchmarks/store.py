@@ -27,6 +27,7 @@ from step import build
 from torch.utils.flop_counter import FlopCounterMode
 
 from gendd_mm.engine.command_line import add_traceback, user_errors
+from gendd_mm.engine.grouped_parameters import group_parameters
 from gendd_mm.engine.model import build_model
 from gendd_mm.engine.options import read_complete
 from gendd_mm.models import GenDD
@@ -157,7 +158,9 @@ class Steps:
     def __init__(self, model: GenDD, config: str, shape: tuple[int, ...]) -> None:
         MMLogger.get_current_instance().setLevel('WARNING')  # a line for each parameter
         self.model = model
-        self.optimizer = build_optim_wrapper(model, read_complete(config).optim_wrapper)
+        optim_wrapper = read_complete(config).optim_wrapper
+        group_parameters(optim_wrapper)
+        self.optimizer = build_optim_wrapper(model, optim_wrapper)
         batch_size, channels, side = shape
         self.images = torch.randint(0, 256, (batch_size, channels, side, side)).byte()
         self.labels = torch.randint(model.teacher.classifier.out_features, (batch_size,))
