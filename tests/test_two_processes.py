@@ -50,7 +50,7 @@ def trained_together(cfg: Config, processes: int, on_gpus: bool) -> dict:
         os.environ,
         OMP_NUM_THREADS='1',
         PYTHON=sys.executable,
-        PYTHONPATH=tests,
+        PYTHONPATH=os.pathsep.join([tests, *filter(None, [os.environ.get('PYTHONPATH')])]),
     )
     if not on_gpus:
         env['CUDA_VISIBLE_DEVICES'] = ''
