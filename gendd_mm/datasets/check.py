@@ -33,7 +33,7 @@ BATCH_SIZE = 64
 # Labels from here on are not counted: a list of counts would fill the memory.
 MAX_COUNTED = 10**6
 # Heads of students that have no loss of labels.
-UNLABELED_HEADS = ('SimKDHead', 'UnlabeledClsHead')
+UNLABELED_HEADS = ('SimKDHead', 'TeacherClassifierHead', 'UnlabeledClsHead')
 
 
 @dataclass

@@ -23,7 +23,7 @@ from gendd_mm.registry import type_name
 
 PROBES = ('trained', *TARGETS)
 # Heads of ours that are a LinearClsHead once training is over.
-PLAIN_HEADS = ('LinearProbeHead', 'UnlabeledClsHead')
+PLAIN_HEADS = ('LinearProbeHead', 'TeacherClassifierHead', 'UnlabeledClsHead')
 
 
 class ExportedStudent(NamedTuple):

@@ -28,6 +28,7 @@ from .head import GenerativeHead
 from .linear import use_onednn
 from .linear_head import LinearRegressionHead
 from .loss import GenDDLoss
+from .mean_residual import MeanResidualHead
 from .precision import at_least_float32
 from .process import DiffusionProcess
 from .rectified_flow import RectifiedFlow
@@ -60,6 +61,7 @@ __all__ = [
     'LinearRegressionHead',
     'LogitNormalTimesteps',
     'MapsToRows',
+    'MeanResidualHead',
     'MidpointSampler',
     'NoiseSchedule',
     'OneStepSampler',

@@ -9,17 +9,25 @@ from .backbones import (
 from .connectors import DominantClass
 from .distiller import GenDDDistiller
 from .exported_program import exported_program
-from .generative import DistributionContraction, GenDDLoss, GenerativeHead, RegressionHead
+from .generative import (
+    DistributionContraction,
+    GenDDLoss,
+    GenerativeHead,
+    MeanResidualHead,
+    RegressionHead,
+)
 from .heads import (
     ConvProjector,
     LinearProbeHead,
     ReusedClassifierHead,
     SimKDHead,
+    TeacherClassifierHead,
     UnlabeledClsHead,
 )
 from .logit_standardization import LogitStandardizationLoss
 from .module_backbone import ModuleBackbone
 from .module_classifier import ModuleClassifier
+from .necks import ProjectorNeck
 from .pretrained_init import FittingPretrainedInit
 from .smoothed_labels import SmoothedLabels
 from .stored_teacher import StoredTeacher
@@ -41,13 +49,16 @@ __all__ = [
     'LinearProbeHead',
     'LinearProbing',
     'LogitStandardizationLoss',
+    'MeanResidualHead',
     'ModuleBackbone',
     'ModuleClassifier',
+    'ProjectorNeck',
     'RegressionHead',
     'ReusedClassifierHead',
     'SimKDHead',
     'SmoothedLabels',
     'StoredTeacher',
+    'TeacherClassifierHead',
     'UnlabeledClsHead',
     'exported_program',
 ]

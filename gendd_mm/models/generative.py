@@ -131,6 +131,38 @@ class RegressionHead(generative.RegressionHead, BaseModule):
 
 
 @MODELS.register_module()
+class MeanResidualHead(generative.MeanResidualHead, BaseModule):
+    """:class:`gendd_mm.generative.MeanResidualHead` from the configs of its pieces.
+
+    Args:
+        condition_dim, target_dim, teaches: As in that class.
+        residual: Settings of the :class:`GenerativeHead`; its sizes are filled in. Without
+            others it is a rectified flow at unit variance, sampled by 4 steps without
+            guidance, whose condition is never dropped.
+        init_cfg: Initialisation config. Defaults to None.
+    """
+
+    def __init__(
+        self,
+        condition_dim: int,
+        target_dim: int,
+        residual: dict | None = None,
+        teaches: bool = True,
+        init_cfg: dict | None = None,
+    ) -> None:
+        settings = dict(
+            type='GenerativeHead',
+            process=dict(type='RectifiedFlow'),
+            sampling=dict(type='euler', num_steps=4, guidance_scale=1.0),
+            condition_drop=0.0,
+            target_scale='auto',
+        )
+        head = functools.partial(_build, dict(settings, **(residual or {})))
+        super().__init__(condition_dim, target_dim, head, teaches)
+        self.init_cfg = init_cfg
+
+
+@MODELS.register_module()
 class DistributionContraction(generative.DistributionContraction):
     """:class:`gendd_mm.generative.DistributionContraction` from configs.
 

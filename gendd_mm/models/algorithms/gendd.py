@@ -7,7 +7,7 @@ from mmpretrain.structures import DataSample
 from mmrazor.models.algorithms import SingleTeacherDistill
 from torch import Tensor, nn
 
-from gendd_mm.models.heads import LinearProbeHead, NoHead
+from gendd_mm.models.heads import LinearProbeHead, NoHead, TeacherClassifierHead
 from gendd_mm.registry import MODELS
 
 from .build_teacher import build_teacher
@@ -131,6 +131,14 @@ class GenDD(SingleTeacherDistill):
             classifier,
             teacher_dtype,
         )
+        own = getattr(self.student, 'head', None)
+        if isinstance(own, TeacherClassifierHead):
+            if self.teacher.classifier is None:
+                raise ValueError(
+                    'TeacherClassifierHead needs a teacher with a classifier, but '
+                    "teacher_classifier=None; take head=dict(type='gendd_mm.NoHead')."
+                )
+            own.borrow(self.teacher.classifier)
         self.memory_format = torch.channels_last if channels_last else torch.preserve_format
         self.student.to(memory_format=self.memory_format)
         self.teacher.model.to(memory_format=self.memory_format)

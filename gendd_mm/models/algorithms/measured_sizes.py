@@ -6,16 +6,17 @@ from typing import Any
 import torch
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS as MMRAZOR_MODELS
-from torch import Tensor, nn
+from torch import nn
 
 from gendd_mm.registry import type_name
 
 from .build_teacher import expanded
-from .classifier_search import dry_run, find_classifier
+from .classifier_search import find_classifier
+from .student_size import is_open_projector, measured_size, with_projector
 from .teacher_features import feature_sizes
 from .teacher_records import feature_names
 
-__all__ = ['count_classes', 'feature_size', 'fill_in_sizes', 'with_measured_sizes']
+__all__ = ['count_classes', 'fill_in_sizes', 'with_measured_sizes']
 
 
 def fill_in_sizes(model: dict) -> dict:
@@ -66,7 +67,8 @@ def with_measured_sizes(
     ``target_dim`` and the student's ``num_classes`` are those of the teacher;
     ``condition_dim``, the ``normalized_shape`` of the connector and the student's
     ``in_channels`` are the size of its pooled feature; that is recorded at its neck, or
-    at its backbone if it has none. A student without a head gets a :class:`NoHead`.
+    at its backbone if it has none. A :class:`ProjectorNeck` leads from the channels of its
+    backbone to the teacher's feature. A student without a head gets a :class:`NoHead`.
 
     Args:
         architecture: The student or its config.
@@ -85,11 +87,12 @@ def with_measured_sizes(
         architecture = expanded(architecture)
         if 'backbone' in architecture and architecture.get('head') is None:
             architecture = dict(architecture, head=dict(type='gendd_mm.NoHead'))
+    architecture = with_projector(architecture, teacher)
     size: list[int] = []
 
     def student_size() -> int:
         if not size:
-            size.append(_student_size(architecture))
+            size.append(measured_size(architecture))
         return size[0]
 
     losses = dict(distiller.get('distill_losses') or {})
@@ -171,6 +174,7 @@ def _is_open(model: dict) -> bool:
         (_has_classes(head) and not {'num_classes', 'in_channels'} <= head.keys())
         or any(not {'condition_dim', 'target_dim'} <= each.keys() for each in heads)
         or (isinstance(condition, dict) and _lacks_shape(condition))
+        or is_open_projector(isinstance(architecture, dict) and architecture.get('neck'))
     )
 
 
@@ -197,55 +201,3 @@ def _lacks_shape(connector: dict) -> bool:
 def _pooled_by(student: BaseModel | dict) -> str:
     neck = student.get('neck') if isinstance(student, dict) else getattr(student, 'neck', None)
     return 'backbone' if neck is None else 'neck'
-
-
-def _student_size(architecture: BaseModel | dict) -> int:
-    if not isinstance(architecture, dict):
-        student = architecture
-    else:
-        headless: Any = {
-            k: v for k, v in architecture.items() if k not in ('head', 'init_cfg', 'pretrained')
-        }
-        if isinstance(headless.get('backbone'), dict):
-            # Weights are not needed to measure.
-            headless['backbone'] = {
-                k: v for k, v in headless['backbone'].items() if k != 'init_cfg'
-            }
-        with torch.random.fork_rng(devices=[]):
-            student = MMRAZOR_MODELS.build(headless)
-    features = dry_run(student, lambda network, images: network.extract_feat(images))
-    return feature_size(features[-1] if isinstance(features, (list, tuple)) else features)
-
-
-def feature_size(feature: Any) -> int:
-    """The size S of a student's pooled feature.
-
-    Args:
-        feature: The feature of two images, which should have shape (2, S).
-
-    Raises:
-        ValueError: If it is maps, tokens or something else, or S is 1.
-    """
-    shape = tuple(feature.shape) if isinstance(feature, Tensor) else ()
-    where = f'the student gives {shape or type(feature).__name__} for two images'
-    if len(shape) == 4:
-        raise ValueError(
-            f'{where}, maps (B, S, H, W) instead of features (B, S); add '
-            "neck=dict(type='GlobalAveragePooling') to the student."
-        )
-    if len(shape) == 3:
-        raise ValueError(
-            f'{where}, tokens (B, N, S) instead of features (B, S); set out_type="cls_token" or '
-            '"avg_featmap" of the backbone.'
-        )
-    if len(shape) != 2:
-        raise ValueError(
-            f'{where} instead of features (B, S); map its pooled feature as condition, with '
-            'data_idx=-1 for the last stage.'
-        )
-    if shape[1] == 1:
-        raise ValueError(
-            f'{where}: a feature of size 1 is constant once it is normalised, and the student '
-            'would get no gradient; map another feature as condition.'
-        )
-    return shape[1]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gendd_mm.models.module_classifier import ModuleClassifier
 
 from .classifier_search import dry_run, find_classifier, scores_of
-from .measured_sizes import feature_size
+from .student_size import feature_size
 from .teacher_features import channels_are_last, record_features
 
 if TYPE_CHECKING:

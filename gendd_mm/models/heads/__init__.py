@@ -3,6 +3,7 @@ from .no_head import NoHead
 from .probe_head import LinearProbeHead
 from .reused_head import ReusedClassifierHead
 from .simkd_head import SimKDHead
+from .teacher_classifier_head import TeacherClassifierHead
 from .unlabeled_head import UnlabeledClsHead
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     'NoHead',
     'ReusedClassifierHead',
     'SimKDHead',
+    'TeacherClassifierHead',
     'UnlabeledClsHead',
 ]

@@ -22,6 +22,7 @@ class ConvProjector(BaseModule):
             to 2, as in the paper.
         map_size: Side of the teacher's map, to which a student's larger map is averaged
             first. None leaves it. Defaults to None.
+        relu: Whether the last layer ends with it. Defaults to True, as in the paper.
         init_cfg: Initialisation config. Defaults to None.
 
     Raises:
@@ -34,6 +35,7 @@ class ConvProjector(BaseModule):
         out_channels: int,
         reduction: int = 2,
         map_size: int | None = None,
+        relu: bool = True,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -48,7 +50,13 @@ class ConvProjector(BaseModule):
         self.layers = Sequential(
             ConvModule(in_channels, width, 1, norm_cfg=norm_cfg),
             ConvModule(width, width, 3, padding=1, norm_cfg=norm_cfg),
-            ConvModule(width, out_channels, 1, norm_cfg=norm_cfg),
+            ConvModule(
+                width,
+                out_channels,
+                1,
+                norm_cfg=norm_cfg,
+                act_cfg=dict(type='ReLU') if relu else None,
+            ),
         )
 
     def forward(self, feature: Tensor) -> Tensor:

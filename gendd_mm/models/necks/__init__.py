@@ -1,0 +1,3 @@
+from .projector_neck import ProjectorNeck
+
+__all__ = ['ProjectorNeck']
