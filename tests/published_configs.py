@@ -65,7 +65,14 @@ CHOICES: dict[str, list[dict]] = {
     'imagenet/dkd_beitv2-large_resnet50_8xb64_in1k.py': RECIPES[::-1],
     **{
         f'fashion_mnist/{m}.py': values('DATA', 'supervised', 'unlabeled', 'long_tailed')
-        for m in ('gendd', 'gendd_flow', 'gendd_naive', 'gendd_x0', 'regression')
+        for m in (
+            'gendd',
+            'gendd_flow',
+            'gendd_naive',
+            'gendd_recommended',
+            'gendd_x0',
+            'regression',
+        )
     },
     **{
         f'fashion_mnist/{m}.py': values('DATA', 'supervised', 'long_tailed')
