@@ -13,7 +13,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from gendd_mm.deploy import export_student
-from gendd_mm.deploy.features import extract, unaugmented
+from gendd_mm.deploy.features import extract, test_dataset, unaugmented
 from gendd_mm.engine.launch import build_runner
 from gendd_mm.evaluation.linear_fit import fit_linear
 from gendd_mm.generative.cost import multiply_adds
@@ -53,13 +53,14 @@ def evaluate(cfg: Config, checkpoint: str, refit: Config) -> dict:
     student = getattr(runner.model, 'student', runner.model)
     preprocessor = runner.model.data_preprocessor
     test_set = cfg.test_dataloader.dataset.to_dict()
-    train_set = unaugmented(refit.train_dataloader.dataset.to_dict(), test_set['pipeline'])
+    pipeline = test_dataset(cfg)['pipeline']
+    train_set = unaugmented(refit.train_dataloader.dataset.to_dict(), pipeline)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         test = extract(student, preprocessor, test_set)
         train = extract(student, preprocessor, train_set)
         probes = {}
         if hasattr(runner.model, 'teacher'):
-            own = unaugmented(cfg.train_dataloader.dataset.to_dict(), test_set['pipeline'])
+            own = unaugmented(cfg.train_dataloader.dataset.to_dict(), pipeline)
             probes = probe_study(runner.model, own, test_set)
     images = _images(runner)
     result: dict[str, Any] = dict(

@@ -2,7 +2,7 @@
 
 import copy
 import os.path as osp
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from mmengine.config import Config
@@ -17,6 +17,7 @@ from gendd_mm.deploy.features import test_dataset
 from gendd_mm.deploy.fitted_probe import TARGETS, fitted_probe
 from gendd_mm.deploy.named_types import named_types
 from gendd_mm.deploy.needed_packages import needed_packages
+from gendd_mm.deploy.start_weights import without_origin
 from gendd_mm.deploy.student_weights import retrained_probe, student_weights
 from gendd_mm.models.algorithms.build_teacher import expanded
 from gendd_mm.registry import type_name
@@ -180,23 +181,6 @@ def _make_head_plain(student: dict, probe: str) -> None:
     if head['type'].rpartition('.')[2] in PLAIN_HEADS:
         head['type'] = 'LinearClsHead'
         head.pop('standardize', None)
-
-
-def without_origin(node: Any) -> Any:
-    """A config that no longer asks for the weights that training started from."""
-    if isinstance(node, list):
-        return [without_origin(each) for each in node]
-    if not isinstance(node, dict):
-        return node
-    # As OpenMMLab, timm and torchvision name them.
-    kept = {
-        key: without_origin(value)
-        for key, value in node.items()
-        if key not in ('init_cfg', 'pretrained', 'checkpoint_path')
-    }
-    if str(kept.get('type')).startswith('torchvision.') and 'weights' in kept:
-        kept['weights'] = None
-    return kept
 
 
 def _plain_dataset(cfg: Config) -> dict:

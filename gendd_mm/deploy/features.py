@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from gendd_mm.annotations import datasets_in
 from gendd_mm.registry import type_name
 
+# Datasets that give the images of another one several times.
+_REPEATING = ('RepeatDataset', 'ClassBalancedDataset', 'AugmentedViews')
+
 
 def test_dataset(cfg: Config) -> dict:
     """The config of the test set, whose pipeline prepares an image for the student.
@@ -32,10 +35,10 @@ def test_dataset(cfg: Config) -> dict:
 def unaugmented(dataset: dict, pipeline: list) -> dict:
     """The config of a dataset with the test pipeline, without repeats and views.
 
-    What it wraps, at any depth, gets that pipeline too. A dataset that balances its
-    classes goes on to do so.
+    What it wraps, at any depth, gets that pipeline too. Each image is in it once, also where
+    a run repeats those of rare classes.
     """
-    if type_name(dataset['type']) in ('RepeatDataset', 'AugmentedViews'):
+    if type_name(dataset['type']) in _REPEATING:
         return unaugmented(dataset['dataset'], pipeline)
     dataset = dict(dataset)
     if 'pipeline' in dataset:

@@ -2,8 +2,9 @@
 
 from mmengine.config import Config
 
-from gendd_mm.deploy.export import PLAIN_HEADS, without_origin
+from gendd_mm.deploy.export import PLAIN_HEADS
 from gendd_mm.deploy.named_types import named_types
+from gendd_mm.deploy.start_weights import without_origin
 from gendd_mm.registry import type_name
 
 # What a run of the probe has from the run itself. The schedule is another, and

@@ -24,7 +24,7 @@ from gendd_mm.benchmark.records import append_record, provenance, read_records
 from gendd_mm.benchmark.report import cell, markdown
 from gendd_mm.benchmark.statistics import Summary
 from gendd_mm.checkpoint import load_all, read_state_dict
-from gendd_mm.deploy.features import batches, student_feature, unaugmented
+from gendd_mm.deploy.features import batches, student_feature, test_dataset, unaugmented
 from gendd_mm.engine.command_line import add_traceback, user_errors
 from gendd_mm.engine.latest_checkpoint import latest_checkpoint
 from gendd_mm.engine.model import build_model
@@ -104,7 +104,8 @@ def measured(method: str, seed: int | None, work_dir: str) -> dict[str, float]:
                 raise ValueError(f'{work_dir} holds the checkpoint of another model: {misfit}.')
         model.eval()
         test = cfg.test_dataloader.dataset.to_dict()
-        train = unaugmented(cfg.train_dataloader.dataset.to_dict(), test['pipeline'])
+        pipeline = test_dataset(cfg)['pipeline']
+        train = unaugmented(cfg.train_dataloader.dataset.to_dict(), pipeline)
         bank, labels = features(model, train, method == 'teacher')
         queries, truth = features(model, test, method == 'teacher')
     layer = fit_linear(bank, labels, 10, ITERATIONS)
