@@ -30,8 +30,9 @@ if not _missing:
 
     from . import datasets, engine, evaluation, models  # noqa: F401
     from .distillation import distill
+    from .inference import GenDDInferencer
 
-    __all__ += ['distill']
+    __all__ += ['GenDDInferencer', 'distill']
 else:
     from .missing_stack import refuse_all_but
 

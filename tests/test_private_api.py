@@ -6,12 +6,15 @@ import inspect
 import pkgutil
 import re
 from pathlib import Path
+from typing import Any
 
 import mmengine.optim.scheduler.param_scheduler as param_scheduler
 import mmengine.runner.checkpoint as mmengine_checkpoint
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmpretrain.apis import ImageClassificationInferencer
 from torch import nn
 
 import gendd_mm
@@ -218,6 +221,21 @@ def linear_pointwise_is_a_linear_layer():
     torch.testing.assert_close(ours, nn.functional.linear(inputs, weight, bias))
 
 
+def inferencers_read_the_config_of_the_model():
+    class Inferencer(ImageClassificationInferencer):
+        def _init_pipeline(self, cfg):
+            return cfg
+
+    class Model(BaseModel):
+        def forward(self, inputs, data_samples=None, mode='tensor'):
+            raise NotImplementedError
+
+    model: Any = Model()
+    model._config = Config(dict(a=1))
+    found = Inferencer(model, classes=['a'])
+    assert found.pipeline is found.config is model._config
+
+
 CHECKS = {
     'mmengine.config.Config._cfg_dict': cfg_dict_is_the_config,
     'mmengine.optim.scheduler.param_scheduler._ParamScheduler': (
@@ -227,6 +245,9 @@ CHECKS = {
         get_value_is_called_for_every_step
     ),
     'mmengine.runner.checkpoint._safe_torch_load': no_fallback_without_protection,
+    'mmpretrain.apis.ImageClassificationInferencer._init_pipeline': (
+        inferencers_read_the_config_of_the_model
+    ),
     'torch.nn.Module._apply': apply_moves_and_casts,
     'torch._assert_async': assert_async_takes_a_message,
     'torch._standard_gamma': standard_gamma_takes_a_generator,

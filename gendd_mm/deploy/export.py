@@ -104,7 +104,7 @@ def export_student(
     weights_path = osp.join(out_dir, 'student.pth')
     with open(config_path, 'w', encoding='utf-8') as file:
         file.write(config_text(model, dataset, needs))
-    classes = _classes(cfg, checkpoint)
+    classes = class_names(cfg, checkpoint)
     meta = dict(dataset_meta=dict(classes=classes)) if classes else {}
     torch.save(dict(meta=meta, state_dict=weights), weights_path)
     return ExportedStudent(config_path, weights_path, needs)
@@ -152,7 +152,7 @@ def plain_model(cfg: Config, probe: str | None) -> dict:
     student['data_preprocessor'] = {
         key: value for key, value in dict(preprocessor).items() if key != 'batch_augments'
     }
-    if _gives_rgb(cfg):
+    if gives_rgb(cfg):
         # The exported student is for image files, which are read as BGR.
         swap = student['data_preprocessor'].get('to_rgb', False)
         student['data_preprocessor']['to_rgb'] = not swap
@@ -192,13 +192,13 @@ def _plain_dataset(cfg: Config) -> dict:
             'how to prepare an image; set it, or test_pipeline, in the config.'
         )
     pipeline = [transform.to_dict() for transform in dataset['pipeline']]
-    if _gives_rgb(cfg):
+    if gives_rgb(cfg):
         pipeline.insert(0, dict(type='LoadImageFromFile'))
     # get_model() looks the type up, so it must be one of mmpretrain's.
     return dict(type='CustomDataset', pipeline=_without_scope(pipeline))
 
 
-def _gives_rgb(cfg: Config) -> bool:
+def gives_rgb(cfg: Config) -> bool:
     """Whether the test set gives RGB arrays, as mmpretrain's CIFAR does."""
     dataset = test_dataset(cfg)
     kind = MMPRETRAIN_DATASETS.get(dataset['type']) if 'type' in dataset else None
@@ -217,7 +217,7 @@ def _without_scope(node):
     return node
 
 
-def _classes(cfg: Config, checkpoint: str) -> list[str] | None:
+def class_names(cfg: Config, checkpoint: str) -> list[str] | None:
     """Class names: those that the run knew, or else those that its test set states."""
     known = (read_checkpoint(checkpoint).get('meta') or {}).get('dataset_meta') or {}
     classes = known.get('classes') or known.get('CLASSES')

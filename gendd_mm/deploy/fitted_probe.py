@@ -6,8 +6,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
-from gendd_mm.checkpoint import load_all, read_state_dict
-from gendd_mm.engine.model import build_model
+from gendd_mm.engine.model import trained_model
 from gendd_mm.evaluation.linear_fit import fit_linear
 
 from .features import batches, student_feature, test_dataset, unaugmented
@@ -53,25 +52,12 @@ def fitted_probe(cfg: Config, checkpoint: str, targets: str) -> nn.Linear:
             'the config lacks train_dataloader, or test_dataloader and test_pipeline; add it.'
         )
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        model = _trained_model(cfg, checkpoint)
+        model = trained_model(cfg, checkpoint)
+        model.to('cuda' if torch.cuda.is_available() else 'cpu')
         dataset = unaugmented(train.to_dict(), test['pipeline'])
         features, wanted = _collect(model, dataset, targets)
     num_classes = model.student.head.num_classes
     return fit_linear(features, wanted, num_classes)
-
-
-def _trained_model(cfg: Config, checkpoint: str) -> BaseModel:
-    model = build_model(cfg)
-    misfit = load_all(model, dict(read_state_dict(checkpoint)))
-    if misfit:
-        raise ValueError(
-            f'checkpoint {checkpoint!r} does not fit the model of the config: {misfit}; give '
-            'the config and the checkpoint of the same run.'
-        )
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    model = model.to(device)
-    model.eval()  # not chained: MMRazor's algorithms return None
-    return model
 
 
 def _collect(model: BaseModel, dataset: dict, targets: str) -> tuple[Tensor, Tensor]:

@@ -64,7 +64,7 @@ class GenDDDistiller(ConfigurableDistiller):
         return self.get_record(**self.loss_forward_mappings[self.gendd_name]['target'])
 
     @torch.no_grad()
-    def generate(
+    def draws(
         self,
         num_draws: int = 1,
         generator: torch.Generator | None = None,
@@ -78,11 +78,20 @@ class GenDDDistiller(ConfigurableDistiller):
             sampler: Sampler to use. None takes the head's own.
 
         Returns:
-            Mean of the K draws, shape (B, D).
+            The K draws, shape (K, B, D).
         """
         mapping = self.loss_forward_mappings[self.gendd_name]
         condition = self.get_record(**mapping['condition'])
-        return self.gendd_loss.head.sample(condition, num_draws, generator, sampler).mean(0)
+        return self.gendd_loss.head.sample(condition, num_draws, generator, sampler)
+
+    def generate(
+        self,
+        num_draws: int = 1,
+        generator: torch.Generator | None = None,
+        sampler: Sampler | None = None,
+    ) -> Tensor:
+        """The mean of :meth:`draws`, shape (B, D)."""
+        return self.draws(num_draws, generator, sampler).mean(0)
 
     def _complete_mappings(self, loss: str) -> None:
         """Check the inputs that a loss reads; drop the others.

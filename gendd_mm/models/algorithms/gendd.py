@@ -192,14 +192,20 @@ class GenDD(SingleTeacherDistill):
 
     @torch.no_grad()
     def predict(
-        self, inputs: Tensor, data_samples: list[DataSample] | None = None, num_draws: int = 1
+        self,
+        inputs: Tensor,
+        data_samples: list[DataSample] | None = None,
+        num_draws: int = 1,
+        with_draws: bool = False,
     ) -> list[DataSample]:
         """Classify by the generative path and by the probe.
 
         Args:
             inputs: Preprocessed images, shape (B, 3, H, W).
             data_samples: Samples to write to. None makes new ones.
-            num_draws: Draws per image, at least 1.
+            num_draws: Draws K per image, at least 1.
+            with_draws: Whether samples also get the class probabilities of each draw,
+                ``draw_scores``, shape (K, C). ``pred_score`` is of their mean feature.
 
         Returns:
             The samples with ``pred_score`` and ``pred_label`` of the generative path,
@@ -220,11 +226,16 @@ class GenDD(SingleTeacherDistill):
                 sample.set_field(feature, 'feature')
                 sample.set_field(drawn, 'generated')
         elif self.has_teachers_classes:
-            features = self.distiller.generate(num_draws, self._sampling_noise(inputs.device))
-            scores = self.teacher.classify(features).softmax(-1)
+            draws = self.distiller.draws(num_draws, self._sampling_noise(inputs.device))
+            scores = self.teacher.classify(draws.mean(0)).softmax(-1)
             for sample, score in zip(data_samples, scores, strict=True):
                 sample.set_pred_score(score)
                 sample.set_pred_label(score.argmax())
+            if with_draws:
+                each = self.teacher.classify(draws.flatten(0, 1)).softmax(-1)
+                by_image = each.unflatten(0, draws.shape[:2]).transpose(0, 1)
+                for sample, draw_scores in zip(data_samples, by_image, strict=True):
+                    sample.set_field(draw_scores, 'draw_scores')
         if self.has_probe:
             for sample, probe_score in zip(data_samples, probe_logits.softmax(-1), strict=True):
                 sample.set_field(probe_score, 'probe_score')
