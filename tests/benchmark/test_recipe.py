@@ -42,10 +42,12 @@ def prepared(recipe: Recipe, run: Run) -> PreparedRun:
     return prepare_runs(recipe, [run])[0]
 
 
-def test_every_student_config_is_in_it(recipe):
+def test_every_student_config_is_in_it_or_in_the_recommended_one(recipe):
+    recommended = Recipe.read(str(CONFIGS / 'fashion_mnist' / 'recommended.yml'))
     named = {
         Path(method.config).resolve()
-        for setting in recipe.settings.values()
+        for each in (recipe, recommended)
+        for setting in each.settings.values()
         for method in (setting.teacher, *setting.methods.values())
     }
     # A user may keep more configs in the folder.
