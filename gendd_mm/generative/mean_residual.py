@@ -31,10 +31,10 @@ class MeanResidualHead(nn.Module):
     models target minus mean, given the feature. As in CARD (arXiv 2206.07275), but the mean
     is trained along, by the student itself.
 
-    The two losses are one negative log-likelihood: with the residual's standard deviation
-    s, the mean's part is the mean of ((target - mean) / s)^2, and the generative part is of
-    the same residual at unit variance. s is measured while training, so there is no weight
-    to tune.
+    With s the measured standard deviation of what the mean leaves, the loss is the mean of
+    ((target - mean) / s)^2, twice the negative log-likelihood of a Gaussian of that width but
+    for a constant, plus the generative loss of the same residual at unit variance. So both
+    parts are without units, and are added as they are.
 
     It takes the generative head's place in ``GenDDLoss(head=...)``. Its condition is the
     student's feature as it is, without a norm: the norm in front of the generative part is

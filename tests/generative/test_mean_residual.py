@@ -1,4 +1,4 @@
-"""The mean and what it leaves: one likelihood, and draws with the right spread."""
+"""The mean and what it leaves: their losses, and draws with the right spread."""
 
 from functools import partial
 
@@ -47,7 +47,7 @@ def noise() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def test_the_loss_is_the_likelihood_of_the_mean_and_the_generative_loss_of_the_rest():
+def test_the_loss_is_the_likelihood_of_the_mean_plus_the_generative_loss_of_the_rest():
     ours, (feature, target) = head(), pair()
     loss = ours.loss(feature, target, noise())
     left = (target - feature).detach()
