@@ -108,8 +108,8 @@ class MeanResidualHead(nn.Module):
         mean = at_least_float32(self.mean(condition))
         left = at_least_float32(target.detach()).to(mean) - mean
         given = condition if self.teaches else condition.detach()
-        # First: it measures the variance of what is left.
-        generative = self.residual.loss(self.norm(given), left.detach(), generator)
+        # First: it measures the variance of what is left. A target receives no gradient.
+        generative = self.residual.loss(self.norm(given), left, generator)
         return (left * self.residual.target_scale.factor).square().mean() + generative
 
     @torch.no_grad()

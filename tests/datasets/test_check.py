@@ -249,6 +249,13 @@ ON_FEATURES = dict(loss_forward_mappings=dict(loss=dict(preds=dict())))
         (dict(architecture=dict(head=HEAD), distiller=ON_FEATURES), True),
         (
             dict(
+                architecture=dict(head=dict(type='gendd_mm.TeacherClassifierHead')),
+                distiller=ON_FEATURES,
+            ),
+            False,
+        ),
+        (
+            dict(
                 architecture=dict(**DISTILLED['architecture'], train_cfg=dict(augments=[1])),
                 distiller=ON_FEATURES,
             ),

@@ -33,10 +33,20 @@ def steps(net: nn.Module, wrapper, count: int) -> None:
         wrapper.update_params(net(batch).square().mean())
 
 
-def test_what_is_learned_is_the_same():
+@pytest.mark.parametrize(
+    ('keys', 'groups'),
+    [
+        (KEYS, 3),
+        ({'1.': dict(decay_mult=0.0), '2.': dict(decay_mult=0.5)}, 3),
+        ({'1.': dict(lr_mult=0.5), '2.': dict(lr_mult=0.5)}, 2),
+    ],
+)
+def test_what_is_learned_is_the_same(keys, groups):
     nets = [model(), model()]
-    wrappers = [wrapper_of(net, grouped) for net, grouped in zip(nets, (False, True), strict=True)]
-    assert [len(wrapper.optimizer.param_groups) for wrapper in wrappers] == [6, 3]
+    wrappers = [
+        wrapper_of(net, grouped, keys) for net, grouped in zip(nets, (False, True), strict=True)
+    ]
+    assert [len(wrapper.optimizer.param_groups) for wrapper in wrappers] == [6, groups]
     for net, wrapper in zip(nets, wrappers, strict=True):
         steps(net, wrapper, 4)
     for single, merged in zip(*(net.parameters() for net in nets), strict=True):

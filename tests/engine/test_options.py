@@ -112,8 +112,17 @@ def test_a_loader_with_workers_keeps_them(config):
 
 def test_memory_is_pinned_where_there_is_cuda(config, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    # MMEngine's logger looks for the device that it would name.
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
     assert merged(config).val_dataloader.pin_memory is True
     assert merged(config, '--no-pin-memory').val_dataloader.pin_memory is False
+
+
+def test_settings_by_parameter_bring_the_constructor_that_groups_them(config):
+    assert 'constructor' not in merged(config).optim_wrapper
+    keys = ('--cfg-options', 'optim_wrapper.paramwise_cfg.norm_decay_mult=0.0')
+    cfg = merged(config, *keys)
+    assert cfg.optim_wrapper.constructor == 'gendd_mm.GroupedOptimWrapperConstructor'
 
 
 def test_no_validate_drops_validation(config):

@@ -8,6 +8,7 @@ import sys
 import pytest
 import small_models
 import torch
+from mmengine.config import Config
 
 from gendd_mm.checkpoint import fingerprint
 from gendd_mm.engine.hooks import RunConditionsHook
@@ -172,6 +173,15 @@ def test_settings_without_effect_are_left_out(begun):
         name for name in found if name.endswith(('num_workers', 'teacher_ckpt', 'data_root'))
     ]
     assert found['train_cfg.max_epochs'] == '3'
+
+
+def test_a_constructor_counts_unless_training_adds_it():
+    def settings(constructor: str) -> Config:
+        return Config(dict(optim_wrapper=dict(constructor=constructor)))
+
+    assert effective_settings(settings('gendd_mm.GroupedOptimWrapperConstructor')) == {}
+    own = effective_settings(settings('LearningRateDecayOptimWrapperConstructor'))
+    assert own.keys() == {'optim_wrapper.constructor'}
 
 
 # Several ranks.

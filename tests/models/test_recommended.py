@@ -7,7 +7,9 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 from small_models import CONFIGS, NUM_CLASSES, STUDENT_DIM, TEACHER_DIM
 
+from gendd_mm.deploy import export_student
 from gendd_mm.models.algorithms import fill_in_sizes
+from gendd_mm.models.heads import TeacherClassifierHead
 from gendd_mm.models.necks import ProjectorNeck
 
 
@@ -56,6 +58,45 @@ def test_the_student_answers_through_the_teachers_classifier(model):
     torch.testing.assert_close(torch.stack([each.probe_score for each in samples]), expected)
     # The generative path adds a residual to that.
     assert not torch.allclose(model.distiller.generate(), mean, atol=0.1)
+
+
+def test_an_initialisation_of_the_student_leaves_the_lent_classifier_alone():
+    anew = dict(type='Constant', layer='Linear', val=0.5)
+    built = MODELS.build(
+        config(small_models.built_teacher(), architecture=dict(init_cfg=dict(anew)))
+    )
+    built.init_weights()
+    assert torch.equal(built.student.head.fc.weight, built.teacher.classifier.weight)
+
+
+def test_a_teachers_classifier_without_a_bias_is_lent_as_it_is():
+    head = TeacherClassifierHead(NUM_CLASSES, TEACHER_DIM)
+    lender = torch.nn.Linear(TEACHER_DIM, NUM_CLASSES, bias=False)
+    head.borrow(lender)
+    feature = torch.randn(2, TEACHER_DIM)
+    torch.testing.assert_close(head((feature,)), lender(feature))
+
+
+def test_the_student_ships_with_the_teachers_classifier_as_a_plain_head(model, tmp_path):
+    checkpoint = tmp_path / 'epoch_1.pth'
+    torch.save(dict(state_dict=model.state_dict()), checkpoint)
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
+    cfg = Config(
+        dict(
+            model=fill_in_sizes(config(small_models.teacher())),
+            test_dataloader=dict(dataset=dict(type='CustomDataset', pipeline=pipeline)),
+        )
+    )
+    exported = export_student(cfg, str(checkpoint), str(tmp_path / 'out'))
+    student = Config.fromfile(exported.config).model
+    assert student.head.type == 'LinearClsHead'
+    head = MODELS.build(dict(student.head, type='mmpretrain.LinearClsHead'))
+    weights = torch.load(exported.weights, weights_only=True)['state_dict']
+    head.load_state_dict(
+        {k.removeprefix('head.'): v for k, v in weights.items() if k.startswith('head.')}
+    )
+    feature = torch.randn(2, TEACHER_DIM)
+    torch.testing.assert_close(head((feature,)), model.teacher.classifier(feature))
 
 
 def test_images_without_labels_train_neck_and_backbone(model):
