@@ -1,7 +1,7 @@
-"""That of the digits with eight epochs and half the rate."""
+"""That of the digits with half the rate and EPOCHS epochs, eight by default."""
 
 _base_ = ['digits.py']
-epochs = 8
+epochs = int('{{$EPOCHS:8}}')
 
 optim_wrapper = dict(optimizer=dict(lr=5e-3))
 __warmup, __cosine, __beta2 = _base_.param_scheduler
