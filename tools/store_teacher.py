@@ -36,6 +36,12 @@ def parse_args() -> argparse.Namespace:
         '--dtype', help='float32, float16 or bfloat16 (default: that of the store, or float16)'
     )
     parser.add_argument('--rows-per-shard', type=int, help='images of a file (default: 16384)')
+    parser.add_argument(
+        '--pixels',
+        action='store_true',
+        default=None,
+        help='store the views too, so that training augments nothing: for small images',
+    )
     parser.add_argument('--batch-size', type=int, help='images at once (default: as in training)')
     parser.add_argument('--num-workers', type=int, help='loading processes (default: as there)')
     parser.add_argument(
@@ -71,6 +77,7 @@ def main() -> int:
         batch_size=args.batch_size,
         num_workers=args.num_workers,
         device=device,
+        pixels=args.pixels,
     )
     description = builder.description
     rows = sum(part.num_images * part.num_views for part in description.parts.values())
@@ -80,7 +87,8 @@ def main() -> int:
     )
     console = Console(quiet=rank != 0)
     console.print(
-        f'{sizes} x {sum(description.features.values())} numbers of {description.dtype}: '
+        f'{sizes} x {sum(description.features.values())} numbers of {description.dtype}'
+        f'{" and the pixels" if description.parts["train"].pixels else ""}: '
         f'{description.num_bytes / 1e9:.3g} GB in {builder.store}',
         highlight=False,
         soft_wrap=True,

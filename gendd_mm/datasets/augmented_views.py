@@ -1,6 +1,7 @@
 """Augmented views of images that can be had again."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,12 @@ from mmengine.dataset import BaseDataset, force_full_init
 
 from gendd_mm.models.stored_teacher import FIELD
 from gendd_mm.registry import DATASETS
-from gendd_mm.teacher_store import TeacherStore
+from gendd_mm.teacher_store import PIXELS, TeacherStore
 
 from .pair_mixing import PairMixing
-from .seeded import seeded
+from .seeded import generators_kept, seed_all, seeded
 from .store_fit import check_fit, pipeline_texts, settings_text
+from .stored_pixels import SamplePacker
 
 # What a stream of random numbers is for.
 VIEW, MIX = 0, 1
@@ -40,7 +42,8 @@ class AugmentedViews:
         num_classes: Number of classes of mixed labels. None takes it from the names of the
             classes. Defaults to None.
         store: Folder of stored features of a teacher, which the samples then bring. What
-            it states is compared with the dataset. Defaults to None.
+            it states is compared with the dataset. If it has the pixels of the views too,
+            no augmentation runs. Defaults to None.
         part: Name of the dataset in the store. Defaults to ``'train'``.
         lazy_init: Whether to wait with reading the dataset. Defaults to False.
 
@@ -87,6 +90,7 @@ class AugmentedViews:
             names = self.metainfo.get('classes')
             self.mixing.num_classes = num_classes or (len(names) if names else None)
         self.store = None if store is None else TeacherStore(store)
+        self._packer: SamplePacker | None = None
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()
@@ -105,6 +109,8 @@ class AugmentedViews:
         self._fully_initialized = True
         if self.store is not None:
             check_fit(self)
+            if self.store.description.parts[self.part].pixels is not None:
+                self._packer = SamplePacker(self.dataset)
 
     @force_full_init
     def __len__(self) -> int:
@@ -112,25 +118,48 @@ class AugmentedViews:
 
     @force_full_init
     def __getitem__(self, index: int) -> dict:
-        view, image = divmod(int(index), len(self.dataset))
-        view %= self.num_views
-        item = self.view(image, view)
+        return self.__getitems__([index])[0]
+
+    @force_full_init
+    def __getitems__(self, indices: Sequence[int]) -> list[dict]:
+        """The items of a batch, for which a ``DataLoader`` asks at once.
+
+        Together they restore the generators once and read the store once.
+        """
+        size = len(self.dataset)
+        views = [(int(index) % size, int(index) // size % self.num_views) for index in indices]
+        rows = {} if self.store is None else self.store.rows(self.part, views)
+        pixels = rows.pop(PIXELS, None)
+        if pixels is None or self._packer is None:
+            with generators_kept():
+                items = [self._drawn(image, view) for image, view in views]
+        else:
+            items = [
+                dict(inputs=own, data_samples=self._packer(image))
+                for (image, _), own in zip(views, pixels, strict=True)
+            ]
         if self.store is not None:
-            features = self.store.features(self.part, image, view)
-            arrays = {name: value.numpy() for name, value in features.items()}
-            item['data_samples'].set_field(arrays, FIELD)
-        return item
+            for place, item in enumerate(items):
+                arrays = {name: values[place].numpy() for name, values in rows.items()}
+                item['data_samples'].set_field(arrays, FIELD)
+        return items
 
     @force_full_init
     def view(self, image: int, view: int) -> dict:
-        """One view of an image, mixed if views are, without stored features."""
+        """One view of an image, mixed if views are, without what is stored."""
+        with generators_kept():
+            return self._drawn(image, view)
+
+    def _drawn(self, image: int, view: int) -> dict:
+        """A view; the generators are left as they come."""
         item = self._unmixed(image, view)
         sample: Any = item.get('data_samples')
         if self.mixing is None or not ('gt_label' in sample or 'gt_score' in sample):
             return item
         with seeded(self.seed, image, view, MIX):
             partner = int(np.random.randint(len(self.dataset)))
-            other = self._unmixed(partner, view)
+            with generators_kept():
+                other = self._unmixed(partner, view)
             pixels, label = self.mixing(
                 item['inputs'], sample, other['inputs'], other['data_samples']
             )
@@ -138,8 +167,8 @@ class AugmentedViews:
         return dict(item, inputs=pixels)
 
     def _unmixed(self, image: int, view: int) -> dict:
-        with seeded(self.seed, image, view, VIEW):
-            return self.dataset[image]
+        seed_all(self.seed, image, view, VIEW)
+        return self.dataset[image]
 
     @force_full_init
     def get_data_info(self, idx: int) -> dict:

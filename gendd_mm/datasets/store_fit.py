@@ -14,10 +14,19 @@ from gendd_mm.annotations import datasets_in
 from gendd_mm.registry import type_name
 from gendd_mm.teacher_store import StoreError
 
+from .stored_pixels import SamplePacker
+
 if TYPE_CHECKING:
     from .augmented_views import AugmentedViews
 
-__all__ = ['check_fit', 'image_list_hash', 'probe_file', 'probe_views', 'settings_text']
+__all__ = [
+    'check_fit',
+    'check_packing',
+    'image_list_hash',
+    'probe_file',
+    'probe_views',
+    'settings_text',
+]
 
 # Images whose first view is compared pixel by pixel.
 NUM_PROBES = 8
@@ -92,6 +101,10 @@ def probe_file(store: str, part: str) -> str:
     return osp.join(store, f'probes_{part}.safetensors')
 
 
+def _probed(views: 'AugmentedViews') -> list[int]:
+    return np.unique(np.linspace(0, len(views) - 1, NUM_PROBES).astype(int)).tolist()
+
+
 def probe_views(views: 'AugmentedViews') -> dict[str, Tensor]:
     """The first view of some images by their index, spread over the dataset.
 
@@ -99,7 +112,7 @@ def probe_views(views: 'AugmentedViews') -> dict[str, Tensor]:
         StoreError: If a second look gives other pixels.
     """
     found = {}
-    for index in np.unique(np.linspace(0, len(views) - 1, NUM_PROBES).astype(int)).tolist():
+    for index in _probed(views):
         pixels = views.view(index, 0)['inputs']
         if not pixels.equal(views.view(index, 0)['inputs']):
             raise StoreError(
@@ -151,6 +164,19 @@ def check_fit(views: 'AugmentedViews') -> None:
             'build a store from this config, or restore the list of images.'
         )
     _compare_pixels(views, where, store.description.versions)
+    if part.pixels is not None:
+        check_packing(views)
+
+
+def check_packing(views: 'AugmentedViews') -> None:
+    """See that samples of some images are packed as their whole pipeline packs them.
+
+    Raises:
+        StoreError: If they are not, or the pipeline ends otherwise.
+    """
+    packer = SamplePacker(views.dataset)
+    for index in _probed(views):
+        packer.check(index, views.view(index, 0)['data_samples'])
 
 
 def _compare_settings(where: str, what: str, stored: list[str], own: list[str] | None) -> None:

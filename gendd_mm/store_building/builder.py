@@ -25,6 +25,7 @@ from gendd_mm.datasets import AugmentedViews
 from gendd_mm.engine.atomic_backend import AtomicBackend
 from gendd_mm.models.algorithms.frozen_teacher import FrozenTeacher
 from gendd_mm.teacher_store import (
+    PIXELS,
     Description,
     Shard,
     StoreError,
@@ -111,10 +112,13 @@ class StoreBuilder:
             on_rows(shard.last - shard.first)
         return faults
 
-    def rows_left(self) -> int:
-        """Rows of the shards that are not there yet."""
-        shards = self.description.shards()
-        return sum(each.last - each.first for each in shards if not self._is_there(each))
+    def bytes_left(self) -> int:
+        """Size of the shards that are not there yet."""
+        return sum(
+            (each.last - each.first) * self.description.row_bytes(each.part)
+            for each in self.description.shards()
+            if not self._is_there(each)
+        )
 
     def _is_there(self, shard: Shard) -> bool:
         return osp.isfile(osp.join(self.store, shard.path))
@@ -139,7 +143,10 @@ class StoreBuilder:
             collate_fn=default_collate,
         )
         parts: dict[str, list[Tensor]] = {}
+        stores_pixels = self.description.parts[shard.part].pixels is not None
         for batch in loader:
+            if stores_pixels:
+                parts.setdefault(PIXELS, []).append(batch['inputs'].clone())
             inputs = self.preprocessor(batch, False)['inputs']
             for name, value in self.teacher.features(inputs).items():
                 parts.setdefault(name, []).append(as_stored(value, self.description.dtype))

@@ -36,6 +36,7 @@ from gendd_mm.teacher_store import (
 )
 
 from .builder import LOCKS, StoreBuilder, locked
+from .pixels import with_pixels
 
 # Whose augmentations and arithmetic are in the features.
 _PACKAGES = ('torch', 'numpy', 'opencv-python', 'pillow', 'mmcv', 'mmcv-lite', 'mmpretrain')
@@ -51,6 +52,7 @@ def open_builder(
     batch_size: int | None = None,
     num_workers: int | None = None,
     device: str = 'cpu',
+    pixels: bool | None = None,
 ) -> StoreBuilder:
     """What builds the store of a config's teacher on its training images.
 
@@ -70,6 +72,8 @@ def open_builder(
         batch_size: Images that the teacher sees at once. None takes that of training.
         num_workers: Processes that load images. None takes those of training.
         device: Where the teacher runs.
+        pixels: Whether to store the views of the training images too, so that training
+            runs no augmentation. None does as the store does, or not.
 
     Raises:
         StoreError: If the store is of something else, cannot be written, or does not fit on
@@ -96,6 +100,10 @@ def open_builder(
             dtype or (old.dtype if old else 'float16'),
             rows_per_shard or (old.rows_per_shard if old else 16384),
         )
+        if pixels is None:
+            pixels = old is not None and old.parts['train'].pixels is not None
+        if pixels:
+            new = with_pixels(new, datasets['train'], probes['train'])
     _make_folder(store)
     with locked(store, 'store', wait=True):
         description = _begun(store, new, teacher, probes)
@@ -258,7 +266,7 @@ def _check_same(store: str, old: Description, new: Description) -> None:
     if old.parts.keys() != new.parts.keys():
         differing.append(f'parts: {sorted(old.parts)} there, {sorted(new.parts)} here')
     for name in old.parts.keys() & new.parts.keys():
-        for key in ('num_images', 'images', 'seed', 'pipeline', 'mixing'):
+        for key in ('num_images', 'images', 'seed', 'pipeline', 'mixing', 'pixels'):
             there, here = getattr(old.parts[name], key), getattr(new.parts[name], key)
             if there != here:
                 differing.append(f'{name}.{key}: {there!r} there, {here!r} here')
@@ -270,9 +278,7 @@ def _check_same(store: str, old: Description, new: Description) -> None:
 
 
 def _check_room(builder: StoreBuilder) -> None:
-    description = builder.description
-    row = sum(description.features.values()) * DTYPES[description.dtype].itemsize
-    needed, free = row * builder.rows_left(), shutil.disk_usage(builder.store).free
+    needed, free = builder.bytes_left(), shutil.disk_usage(builder.store).free
     if needed > free:
         raise StoreError(
             f'store={builder.store!r} needs {needed / 1e9:.1f} GB more, but {free / 1e9:.1f} GB '

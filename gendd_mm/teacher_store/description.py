@@ -1,6 +1,7 @@
 """What a store states of itself: whose features of which images, and where they lie."""
 
 import json
+import math
 import os
 import os.path as osp
 from collections.abc import Iterator
@@ -9,12 +10,14 @@ from typing import Any, NamedTuple
 
 import torch
 
-__all__ = ['DTYPES', 'Description', 'Part', 'Shard', 'StoreError', 'read_description']
+__all__ = ['DTYPES', 'PIXELS', 'Description', 'Part', 'Shard', 'StoreError', 'read_description']
 
 FILE = 'store.json'
 CLASSIFIER = 'classifier.safetensors'
 FORMAT = 'gendd_mm teacher store'
 VERSION = 1
+# The views themselves in a shard, beside the features. No feature has a name with a slash.
+PIXELS = 'view/pixels'
 DTYPES = {name: getattr(torch, name) for name in ('float32', 'float16', 'bfloat16')}
 
 
@@ -48,6 +51,7 @@ class Part:
         images: Hash of the list of images, see :func:`gendd_mm.datasets.image_list_hash`.
         pipeline: Its transforms, as text.
         mixing: Augmentations of a batch that are a part of the view, as text, or None.
+        pixels: Shape [C, H, W] of the views, if they are stored too, as levels of 8 bits.
     """
 
     num_images: int
@@ -56,6 +60,7 @@ class Part:
     images: str
     pipeline: list[str]
     mixing: str | None
+    pixels: list[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -91,9 +96,23 @@ class Description:
 
     @property
     def num_bytes(self) -> int:
-        """Size of all features on the disk."""
-        rows = sum(part.num_images * part.num_views for part in self.parts.values())
-        return rows * sum(self.features.values()) * DTYPES[self.dtype].itemsize
+        """Size of all rows on the disk."""
+        return sum(
+            part.num_images * part.num_views * self.row_bytes(name)
+            for name, part in self.parts.items()
+        )
+
+    def row_bytes(self, part: str) -> int:
+        """Size of the features, and of the pixels if stored, of one view of an image."""
+        return sum(math.prod(shape) * dtype.itemsize for shape, dtype in self.row(part).values())
+
+    def row(self, part: str) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+        """Shape and type of what a dataset has for one view of an image, by name."""
+        row: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
+            name: ((size,), DTYPES[self.dtype]) for name, size in self.features.items()
+        }
+        pixels = self.parts[part].pixels
+        return row if pixels is None else {**row, PIXELS: (tuple(pixels), torch.uint8)}
 
     def shards(self) -> Iterator[Shard]:
         """All shards, in the order in which they are built."""

@@ -1,6 +1,7 @@
 """Rows of a store, by image and view."""
 
 import os.path as osp
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from gendd_mm.checkpoint import read_state_dict
 
-from .description import CLASSIFIER, Shard, StoreError, read_description
+from .description import CLASSIFIER, PIXELS, Shard, StoreError, read_description
 from .shards import read_shard
 
 __all__ = ['TeacherStore']
@@ -77,15 +78,49 @@ class TeacherStore:
             StoreError: If the shard is damaged.
             IndexError: If there is no such row.
         """
+        rows = self.rows(part, [(image, view)])
+        return {name: rows[name][0] for name in self.description.features}
+
+    def rows(self, part: str, views: Sequence[tuple[int, int]]) -> dict[str, Tensor]:
+        """The features of several views, read together, and their pixels if stored.
+
+        Args:
+            part: Name of the dataset.
+            views: Image and view of each.
+
+        Returns:
+            Copies of the features in float32 by name, each (B, D), and under ``PIXELS`` the
+            pixel levels (B, C, H, W) in uint8 if the store has them.
+
+        Raises:
+            StoreError: If a shard is damaged.
+            IndexError: If there is no such row.
+        """
+        places: dict[Shard, tuple[list[int], list[int]]] = {}
+        for place, (image, view) in enumerate(views):
+            shard = self._shard(part, image, view)
+            found, rows = places.setdefault(shard, ([], []))
+            found.append(place)
+            rows.append(image - shard.first)
+        together = {
+            name: torch.empty(len(views), *shape, dtype=dtype)
+            for name, (shape, dtype) in self.description.row(part).items()
+        }
+        for shard, (found, rows) in places.items():
+            for name, values in self._features(shard).items():
+                together[name][found] = values[rows]
+        return {
+            name: values if name == PIXELS else values.to(torch.float32)
+            for name, values in together.items()
+        }
+
+    def _shard(self, part: str, image: int, view: int) -> Shard:
         stated = self.description.parts[part]
         if not (0 <= image < stated.num_images and 0 <= view < stated.num_views):
             raise IndexError(f'{part} has no view {view} of image {image}: {stated}.')
         size = self.description.rows_per_shard
         index = image // size
-        last = min((index + 1) * size, stated.num_images)
-        features = self._features(Shard(part, view, index, index * size, last))
-        row = image - index * size
-        return {name: value[row].to(torch.float32, copy=True) for name, value in features.items()}
+        return Shard(part, view, index, index * size, min((index + 1) * size, stated.num_images))
 
     def classifier(self) -> tuple[Tensor, Tensor | None]:
         """Weight (C, D) and bias (C,), if it has one, of the teacher's classifier.

@@ -20,7 +20,8 @@ def shard_bytes(features: Mapping[str, Tensor]) -> bytes:
     """The content of a shard; the same features give the same bytes.
 
     Args:
-        features: By name, each (rows, D), of the type that is stored.
+        features: By name, each (rows, D), of the type that is stored; pixels as
+            ``PIXELS``, (rows, C, H, W) in uint8.
     """
     from safetensors.torch import save
 
@@ -33,7 +34,9 @@ def shard_bytes(features: Mapping[str, Tensor]) -> bytes:
 def read_shard(
     store: str, shard: Shard, description: Description, verify: bool
 ) -> dict[str, Tensor]:
-    """The features of a shard by name, each (rows, D); they stay in the file until used.
+    """The features of a shard by name, each (rows, D), and the pixels of its views if stored.
+
+    They stay in the file until used.
 
     Args:
         store: Folder of the store.
@@ -47,6 +50,7 @@ def read_shard(
     from safetensors import SafetensorError, safe_open
 
     path = osp.join(store, shard.path)
+    row = description.row(shard.part)
     if not osp.isfile(path):
         raise StoreError(
             f'{path} is missing: the store is half built, or was not copied whole. {_REMEDY}'
@@ -54,21 +58,27 @@ def read_shard(
     try:
         with safe_open(path, 'pt') as file:
             checksum = json.loads((file.metadata() or {}).get('store', '{}')).get('sha256')
-            features = {name: file.get_tensor(name) for name in description.features}
+            features = {name: file.get_tensor(name) for name in row}
     except (OSError, SafetensorError, ValueError) as error:
         raise StoreError(f'{path} is truncated or damaged ({error}). {_REMEDY}') from None
     rows = shard.last - shard.first
-    expected = {name: (rows, size) for name, size in description.features.items()}
-    found = {name: tuple(value.shape) for name, value in features.items()}
-    kinds = {value.dtype for value in features.values()}
-    if found != expected or kinds != {DTYPES[description.dtype]}:
+    expected = {name: ((rows, *shape), dtype) for name, (shape, dtype) in row.items()}
+    found = {name: (tuple(value.shape), value.dtype) for name, value in features.items()}
+    if found != expected:
         raise StoreError(
-            f'{path} holds {found} of {sorted(map(str, kinds))}, but the store states {expected} '
-            f'of {description.dtype}. {_REMEDY}'
+            f'{path} holds {_described(found)}, but the store states {_described(expected)}. '
+            f'{_REMEDY}'
         )
     if verify and checksum != fingerprint(features):
         raise StoreError(f'{path} is damaged: its checksum is wrong. {_REMEDY}')
     return features
+
+
+def _described(row: Mapping[str, tuple[tuple[int, ...], torch.dtype]]) -> str:
+    return ', '.join(
+        f'{name} {shape} {str(dtype).removeprefix("torch.")}'
+        for name, (shape, dtype) in row.items()
+    )
 
 
 def as_stored(feature: Tensor, dtype: str) -> Tensor:

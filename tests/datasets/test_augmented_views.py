@@ -181,3 +181,26 @@ def test_samplers_that_show_an_image_twice_are_refused():
         sampler(views(), 'mmpretrain.RepeatAugSampler')
     with pytest.raises(ValueError, match='DigitsDataset has none; wrap the dataset'):
         sampler(views().dataset)
+
+
+def test_a_batch_is_what_its_images_are_alone():
+    for dataset in (views(), views(mixing=MIXUP)):
+        indices = [3, 75, 3, 31]
+        together = dataset.__getitems__(indices)
+        for index, item in zip(indices, together, strict=True):
+            alone = dataset[index]
+            assert item['inputs'].equal(alone['inputs'])
+            assert item['data_samples'].to_dict().keys() == alone['data_samples'].to_dict().keys()
+
+
+def test_a_batch_restores_the_generators_even_after_an_error():
+    dataset = views()
+    torch.manual_seed(3), np.random.seed(3), random.seed(3)
+    np.random.randn()
+    state = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    dataset.__getitems__([1, 40])
+    with pytest.raises(TypeError):
+        dataset.__getitems__([1, None])
+    assert torch.get_rng_state().equal(state[0])
+    assert all(np.array_equal(*pair) for pair in zip(np.random.get_state(), state[1], strict=True))
+    assert random.getstate() == state[2]

@@ -107,7 +107,7 @@ FAULTS = {
     'no safetensors': (lambda path: path.write_bytes(b'<html>' * 50), r'truncated or damaged'),
     'other rows': (
         lambda path: path.write_bytes(shard_bytes(dict(target=torch.ones(2, 4)))),
-        r"holds \{'target': \(2, 4\)\}",
+        r'holds target \(2, 4\) float32, but the store states target \(3, 4\) float32',
     ),
     'other type': (
         lambda path: path.write_bytes(shard_bytes(dict(target=torch.ones(3, 4).half()))),

@@ -170,9 +170,10 @@ class Steps:
     def __call__(self) -> None:
         samples = [DataSample().set_gt_label(label) for label in self.labels]
         if self.store is not None:
+            views = [(index * 701 % ROWS, 0) for index in range(len(samples))]
+            rows = self.store.rows('train', views)
             for index, sample in enumerate(samples):
-                found = self.store.features('train', index * 701 % ROWS, 0)
-                arrays = {name: value.numpy() for name, value in found.items()}
+                arrays = {name: values[index].numpy() for name, values in rows.items()}
                 sample.set_field(arrays, FIELD)
         self.model.train_step(
             dict(inputs=self.images.clone(), data_samples=samples), self.optimizer
@@ -204,14 +205,14 @@ def multiply_adds(run: Any) -> float:
 
 
 def read_rate(folder: str, rows: int = 20_000) -> str:
-    """Rows and bytes a second, in random order, from the page cache."""
+    """Rows and bytes a second, in batches of 64 in random order, from the page cache."""
     store = TeacherStore(folder)
     for first in range(0, ROWS, store.description.rows_per_shard):
         store.features('train', first, 0)  # each shard is checked once
-    order = torch.randint(ROWS, (rows,)).tolist()
+    order = [(image, 0) for image in torch.randint(ROWS, (rows,)).tolist()]
     started = time.perf_counter()
-    for image in order:
-        store.features('train', image, 0)
+    for first in range(0, rows, 64):
+        store.rows('train', order[first : first + 64])
     rate = rows / (time.perf_counter() - started)
     size = store.description.features['target'] * 2
     return f'{rate / 1e3:.0f} k rows/s, {rate * size / 1e6:.0f} MB/s'

@@ -75,7 +75,10 @@ class StepSeedHook(Hook):
         words = np.random.SeedSequence(numbers).generate_state(3)
         random.seed(int(words[0]))
         np.random.seed(int(words[1]))
-        torch.manual_seed(int(words[2]))
+        if torch.cuda.is_available():
+            torch.manual_seed(int(words[2]))
+        else:  # a millisecond less: torch would note the call for GPUs to come
+            torch.default_generator.manual_seed(int(words[2]))
 
 
 class SeededBatches:
