@@ -15,6 +15,7 @@ from gendd_commands.command_line import add_cfg_options, shown_command
 from gendd_mm.datasets.check import SPLITS
 from gendd_mm.deploy import PROBES
 from gendd_mm.engine.options import read_config
+from gendd_mm.missing_stack import install_command
 from gendd_mm.shipped import shipped
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -133,6 +134,8 @@ def test_a_shipped_config_is_found_in_every_folder(tmp_path, monkeypatch):
 
 def test_an_installed_package_ships_in_its_own_folder(tmp_path, monkeypatch):
     monkeypatch.setattr('gendd_mm.shipped._PACKAGE', tmp_path / 'gendd_mm')
+    assert install_command() == "pip install 'gendd_mm[mm]'"
     assert shipped('configs/a.py') == tmp_path / 'gendd_mm' / '.mim' / 'configs' / 'a.py'
     (tmp_path / 'setup.cfg').touch()
+    assert "pip install -e '.[mm]'" in install_command()
     assert shipped('configs/a.py') == tmp_path / 'configs' / 'a.py'
