@@ -2,6 +2,7 @@
 
 import argparse
 import configparser
+import re
 import subprocess
 import sys
 import time
@@ -139,3 +140,11 @@ def test_an_installed_package_ships_in_its_own_folder(tmp_path, monkeypatch):
     (tmp_path / 'setup.cfg').touch()
     assert "pip install -e '.[mm]'" in install_command()
     assert shipped('configs/a.py') == tmp_path / 'configs' / 'a.py'
+
+
+def test_the_page_on_installing_lists_all_commands():
+    page = (ROOT / 'docs/install.md').read_text()
+    table = page.partition('| command |')[2].partition('\n\n')[0]
+    assert set(re.findall(r'`(gendd-[\w-]+)`', table)) == set(COMMANDS)
+    scripts = {f'tools/{module.partition(".")[2]}.py' for module in COMMANDS.values()}
+    assert set(re.findall(r'`(tools/\w+\.py)`', table)) == scripts
