@@ -2,6 +2,8 @@
 
 import json
 import multiprocessing
+import subprocess
+import sys
 
 import pytest
 
@@ -64,4 +66,18 @@ def test_a_lock_has_one_holder(tmp_path):
     with exclusive(lock), pytest.raises(BlockingIOError), exclusive(lock, wait=False):
         pass
     with exclusive(lock, wait=False):
+        pass
+
+
+def test_a_lock_ends_with_a_process_that_is_killed(tmp_path):
+    code = (
+        'import sys, time\nfrom gendd_mm.benchmark.records import exclusive\n'
+        f'with exclusive({str(tmp_path / "lock")!r}):\n    print(1, flush=True)\n    time.sleep(99)'
+    )
+    with subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        with pytest.raises(BlockingIOError), exclusive(tmp_path / 'lock', wait=False):
+            pass
+        holder.kill()
+    with exclusive(tmp_path / 'lock', wait=False):
         pass
