@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
+from gendd_mm.shipped import is_checkout
 from gendd_mm.version import __version__
 
 PathLike = str | Path
@@ -112,6 +113,8 @@ def commit() -> str:
 
     ``'unknown'`` where the package is not in a checkout.
     """
+    if not is_checkout():  # a repository that it is installed in is another project
+        return 'unknown'
 
     def git(*arguments: str) -> str:
         return subprocess.run(

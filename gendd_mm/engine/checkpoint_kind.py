@@ -1,5 +1,6 @@
 """Say what a checkpoint is, where it is not of the model that it was given to."""
 
+import os
 import os.path as osp
 import re
 from collections.abc import Iterable, Mapping
@@ -61,7 +62,7 @@ def config_of(path: str, checkpoint: Mapping[str, Any]) -> str | None:
     """The config that belongs to a checkpoint.
 
     It is looked for beside the file, where MMEngine and an export write it, then among the
-    configs of this package, by the name of the run.
+    configs of this package, by the name of the run and of the folders that it is in.
 
     Args:
         path: The checkpoint's file.
@@ -81,8 +82,11 @@ def config_of(path: str, checkpoint: Mapping[str, Any]) -> str | None:
         if stem and osp.isfile(beside):
             return beside
     ours = shipped('configs')
-    found = sorted(ours.rglob(f'{run}.py')) if run else []
-    return f'configs/{found[0].relative_to(ours).as_posix()}' if len(found) == 1 else None
+    known = {each.stem: each for each in ours.rglob('*.py') if '_base_' not in each.parts}
+    for name in (run, *reversed(osp.abspath(path).split(os.sep))):
+        if name in known:
+            return f'configs/{known[name].relative_to(ours).as_posix()}'
+    return None
 
 
 def of_another_kind(
@@ -103,7 +107,7 @@ def of_another_kind(
     if kind == asked or kind is None or asked is None:
         return None
     path = str(cfg.load_from)
-    text = f'{path} is {describe(weights, kind)}; {cfg.filename} builds {_KINDS[asked][0]}.'
+    text = f'{path} is {describe(weights, kind)}; {cfg.filename} is for {_KINDS[asked][0]}.'
     if cfg.get('resume'):
         return f'{text} Give the checkpoint of exactly this config.'
     config = config_of(path, checkpoint)

@@ -53,7 +53,7 @@ def test_a_teacher_is_called_a_classifier_and_its_config_is_named(folder):
     path = named_by_a_run(folder, 'teacher_digits_20260102_030405')
     text = refusal(folder / 'gendd.py', path, folder)
     assert f'{path} is a plain classifier of 10 classes, as a teacher' in text
-    assert f'{folder / "gendd.py"} builds a run of a distillation' in text
+    assert f'{folder / "gendd.py"} is for a run of a distillation' in text
     assert text.endswith(f'gendd-test configs/digits/teacher_digits.py {path}')
 
 
@@ -68,7 +68,7 @@ def test_a_run_of_gendd_is_no_plain_student(folder):
     path = folder / 'run' / 'epoch_1.pth'
     text = refusal(folder / 'student_digits.py', path, folder)
     assert f'{path} is a run of a distillation of 10 classes' in text
-    assert 'builds a plain classifier' in text
+    assert 'is for a plain classifier' in text
 
 
 def test_a_bare_network_is_told_apart(folder):
@@ -100,6 +100,9 @@ def test_names_of_runs_are_no_patterns_and_no_paths(name, tmp_path):
 def test_a_config_beside_the_file_comes_first(tmp_path):
     meta = dict(meta=dict(experiment_name='teacher_digits'))
     assert config_of(str(tmp_path / 'a.pth'), meta) == 'configs/digits/teacher_digits.py'
+    folder = tmp_path / 'work_dirs' / 'student_digits' / 'seed0'
+    assert config_of(str(folder / 'a.pth'), {}) == 'configs/digits/student_digits.py'
+    assert config_of(str(folder / 'a.pth'), meta) == 'configs/digits/teacher_digits.py'
     (tmp_path / 'teacher_digits.py').touch()
     assert config_of(str(tmp_path / 'a.pth'), meta) == str(tmp_path / 'teacher_digits.py')
 
