@@ -2,7 +2,8 @@
 
 DATA=unlabeled python tools/train.py configs/fashion_mnist/gendd_recommended.py
 
-SimKD's projector is a part of the student, whose own output is what counts.
+SimKD's projector is a part of the student, whose own output is what counts. TEACHES=0 keeps
+the gradient of the distribution from the student: the mean alone teaches.
 """
 
 _base_ = [
@@ -25,10 +26,11 @@ model = dict(
         distill_losses=dict(
             loss_gendd=dict(
                 head=dict(
+                    teaches=bool(int('{{$TEACHES:1}}')),
                     residual=dict(
                         tokenizer=dict(type='SplitTokenizer', token_dim=32),
                         denoiser=dict(width=128, depth=3),
-                    )
+                    ),
                 )
             )
         )

@@ -21,8 +21,9 @@ generative path through the teacher's classifier, or a method's own classifier.
 Refitted: a linear layer fitted to labels on the frozen student; fitted to the
 teacher: to its scores of the run's own training images, `export_student.py
 --probe teacher`. Shipped: exported with the probe as it was trained.
-Test cost: million multiply-adds per image of the own output. Made by
-`tools/benchmark.py` from the JSON lines beside this file.
+Test cost: million multiply-adds per image of the own output. Intervals of
+differences are Student's, over seeds. Made by `tools/benchmark.py` from the JSON
+lines beside this file.
 """
 
 NOISE_LEVELS = """\
@@ -143,9 +144,18 @@ def comparison_table(records: list[dict], comparisons: Sequence[Comparison]) -> 
                 each.metric,
                 '-' if summary is None else str(summary.num_seeds),
                 cell(summary, signed=True),
+                _interval(summary),
             ]
         )
-    return markdown(['claim', 'setting', 'difference', 'of', 'seeds', 'points'], rows)
+    columns = ['claim', 'setting', 'difference', 'of', 'seeds', 'points', '95 % interval']
+    return markdown(columns, rows)
+
+
+def _interval(summary: Summary | None) -> str:
+    half = None if summary is None else summary.interval()
+    if summary is None or half is None:
+        return '-'
+    return f'{summary.mean - half:+.2f} to {summary.mean + half:+.2f}'
 
 
 def noise_table(records: list[dict], setting: str) -> str:

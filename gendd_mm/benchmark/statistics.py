@@ -19,6 +19,18 @@ class Summary(NamedTuple):
         """Summarise at least one value."""
         return cls(mean(values), stdev(values) if len(values) > 1 else None, len(values))
 
+    def interval(self, level: float = 0.95) -> float | None:
+        """Half the width of the confidence interval of the mean, by Student's t.
+
+        None of a single seed.
+        """
+        if self.std is None:
+            return None
+        from scipy.special import stdtrit
+
+        quantile = float(stdtrit(self.num_seeds - 1, (1 + level) / 2))
+        return quantile * self.std / self.num_seeds**0.5
+
 
 def by_method(records: list[dict], setting: str) -> dict[str, list[dict]]:
     """The records of each method of a setting, in their order; no sweeps."""
