@@ -6,6 +6,15 @@ from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 
+from gendd_mm.shipped import is_checkout
+
+
+def install_command() -> str:
+    """How to install the stack that is missing here."""
+    if is_checkout():
+        return "in the checkout, pip install -e '.[mm]'"
+    return "pip install 'gendd_mm[mm]'"
+
 
 class _Refusal(MetaPathFinder):
     """Refuses to import the parts of a package that cannot work."""
@@ -33,8 +42,8 @@ def refuse_all_but(*usable: str, missing: Sequence[str]) -> None:
     """
     reason = (
         f'{", ".join(missing)} is not installed here; gendd_mm.generative works without it. '
-        'Install the extra `mm` (the tested versions) or `onedl` (the maintained forks): in a '
-        "checkout, pip install -e '.[mm]'"
+        'Install the extra `mm` (the tested versions) or `onedl` (the maintained forks): '
+        f'{install_command()}'
     )
     sys.meta_path.insert(0, _Refusal(__package__, usable, reason))
     if 'mmengine' not in missing:  # which would only say that it does not know a type of ours

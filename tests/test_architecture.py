@@ -1,5 +1,6 @@
 """The layers that setup.cfg declares hold, and hold every module."""
 
+import ast
 import configparser
 import re
 from pathlib import Path
@@ -28,7 +29,7 @@ def test_every_module_has_a_layer(at_root):
     config = configparser.ConfigParser()
     config.read(SETTINGS)
     layers = set(re.findall(r'[\w.]+', config['importlinter:contract:layers']['layers']))
-    modules = grimp.build_graph('gendd_mm', cache_dir=None).modules
+    modules = grimp.build_graph('gendd_mm', 'gendd_commands', cache_dir=None).modules
 
     def is_in_a_layer(module: str) -> bool:
         return any(
@@ -41,3 +42,13 @@ def test_every_module_has_a_layer(at_root):
 
     lost = sorted(module for module in modules if not is_in_a_layer(module))
     assert not lost, f'{lost} have no layer; add them in {SETTINGS}.'
+
+
+@pytest.mark.parametrize('package', ['gendd_mm', 'gendd_commands'])
+def test_no_module_needs_a_module_of_unix_to_be_imported(package):
+    """Windows has none of these; importing the package must work there."""
+    unix = {'fcntl', 'grp', 'posix', 'pty', 'pwd', 'resource', 'syslog', 'termios'}
+    for path in sorted((ROOT / package).rglob('*.py')):
+        for node in ast.parse(path.read_text()).body:
+            names = [alias.name for alias in getattr(node, 'names', [])]
+            assert not unix & {*names, getattr(node, 'module', None)}, path

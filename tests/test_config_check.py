@@ -13,8 +13,8 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, MODELS
 from published_configs import EXPERIMENTS
 
+from gendd_commands.command_line import is_user_error, user_errors
 from gendd_mm.config_check import ConfigError, check_config
-from gendd_mm.engine.command_line import is_user_error, user_errors
 
 HEAD = 'model.distiller.distill_losses.loss_gendd.head'
 LOSS = 'model.distiller.distill_losses.loss_gendd'

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -268,6 +269,96 @@ def test_setup_env_names_a_python_that_does_not_do(tmp_path):
     assert done.returncode != 0
     assert 'PYTHON=no_such_python' in done.stderr
     assert not (tmp_path / 'env').exists()
+
+
+def machine(folder: Path, *pythons: str) -> dict[str, str]:
+    """The environment of a machine that has these Pythons alone, which do not really run.
+
+    A name such as ``python3.12`` is in the PATH; a path, such as
+    ``.pyenv/versions/3.12.1/bin/python``, is beside it. A ``!`` before it: it is too old.
+    """
+    programs = folder / 'bin'
+    programs.mkdir()
+    for name in ('bash', 'dirname', 'basename', 'mkdir', 'cat', 'cksum', 'ls'):
+        (programs / name).symlink_to(shutil.which(name))
+    for python in pythons:
+        name = python.lstrip('!')
+        path = folder / name if '/' in name else programs / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"""#!/bin/bash
+case "$*" in
+*find_spec*) exit 1 ;;
+*version_info*) exit {int(python.startswith('!'))} ;;
+*-m\\ venv*) echo "{name} makes it" >&2; exit 1 ;;
+*) echo 3 ;;
+esac
+""")
+        path.chmod(0o755)
+    return dict(PATH=str(programs), HOME=str(folder))
+
+
+@pytest.mark.parametrize(
+    ('pythons', 'chosen'),
+    [
+        (['python3.12'], 'python3.12'),
+        (['python3.13'], 'python3.13'),
+        (['python3'], 'python3'),
+        (['python'], 'python'),
+        (['!python3', '!python', 'python3.13', 'python3.12'], 'python3.12'),
+        (['python3.10', 'python3.13', 'python3.11'], 'python3.11'),
+        # Shims of versions that are not selected.
+        (
+            ['!python3.12', '!python3', '.pyenv/versions/3.12.1/bin/python'],
+            '.pyenv/versions/3.12.1/bin/python',
+        ),
+        (
+            [
+                '!.pyenv/versions/3.9.1/bin/python',
+                '.pyenv/versions/3.10.4/bin/python',
+                '.pyenv/versions/3.11.7/bin/python',
+            ],
+            '.pyenv/versions/3.11.7/bin/python',
+        ),
+    ],
+)
+def test_one_python_on_a_machine_is_enough(pythons, chosen, tmp_path):
+    done = run('setup_env.sh', '--env', str(tmp_path / 'env'), env=machine(tmp_path, *pythons))
+    assert f'{chosen} makes it\n' in done.stderr
+
+
+def test_no_good_python_is_told_with_what_to_install(tmp_path):
+    env = machine(tmp_path, '!python3', '!.pyenv/versions/3.14.0/bin/python')
+    done = run('setup_env.sh', '--env', str(tmp_path / 'env'), env=env)
+    assert done.returncode == 1
+    assert 'no Python of 3.10 to 3.13 found; install python3.11' in done.stderr
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'hint'),
+    [
+        (['setup_env.sh'], 'add --here, or use the commands gendd-quickstart'),
+        (['setup_env.sh', '--here'], "pip install 'gendd_mm[mm,optional,tests,lint]'"),
+        (['dist_train.sh', 'c.py', '2'], "'pip install gendd_mm[mm]'"),
+    ],
+)
+def test_the_scripts_of_a_wheel_name_no_checkout(arguments, hint, tmp_path):
+    tools = tmp_path / 'gendd_mm' / '.mim' / 'tools'
+    shutil.copytree(TOOLS, tools, ignore=shutil.ignore_patterns('__pycache__'))
+    env = machine(tmp_path, 'python')
+    if '--here' in arguments:  # a Python that runs, without any package
+        bare = tmp_path / 'bare'
+        bare.write_text(f'#!/bin/bash\nexec {sys.executable} -S -E "$@"\n')
+        bare.chmod(0o755)
+        env['PYTHON'] = str(bare)
+    done = subprocess.run(
+        ['bash', str(tools / arguments[0]), *arguments[1:]],
+        capture_output=True,
+        text=True,
+        env=env,
+    )
+    assert done.returncode == 1
+    assert hint in done.stderr
+    assert 'setup_env.sh' not in done.stderr.replace('setup_env: ', '')
 
 
 def test_two_processes_train_and_test_without_cuda(config, tmp_path):

@@ -110,7 +110,7 @@ def overridden_names() -> dict[str, set[str]]:
 
 
 def test_the_list_is_complete():
-    used = foreign_names('gendd_mm', 'tools') | overridden_names()
+    used = foreign_names('gendd_mm', 'gendd_commands', 'tools') | overridden_names()
     known = {name.rpartition('.')[2] for name in listed('In the package and the tools')}
     missing = {name: sorted(places) for name, places in used.items() if name not in known}
     assert not missing, f'add {missing} to {PAGE} and to CHECKS, or use a public name.'

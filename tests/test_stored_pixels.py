@@ -1,6 +1,9 @@
 """A store may have the pixels of the views too: the same run, without augmentation."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmengine.dataset import default_collate
 from mmpretrain.datasets import PackInputs
+from small_models import ROOT
 from stored_runs import build, config, same, trained
 from torch.utils.data import DataLoader
 
@@ -82,6 +86,22 @@ def test_no_augmentation_runs(folder, store, monkeypatch):
     assert torch.cat([batch['inputs'] for batch in loader]).equal(
         torch.stack([stored[index]['inputs'] for index in range(24)])
     )
+
+
+def test_the_tool_stores_them(folder, tmp_path):
+    done = subprocess.run(
+        [
+            *(sys.executable, ROOT / 'tools' / 'store_teacher.py', config(folder)),
+            *(tmp_path / 'store', '--views', '2', '--pixels'),
+        ],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=str(ROOT)),
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    assert '256 numbers of float16 and the pixels: 3.38e-05 GB' in done.stdout
+    assert read_description(str(tmp_path / 'store')).parts['train'].pixels == [3, 8, 8]
 
 
 def test_pixels_count_in_size_and_description(store):

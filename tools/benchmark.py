@@ -23,8 +23,8 @@ from pathlib import Path
 import torch
 from benchmarks.measure import add_device
 
+from gendd_commands.command_line import add_traceback, user_errors
 from gendd_mm.benchmark import TEACHER, Recipe, read_records, run_grid, write_report
-from gendd_mm.engine.command_line import add_traceback, user_errors
 
 
 def parse_args() -> argparse.Namespace:

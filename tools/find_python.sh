@@ -16,6 +16,11 @@ sys.exit(importlib.util.find_spec("torch") is None)' 2>/dev/null; then
         exit
     fi
 done
+if [[ ! -e $root/setup.cfg ]]; then # of an installed wheel
+    echo "No Python with torch: the active one has none. Activate the environment" \
+        "that 'pip install gendd_mm[mm]' was run in, or set PYTHON to its Python." >&2
+    exit 1
+fi
 echo "No Python with torch: neither the active one nor $root/.venv has it." \
     "Run 'bash tools/setup_env.sh', or set PYTHON to the one to use." >&2
 exit 1

@@ -61,27 +61,38 @@ onedl) extras=onedl,optional,tests default_dir=$root/.venv-onedl ;;
 esac
 env_dir=${env_dir:-$default_dir}
 
-# A Python is good if it runs and is 3.10 or newer.
+# In an installed wheel there is nothing to install from.
+[[ -e $root/setup.cfg ]] || $here ||
+    fail "$root is of an installed package, not a checkout. Activate its" \
+        "environment and add --here, or use the commands gendd-quickstart," \
+        "gendd-train and so on."
+
+# A Python is good if it runs and is 3.10 to 3.13; mmengine needs what 3.14 lacks.
 is_good() {
-    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
+    "$1" -c 'import sys
+sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null
 }
 
 find_base_python() {
     local python
     if [[ -n ${PYTHON:-} ]]; then
         is_good "$PYTHON" ||
-            fail "PYTHON=$PYTHON does not run or is older than 3.10;" \
-                "name a Python of 3.10 or newer."
+            fail "PYTHON=$PYTHON does not run or is not 3.10 to 3.13;" \
+                "name a Python of these."
         echo "$PYTHON"
         return
     fi
-    for python in python3.11 python3.10 python3; do
+    # The first are tested most. A shim of pyenv fails for a version that is
+    # installed and not selected; it is found where pyenv keeps it.
+    local kept=${PYENV_ROOT:-${HOME:-}/.pyenv}/versions
+    for python in python3.11 python3.10 python3.12 python3.13 python3 python \
+        "$kept"/3.11*/bin/python "$kept"/3.1[0-9]*/bin/python; do
         if is_good "$python"; then
             echo "$python"
             return
         fi
     done
-    fail "no Python of 3.10 or newer found; install python3.11" \
+    fail "no Python of 3.10 to 3.13 found; install python3.11" \
         "(with its venv module) or set PYTHON."
 }
 
@@ -90,7 +101,7 @@ use_active() {
     local python
     python=${PYTHON:-$(command -v python || command -v python3 || true)}
     [[ -n $python ]] && is_good "$python" ||
-        fail "--here: the active Python (${python:-none}) is not 3.10 or newer."
+        fail "--here: the active Python (${python:-none}) is not 3.10 to 3.13."
     local missing
     missing=$("$python" - <<'PY'
 from importlib.util import find_spec
@@ -100,7 +111,10 @@ missing = [name for name in stack + rest if find_spec(name) is None]
 print('all' if set(stack) <= set(missing) else ' '.join(missing))
 PY
     )
-    if [[ $missing == all ]]; then
+    if [[ -n $missing && ! -e $root/setup.cfg ]]; then
+        fail "--here: the active environment ($python) lacks packages ($missing);" \
+            "$python -m pip install 'gendd_mm[$extras]' brings them."
+    elif [[ $missing == all ]]; then
         say "the active environment has no stack yet; installing one (5.5 GB)."
         install_stack "$python" >&2
     elif [[ -n $missing ]]; then

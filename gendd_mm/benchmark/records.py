@@ -3,7 +3,6 @@
 Lines are added whole or not at all; the latest of a run counts.
 """
 
-import fcntl
 import json
 import os
 import platform
@@ -14,7 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 
+from gendd_mm.shipped import is_checkout
 from gendd_mm.version import __version__
 
 PathLike = str | Path
@@ -90,9 +91,16 @@ def exclusive(path: PathLike, wait: bool = True) -> Iterator[None]:
         BlockingIOError: If another holds it and ``wait`` is false.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with open(path, 'w') as file:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    # Not a file in place of a lock: it would outlive a process that was killed.
+    lock = FileLock(path, fallback_to_soft=False)
+    try:
+        lock.acquire(blocking=wait)
+    except Timeout:
+        raise BlockingIOError(f'{path} is locked by another process') from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def provenance() -> dict:
@@ -105,6 +113,8 @@ def commit() -> str:
 
     ``'unknown'`` where the package is not in a checkout.
     """
+    if not is_checkout():  # a repository that it is installed in is another project
+        return 'unknown'
 
     def git(*arguments: str) -> str:
         return subprocess.run(

@@ -109,7 +109,7 @@ class LoadImage(LoadImageFromFile):
         if not self.skip_broken:
             error = BrokenImageError(
                 f'{path} is a broken image ({fault}). Replace it or take it out of the '
-                'dataset; tools/dataset_check.py lists all that are broken. Or skip them '
+                'dataset; gendd-check lists all that are broken. Or skip them '
                 'while training: skip_broken=True in gendd_mm.LoadImage, the first transform '
                 'of train_dataloader.dataset.pipeline.'
             )

@@ -148,7 +148,7 @@ def check_fit(views: 'AugmentedViews') -> None:
     if views.num_views > part.num_views:
         raise StoreError(
             f'num_views={views.num_views}, but {where} has {part.num_views}; take as many, or '
-            f'add some by tools/store_teacher.py with --views {views.num_views}.'
+            f'add some by gendd-store-teacher with --views {views.num_views}.'
         )
     if views.seed != part.seed:
         raise StoreError(

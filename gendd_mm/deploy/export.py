@@ -72,7 +72,7 @@ def export_student(
     if probe not in PROBES and not osp.isfile(probe):
         raise FileNotFoundError(
             f'probe={probe!r} is not a file; give the checkpoint of a probe that was trained '
-            f'anew (tools/probe_config.py), or choose from {PROBES}.'
+            f'anew (gendd-probe-config), or choose from {PROBES}.'
         )
     cfg = Config(named_types(cfg.to_dict()))
     model = plain_model(cfg, probe)

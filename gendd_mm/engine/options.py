@@ -23,6 +23,7 @@ from gendd_mm.engine.grouped_parameters import group_parameters
 from gendd_mm.engine.model import measure_model
 from gendd_mm.engine.views import expand_views, use_store
 from gendd_mm.registry import type_name
+from gendd_mm.shipped import existing_or_shipped
 
 __all__ = ['RunOptions', 'merge_test', 'merge_train', 'read_complete', 'read_config', 'read_run']
 
@@ -74,13 +75,15 @@ def read_config(path: str, choices: Mapping[str, str] | None = None) -> Config:
     """Read a config file.
 
     Args:
-        path: The file.
+        path: The file. Where there is no such file, a path that begins with ``configs/``
+            is that of a config of this package.
         choices: Values of its variables, which it writes ``{{$NAME:default}}``. A
             variable without a value here has that of the environment.
 
     Raises:
         FileNotFoundError: If there is no such file.
     """
+    path = existing_or_shipped(path)
     _check_file('config', path)
     if not choices:
         return Config.fromfile(path)

@@ -90,7 +90,7 @@ def _as_stored(store: TeacherStore, asked: dict | None) -> dict:
     if asked['num_views'] > part.num_views or asked['seed'] != part.seed:
         raise StoreError(
             f'views={asked}, but store={store.path!r} has {part.num_views} of seed={part.seed}; '
-            'leave views out, or add some by tools/store_teacher.py with --views '
+            'leave views out, or add some by gendd-store-teacher with --views '
             f'{asked["num_views"]}.'
         )
     return asked

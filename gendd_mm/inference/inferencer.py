@@ -88,7 +88,7 @@ class GenDDInferencer(ImageClassificationInferencer):
         if num_draws < 2:
             raise ValueError(
                 f'num_draws={num_draws} must be at least 2: one draw has no spread. '
-                'tools/test.py predicts with one.'
+                'gendd-test predicts with one.'
             )
         cfg = Config(named_types(read_run(config, cfg_options).to_dict()))
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):

@@ -10,6 +10,7 @@ from mmengine.registry import DefaultScope
 from gendd_mm.config_check import check_config
 from gendd_mm.engine.model import build_model, measure_model
 from gendd_mm.models.algorithms import fill_in_sizes
+from gendd_mm.shipped import shipped
 
 from .data import Data, find_data
 from .measured import check_image_size, has_classifier, without_weights
@@ -164,12 +165,12 @@ def _text(
     batch_size: int,
     out: str,
 ) -> str:
-    bases = osp.relpath(_bases(), osp.dirname(osp.abspath(out)))
+    bases = osp.relpath(shipped('configs/_base_'), osp.dirname(osp.abspath(out)))
     warmup = max(1, epochs // 10)
     loader = dict(batch_size=batch_size, num_workers=4, persistent_workers=True)
     sections = [
-        f'"""Made by tools/make_config.py. {what[0].upper()}{what[1:]}\n\n'
-        f'    python tools/train.py {out}\n    bash tools/dist_train.sh {out} 8\n"""\n',
+        f'"""Made by gendd-make-config. {what[0].upper()}{what[1:]}\n\n'
+        f'    gendd-train {out}\n    bash tools/dist_train.sh {out} 8\n"""\n',
         f"_base_ = [\n    '{bases}/models/{base}.py',\n    '{bases}/default_runtime.py',\n]\n",
         '# Sizes and modules of the pair are measured; what is written here wins.\n'
         + assignments(model=model),
@@ -209,7 +210,7 @@ def _text(
             'val_evaluator = test_evaluator = None\n'
         ]
     sections += [
-        "# The paper's, for 512 images a step; tools/train.py --auto-scale-lr fits it to yours.\n"
+        "# The paper's, for 512 images a step; gendd-train --auto-scale-lr fits it to yours.\n"
         + assignments(
             optim_wrapper=dict(
                 optimizer=dict(type='AdamW', lr=2e-3, betas=(0.9, 0.96), weight_decay=2e-2),
@@ -232,16 +233,6 @@ def _text(
         )
     ]
     return '\n'.join(sections)
-
-
-def _bases() -> str:
-    """The folder of our base configs, in a checkout or where the package is installed."""
-    package = osp.dirname(osp.dirname(osp.abspath(__file__)))
-    folders = [osp.join(package, '.mim', 'configs'), osp.join(osp.dirname(package), 'configs')]
-    found = next((folder for folder in folders if osp.isdir(folder)), None)
-    if found is None:
-        raise ValueError(f'gendd_mm has no configs, looked for in {folders}; install it again.')
-    return osp.join(osp.realpath(found), '_base_')
 
 
 def _loader(name: str, loader: dict, dataset: dict, shuffle: bool) -> str:

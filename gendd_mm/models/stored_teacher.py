@@ -135,7 +135,7 @@ class StoredTeacher(BaseModel):
         if features is None:
             raise StoreError(
                 f'an image brings no stored features of store={self.store.path!r}. Training '
-                'images get them from gendd_mm.AugmentedViews, which tools/train.py arranges; '
+                'images get them from gendd_mm.AugmentedViews, which gendd-train arranges; '
                 'for others the teacher must run: take its own config.'
             )
         return features

@@ -144,7 +144,7 @@ def read_description(store: str) -> Description:
         what = 'is no store: it has no store.json' if osp.isdir(store) else 'does not exist'
         raise StoreError(
             f'store={store!r} {what} (from {os.getcwd()}); give the folder that '
-            'tools/store_teacher.py has written.'
+            'gendd-store-teacher has written.'
         ) from None
     except ValueError as error:
         raise StoreError(f'{path} is damaged ({error}); build the store again.') from error

@@ -50,7 +50,7 @@ class TeacherStore:
             raise StoreError(
                 f'store={self.path!r} is half built, or was not copied whole: {len(missing)} of '
                 f'{len(shards)} shards are missing, the first {missing[0].path}. Go on with '
-                'tools/store_teacher.py, which builds these alone.'
+                'gendd-store-teacher, which builds these alone.'
             )
         for shard in shards:
             read_shard(self.path, shard, self.description, verify=False)

@@ -13,7 +13,7 @@ from .description import DTYPES, Description, Shard, StoreError
 
 __all__ = ['read_shard', 'shard_bytes']
 
-_REMEDY = 'Run tools/store_teacher.py again: it builds what is missing or damaged.'
+_REMEDY = 'Run gendd-store-teacher again: it builds what is missing or damaged.'
 
 
 def shard_bytes(features: Mapping[str, Tensor]) -> bytes:

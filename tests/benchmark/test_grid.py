@@ -217,9 +217,9 @@ def test_the_tool_runs_a_grid_in_two_processes(recipe, tmp_path):
 
 
 def test_a_worker_that_was_killed_is_no_success(recipe, monkeypatch):
-    spec = importlib.util.spec_from_file_location(
-        'benchmark_tool', CONFIGS.parent / 'tools' / 'benchmark.py'
-    )
+    tools = CONFIGS.parent / 'tools'
+    monkeypatch.syspath_prepend(str(tools))  # as for a script that is run
+    spec = importlib.util.spec_from_file_location('benchmark_tool', tools / 'benchmark.py')
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     # The teachers in this process, then two workers.

@@ -2,11 +2,15 @@
 
 import json
 import multiprocessing
+import re
+import subprocess
+import sys
 
 import pytest
 
 from gendd_mm.benchmark import append_record, latest_records, read_records
-from gendd_mm.benchmark.records import exclusive
+from gendd_mm.benchmark.records import commit, exclusive
+from gendd_mm.shipped import is_checkout
 
 
 def record(seed: int, **more) -> dict:
@@ -65,3 +69,25 @@ def test_a_lock_has_one_holder(tmp_path):
         pass
     with exclusive(lock, wait=False):
         pass
+
+
+def test_a_lock_ends_with_a_process_that_is_killed(tmp_path):
+    code = (
+        'import sys, time\nfrom gendd_mm.benchmark.records import commit, exclusive\n'
+        f'with exclusive({str(tmp_path / "lock")!r}):\n    print(1, flush=True)\n    time.sleep(99)'
+    )
+    with subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        with pytest.raises(BlockingIOError), exclusive(tmp_path / 'lock', wait=False):
+            pass
+        holder.kill()
+    with exclusive(tmp_path / 'lock', wait=False):
+        pass
+
+
+def test_an_installed_package_is_of_no_commit(monkeypatch):
+    """The repository that its environment lies in is another project's."""
+    if is_checkout():
+        assert re.fullmatch(r'[0-9a-f]{12}(-dirty)?', commit())
+    monkeypatch.setattr('gendd_mm.benchmark.records.is_checkout', lambda: False)
+    assert commit() == 'unknown'

@@ -16,10 +16,10 @@ from PIL import Image
 from small_models import CONFIGS
 from torch.utils.data import DataLoader
 
+from gendd_commands.command_line import is_user_error
 from gendd_mm.datasets import LoadImage
 from gendd_mm.datasets.image_check import is_cut_off
 from gendd_mm.datasets.load_image import BrokenImageError
-from gendd_mm.engine.command_line import is_user_error
 
 
 def encoded(kind: str, mode: str, **options) -> bytes:

@@ -1,7 +1,7 @@
 """Options of tools/train.py and tools/test.py, from the command line to the config."""
 
+import importlib
 import os
-import runpy
 import sys
 from unittest import mock
 
@@ -11,7 +11,6 @@ import torch
 import toy_run
 from mmengine.config import Config
 from mmengine.logging import MMLogger
-from small_models import ROOT
 
 from gendd_mm.annotations import AnnotationError
 from gendd_mm.engine import launch, options, resume, stages
@@ -30,10 +29,12 @@ def no_cuda(monkeypatch):
 
 
 def parse(tool: str, *arguments: str):
-    """Read arguments with the parser of a tool."""
-    space = runpy.run_path(str(ROOT / 'tools' / f'{tool}.py'), run_name=tool)
+    """Read arguments as a command does."""
+    command = importlib.import_module(f'gendd_commands.{tool}')
     with mock.patch.object(sys, 'argv', [f'{tool}.py', *arguments]):
-        return space['parse_args']()
+        own, given = command.parse_args()
+    run_options = options.RunOptions(**given)
+    return dict(own, options=run_options) if tool == 'test' else (own, run_options)
 
 
 def merged(config: str, *more: str) -> Config:

@@ -124,7 +124,7 @@ def test_a_wrong_shard_is_an_error_at_once(write, fault):
     spoil(folder / 'train/view_001/00001.safetensors')
     with pytest.raises(StoreError, match=message) as error:
         TeacherStore(str(folder))
-    assert 'tools/store_teacher.py' in str(error.value)
+    assert 'gendd-store-teacher' in str(error.value)
     assert '\n' not in str(error.value)
 
 
@@ -134,7 +134,7 @@ def test_a_flipped_bit_is_an_error_when_the_shard_is_first_read(write):
     damaged_value(folder / 'train/view_001/00001.safetensors')
     store = TeacherStore(str(folder))
     store.features('train', 0, 1)
-    with pytest.raises(StoreError, match='its checksum is wrong. Run tools/store_teacher.py again'):
+    with pytest.raises(StoreError, match='its checksum is wrong. Run gendd-store-teacher again'):
         store.features('train', 3, 1)
 
 

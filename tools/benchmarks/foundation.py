@@ -20,12 +20,12 @@ import torch
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
+from gendd_commands.command_line import add_traceback, user_errors
 from gendd_mm.benchmark.records import append_record, provenance, read_records
 from gendd_mm.benchmark.report import cell, markdown
 from gendd_mm.benchmark.statistics import Summary
 from gendd_mm.checkpoint import load_all, read_state_dict
 from gendd_mm.deploy.features import batches, student_feature, test_dataset, unaugmented
-from gendd_mm.engine.command_line import add_traceback, user_errors
 from gendd_mm.engine.latest_checkpoint import latest_checkpoint
 from gendd_mm.engine.model import build_model
 from gendd_mm.engine.options import RunOptions, read_run

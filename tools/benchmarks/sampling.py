@@ -23,7 +23,7 @@ from rich.table import Table
 from torch import Tensor
 
 import gendd_mm  # noqa: F401  the shims come first
-from gendd_mm.engine.command_line import add_cfg_options, add_traceback, user_errors
+from gendd_commands.command_line import add_cfg_options, add_traceback, user_errors
 from gendd_mm.engine.launch import build_runner
 from gendd_mm.engine.options import read_run
 from gendd_mm.generative import (

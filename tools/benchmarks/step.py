@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 import gendd_mm  # noqa: F401  the shims come first
-from gendd_mm.engine.command_line import add_cfg_options, add_traceback, user_errors
+from gendd_commands.command_line import add_cfg_options, add_traceback, user_errors
 from gendd_mm.engine.grouped_parameters import group_parameters
 from gendd_mm.engine.options import read_run
 from gendd_mm.models import GenDD

@@ -26,7 +26,7 @@ from safetensors.torch import save
 from step import build
 from torch.utils.flop_counter import FlopCounterMode
 
-from gendd_mm.engine.command_line import add_traceback, user_errors
+from gendd_commands.command_line import add_traceback, user_errors
 from gendd_mm.engine.grouped_parameters import group_parameters
 from gendd_mm.engine.model import build_model
 from gendd_mm.engine.options import read_complete

@@ -15,11 +15,11 @@ import itertools
 import time
 from pathlib import Path
 
+from gendd_commands.command_line import add_traceback, user_errors
 from gendd_mm.benchmark.records import append_record, provenance, read_records
 from gendd_mm.benchmark.report import cell, markdown
 from gendd_mm.benchmark.statistics import Summary
 from gendd_mm.benchmark.training import SECONDS, TrainingClock
-from gendd_mm.engine.command_line import add_traceback, user_errors
 from gendd_mm.engine.launch import build_runner
 from gendd_mm.engine.options import RunOptions, merge_train, read_complete, read_config
 from gendd_mm.store_building import open_builder

@@ -23,8 +23,8 @@ from mmengine.registry import DefaultScope
 from rich.console import Console
 from rich.table import Table
 
+from gendd_commands.command_line import add_traceback, user_errors
 from gendd_mm.benchmark.training import SECONDS, TrainingClock
-from gendd_mm.engine.command_line import add_traceback, user_errors
 from gendd_mm.engine.launch import build_runner
 from gendd_mm.engine.options import RunOptions, merge_train, read_complete
 from gendd_mm.registry import MODELS

@@ -5,8 +5,8 @@
 The teacher of configs/gendd_r50_in1k.py is made so (docs/flagship.md).
 """
 
+from gendd_commands.convert import run
 from gendd_mm.converters import BEITV2
-from gendd_mm.converters.command import run
 
 if __name__ == '__main__':
     run(__doc__, BEITV2)

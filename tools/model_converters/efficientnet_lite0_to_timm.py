@@ -7,8 +7,8 @@ tools/get_efficientnet_lite0.sh gets the weights and runs it.
 
 import argparse
 
+from gendd_commands.command_line import add_traceback, user_errors
 from gendd_mm.converters.efficientnet_lite import convert_efficientnet_lite0
-from gendd_mm.engine.command_line import add_traceback, user_errors
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ MobileNetV1. Its teacher is read too, and compared with the last layer in SRC.
 
 import argparse
 
+from gendd_commands.command_line import add_cfg_options, add_traceback, user_errors
 from gendd_mm.converters import convert_gendd
-from gendd_mm.engine.command_line import add_cfg_options, add_traceback, user_errors
 from gendd_mm.engine.options import read_run
 
 

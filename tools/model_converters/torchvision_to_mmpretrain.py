@@ -5,8 +5,8 @@
 MMPretrain has weights of its own for most of them (cfg_path, pretrained=True).
 """
 
+from gendd_commands.convert import run
 from gendd_mm.converters import TORCHVISION
-from gendd_mm.converters.command import run
 
 if __name__ == '__main__':
     run(__doc__, TORCHVISION)

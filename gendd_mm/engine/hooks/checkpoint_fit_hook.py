@@ -4,6 +4,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
 from gendd_mm.checkpoint import load_all
+from gendd_mm.engine.checkpoint_kind import of_another_kind
 from gendd_mm.engine.resume_state import state_faults
 from gendd_mm.registry import HOOKS
 
@@ -50,7 +51,10 @@ class CheckpointFitHook(Hook):
             return
         text = f'the checkpoint does not fit the {type(model).__name__} of the config: {misfit}'
         if self.strict:
-            raise ValueError(f'{text}. Give the checkpoint of exactly this config.')
+            raise ValueError(
+                of_another_kind(runner.cfg, checkpoint, weights, own)
+                or f'{text}. Give the checkpoint of exactly this config.'
+            )
         if 2 * len(fitting) < len(own):
             raise ValueError(
                 f'{text}. Only {len(fitting)} of {len(own)} weights would be loaded, the others '

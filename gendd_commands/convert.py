@@ -3,10 +3,9 @@
 import argparse
 from collections.abc import Mapping, Sequence
 
-from gendd_mm.engine.command_line import add_traceback, user_errors
-
-from .architecture import Architecture
-from .convert import convert_checkpoint
+from gendd_commands.command_line import add_traceback, user_errors
+from gendd_mm.converters.architecture import Architecture
+from gendd_mm.converters.convert import convert_checkpoint
 
 
 def run(

@@ -1,4 +1,4 @@
-"""What several tools share: arguments, and how they say what the user got wrong."""
+"""What the commands share: arguments, and how they say what the user got wrong."""
 
 import argparse
 import dis
@@ -6,11 +6,11 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from mmengine.config import DictAction
+from pathlib import Path
 
 # Who raises an error to tell a user something.
 _PACKAGES = (
+    'gendd_commands.',
     'gendd_mm.',
     'mmengine.',
     'mmcv.',
@@ -21,6 +21,8 @@ _PACKAGES = (
     'yaml.',
     '__main__.',
 )
+# What the commands run on. gendd_mm says what else is missing.
+_STACK = ('torch', 'mmengine', 'rich')
 _RAISE = dis.opmap['RAISE_VARARGS']
 
 
@@ -34,6 +36,7 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        _exit_without_stack(error)
         asked = any(len(arg) > 3 and '--traceback'.startswith(arg) for arg in sys.argv[1:])
         if asked or not is_user_error(error):
             raise
@@ -48,6 +51,16 @@ def user_errors() -> Iterator[None]:
             )
         print(f'error{where}: {" ".join(str(text).split())}', file=sys.stderr)
         sys.exit(1)
+
+
+def _exit_without_stack(error: Exception) -> None:
+    """Exit with one line if an error is that a package of the stack is not installed."""
+    package = str(error.name).partition('.')[0] if isinstance(error, ModuleNotFoundError) else ''
+    if package in _STACK:
+        sys.exit(
+            f'error: {package} is not installed in {sys.prefix}; the commands run on the '
+            "OpenMMLab stack, which the extra `mm` brings: pip install 'gendd_mm[mm]'"
+        )
 
 
 def is_user_error(error: Exception) -> bool:
@@ -95,6 +108,34 @@ def _is_told(error: Exception) -> bool:
     return not isinstance(error, (AttributeError, IndexError))
 
 
+def shown_command(tool: str) -> str:
+    """How to call another tool: as this one was called.
+
+    Example:
+        >>> sys.argv[0] = '/usr/bin/gendd-make-config'
+        >>> shown_command('train')
+        'gendd-train'
+        >>> sys.argv[0] = 'tools/make_config.py'
+        >>> shown_command('train')
+        'python tools/train.py'
+    """
+    if Path(sys.argv[0]).suffix == '.py' and Path(sys.argv[0]).parent.name == 'tools':
+        return f'python tools/{tool}.py'
+    return f'gendd-{tool.replace("_", "-")}'
+
+
+class _CfgOptions(argparse.Action):
+    """MMEngine's ``DictAction``, which is imported when the option is used."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        for value in values:
+            if '=' not in value:
+                parser.error(f'--cfg-options {value}: it must be key=value; write {value}=...')
+        with user_errors():
+            from mmengine.config import DictAction
+        DictAction(self.option_strings, self.dest)(parser, namespace, values, option_string)
+
+
 class _ForUserErrors(argparse.Action):
     """An option that :func:`user_errors` reads."""
 
@@ -139,7 +180,7 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=_CfgOptions,
         help='override settings of the config, as key=value; lists as '
         'key="[a,b]" or key=a,b, nested ones as key="[(a,b),(c,d)]"',
     )
