@@ -44,6 +44,13 @@ def parse_args() -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         help='use the labels of the images, or not (default: if there are some)',
     )
+    parser.add_argument(
+        '--setting',
+        default='recommended',
+        metavar='NAME',
+        help="recommended (default): the student gets a projector and the teacher's classifier, "
+        "and labels are for classes of your own; paper: the paper's",
+    )
     parser.add_argument('--epochs', type=int, default=100, help='default 100')
     parser.add_argument('--image-size', type=int, default=224, help='in pixels, default 224')
     parser.add_argument('--batch-size', type=int, default=64, help='of a process, default 64')

@@ -20,14 +20,15 @@ def distill(
     image_size: int = 224,
     batch_size: int = 64,
     val_data: str | None = None,
+    setting: str = 'recommended',
     resume: bool = False,
     cfg_options: dict[str, Any] | None = None,
 ) -> nn.Module:
     """Train a student and return it: ``tools/make_config.py``, ``train.py`` and the export.
 
     Folder ``out`` then holds the config ``config.py``, logs and checkpoints, and
-    ``student/``, which mmpretrain and, for networks of timm or torchvision, their own
-    libraries load. For several GPUs, write the config by
+    ``student/``, which mmpretrain and, for networks of timm or torchvision in the paper's
+    setting, their own libraries load. For several GPUs, write the config by
     :func:`gendd_mm.make_config.write_config` and use ``tools/dist_train.sh``.
 
     Args:
@@ -43,6 +44,8 @@ def distill(
         image_size: Side of the images, in pixels.
         batch_size: Images of a step.
         val_data: Folder of classes or list for validation, where ``data`` has no ``val``.
+        setting: ``'recommended'`` or ``'paper'``. The projector that the recommended student
+            ships with needs gendd_mm where mmpretrain loads it.
         resume: Whether to go on in ``out``, by the config that is there.
         cfg_options: Settings to override, by dotted name.
 
@@ -76,6 +79,7 @@ def distill(
             image_size=image_size,
             batch_size=batch_size,
             val_data=val_data,
+            setting=setting,
         )
     cfg = read_run(config, cfg_options)
     train_stages(config, RunOptions(work_dir=out, resume='auto', cfg_options=cfg_options))

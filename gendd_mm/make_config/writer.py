@@ -17,13 +17,16 @@ from .measured import check_image_size, has_classifier, without_weights
 from .networks import MEAN, STD, student_of, teacher_of
 from .source import assignments
 
-__all__ = ['write_config']
+__all__ = ['SETTINGS', 'write_config']
+
+SETTINGS = ('recommended', 'paper')
 
 # What the evaluator of each base config reports.
 _ACCURACY = '# gen/top1 by generated features, probe/top1 by the linear probe.\n'
 _METRICS = dict(
     gendd_supervised=_ACCURACY,
     gendd='# gen/top1 by generated features.\n',
+    gendd_recommended='# probe/top1 by the student that ships, gen/top1 by generated features.\n',
     gendd_features='# student/knn and student/linear, with half of these labels; gen/cosine.\n',
 )
 
@@ -39,6 +42,7 @@ def write_config(
     image_size: int = 224,
     batch_size: int = 64,
     val_data: str | None = None,
+    setting: str = 'recommended',
 ) -> str:
     """Write a config that trains a student from a teacher, and check it.
 
@@ -53,6 +57,8 @@ def write_config(
         batch_size: Images of a process.
         val_data: Folder or list of the images for validation. None takes ``val`` or
             ``test`` of ``data``.
+        setting: ``'recommended'`` (``gendd_recommended.py``) or ``'paper'``. A teacher
+            without a classifier teaches its feature either way.
 
     Returns:
         What was found in the folder, and what its labels are taken for, in words.
@@ -69,6 +75,8 @@ def write_config(
         raise ValueError(f'{out}: name it with letters, digits and _ alone, not a digit first.')
     if epochs < 2:
         raise ValueError(f'--epochs {epochs} must be at least 2: the rate warms up first.')
+    if setting not in SETTINGS:
+        raise ValueError(f'--setting {setting} is unknown; choose from {", ".join(SETTINGS)}.')
     settings = teacher_of(teacher, teacher_ckpt, image_size)
     network = without_weights(settings)
     check_image_size(teacher, network, image_size)
@@ -81,10 +89,15 @@ def write_config(
     found = find_data(data, False if features else labels, val_data)
     parts = student_of(student, image_size)
     check_image_size(student, without_weights(dict(type='ImageClassifier', **parts)), image_size)
-    head = dict(type='gendd_mm.LinearProbeHead', standardize=True)
+    recommended = setting == 'recommended' and not features
     if features:
         head = dict(type='gendd_mm.NoHead')
-    elif not found.labelled:
+    elif recommended:
+        head = dict(type='gendd_mm.TeacherClassifierHead')
+        parts['neck'] = dict(type='gendd_mm.ProjectorNeck')
+    elif found.labelled:
+        head = dict(type='gendd_mm.LinearProbeHead', standardize=True)
+    else:
         head = dict(type='gendd_mm.LinearProbeHead', trainable=False)
     model: dict[str, Any] = dict(
         architecture=dict(type='ImageClassifier', **parts, head=head),
@@ -98,10 +111,14 @@ def write_config(
     if features:
         what += f'. The teacher has no classifier; its feature of {target_dim} numbers is learned'
     elif own and own != theirs:
-        what += f'. The {own} classes are not the {theirs} of the teacher: they do not contract'
+        what += f'. The {own} classes are not the {theirs} of the teacher'
+        if not recommended:
+            what += ': they do not contract'
         if found.labelled:
-            head['num_classes'] = own
-            model['distiller'] = _loss(contraction=None)
+            # In place of the teacher's classifier, which knows other classes.
+            head.update(type='gendd_mm.LinearProbeHead', standardize=True, num_classes=own)
+            if not recommended:
+                model['distiller'] = _loss(contraction=None)
         else:  # nothing could be compared with their labels
             what += '. Nothing is validated'
             found = found._replace(val=None)
@@ -112,9 +129,16 @@ def write_config(
     what += '.'
     if target_dim % 64:
         contraction = model.get('distiller', _loss())['distill_losses']['loss_gendd']
-        head_settings = dict(tokenizer=dict(type='SplitTokenizer', token_dim=_tokens(target_dim)))
-        model['distiller'] = _loss(**contraction, head=head_settings)
-    base = 'gendd_features' if features else 'gendd_supervised' if found.labelled else 'gendd'
+        generative = dict(tokenizer=dict(type='SplitTokenizer', token_dim=_tokens(target_dim)))
+        model['distiller'] = _loss(
+            **contraction, head=dict(residual=generative) if recommended else generative
+        )
+    if features:
+        base = 'gendd_features'
+    elif recommended:
+        base = 'gendd_recommended'
+    else:
+        base = 'gendd_supervised' if found.labelled else 'gendd'
     text = _text(model, base, found, what, epochs, image_size, batch_size, out)
     os.makedirs(osp.dirname(osp.abspath(out)), exist_ok=True)
     with open(out, 'w', encoding='utf-8') as file:

@@ -9,10 +9,10 @@ import gendd_mm
 from gendd_mm.engine.stop_signals import STOP_SIGNALS
 
 SMALL = {
-    'model.distiller.distill_losses.loss_gendd.head.denoiser': dict(
+    'model.distiller.distill_losses.loss_gendd.head.residual.denoiser': dict(
         type='TokenDenoiser', width=16, depth=1
     ),
-    'model.distiller.distill_losses.loss_gendd.head.repeats': 1,
+    'model.distiller.distill_losses.loss_gendd.head.residual.repeats': 2,
     'train_dataloader.num_workers': 0,
     'val_dataloader.num_workers': 0,
     'test_dataloader.num_workers': 0,
@@ -21,6 +21,8 @@ SMALL = {
 WITHOUT_VALIDATION = {
     key: value for key, value in SMALL.items() if not key.startswith(('val_', 'test_'))
 }
+# A teacher of features has no residual.
+OF_FEATURES = {key.replace('.residual', ''): value for key, value in WITHOUT_VALIDATION.items()}
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def test_a_teacher_without_a_classifier_returns_a_student_without(images, tmp_pa
             epochs=2,
             image_size=32,
             batch_size=3,
-            cfg_options=WITHOUT_VALIDATION,
+            cfg_options=OF_FEATURES,
         )
     finally:
         STOP_SIGNALS.restore()

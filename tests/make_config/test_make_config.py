@@ -58,6 +58,7 @@ def write(folders: Path, out: Path, data: str = 'split', **settings) -> Config:
             student='timm:resnet10t',
             data=str(folders / data),
             image_size=32,
+            setting='paper',
         )
         | settings
     )
@@ -81,8 +82,8 @@ def test_the_command_writes_what_trains(folders, tmp_path):
     assert (head.condition_dim, head.target_dim) == (512, 512)
     assert cfg.model.architecture.head.num_classes == 3
     # A head of the tests' size; the rest as it was written.
-    head.denoiser = dict(type='TokenDenoiser', width=16, depth=1)
-    head.repeats = 2
+    head.residual.denoiser = dict(type='TokenDenoiser', width=16, depth=1)
+    head.residual.repeats = 2
     cfg.work_dir = str(tmp_path / 'run')
     cfg.log_level = 'ERROR'
     cfg.visualizer = None
@@ -176,6 +177,26 @@ def test_labels_of_other_classes_than_the_teachers_do_not_contract(folders, tmp_
     assert build_model(cfg).has_teachers_classes
 
 
+def test_the_recommended_student_has_a_projector_and_the_teachers_classifier(folders, tmp_path):
+    for data in ('split', 'plain'):  # with labels and without
+        cfg = write(folders, tmp_path / f'{data}.py', data, setting='recommended')
+        model = build_model(cfg)
+        assert type(model.student.neck).__name__ == 'ProjectorNeck'
+        assert model.student.head.fc.weight.equal(model.teacher.classifier.weight)
+        assert type(model.distiller.distill_losses.loss_gendd.head).__name__ == 'MeanResidualHead'
+        assert cfg.model.distiller.distill_losses.loss_gendd.get('contraction') is None
+
+
+def test_classes_of_ones_own_are_learned_on_the_projected_feature(folders, tmp_path):
+    cfg = write(folders, tmp_path / 'a.py', 'two', setting='recommended')
+    assert 'The 2 classes are not the 3 of the teacher' in (tmp_path / 'a.py').read_text()
+    model = build_model(cfg)
+    assert model.student.head.fc.weight.shape == (2, 512)
+    assert not model.has_teachers_classes
+    cfg = write(folders, tmp_path / 'b.py', 'two', setting='recommended', labels=False)
+    assert build_model(cfg).student.head.fc.weight.shape == (3, 512)
+
+
 def test_weights_of_another_network_are_refused_at_once(folders, tmp_path):
     models = pytest.importorskip('torchvision.models')
     torch.save(models.resnet34(num_classes=3).state_dict(), tmp_path / 'resnet34.pth')
@@ -204,6 +225,9 @@ def test_a_feature_that_64_does_not_divide_has_its_tokens_written(folders, tmp_p
         assert small_models.head_of(cfg).tokenizer.token_dim == 8
         loss = cfg.model.distiller.distill_losses.loss_gendd
         assert (loss.contraction is None) == (data == 'two')
+    cfg = write(folders, tmp_path / 'own_setting.py', **settings, setting='recommended')
+    assert small_models.head_of(cfg).residual.tokenizer.token_dim == 8
+    build_model(cfg)
 
 
 @pytest.mark.parametrize(
@@ -225,6 +249,7 @@ def test_a_feature_that_64_does_not_divide_has_its_tokens_written(folders, tmp_p
         (dict(data='plain', labels=True), '--labels, but .*images without labels'),
         (dict(data='empty'), 'empty holds no images, folders of classes or tar shards'),
         (dict(epochs=1), '--epochs 1 must be at least 2'),
+        (dict(setting='papers'), '--setting papers is unknown; choose from recommended, paper'),
     ],
 )
 def test_a_mistake_is_named_and_nothing_is_written(folders, tmp_path, settings, message):

@@ -52,7 +52,7 @@ def teacher(tmp_path_factory) -> dict:
 @pytest.mark.slow
 @pytest.mark.parametrize('student', FAMILIES)
 def test_student(teacher, student, tmp_path):
-    write_config(str(tmp_path / 'pair.py'), student=student, **teacher)
+    write_config(str(tmp_path / 'pair.py'), student=student, setting='paper', **teacher)
     cfg = read_run(str(tmp_path / 'pair.py'))
     small_models.head_of(cfg).update(
         denoiser=dict(type='TokenDenoiser', width=16, depth=1), repeats=2
