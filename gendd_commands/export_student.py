@@ -15,13 +15,34 @@ gives it a classifier fitted to the teacher's scores of the training images, and
 
 writes it without a classifier: backbone.py, backbone.pth, and, for a network of timm
 or torchvision, its weights in that library's own keys.
+
+    gendd-export CONFIG CHECKPOINT OUT_DIR --format onnx torch_export
+
+writes other formats and a model card beside them, each compared with the student on test
+images. docs/export.md
 """
 
 import argparse
+import shlex
+import sys
 
-from gendd_commands.command_line import add_cfg_options, add_traceback, user_errors
+from gendd_commands.command_line import (
+    add_cfg_options,
+    add_traceback,
+    shown_command,
+    user_errors,
+)
 
 PROBES = ('trained', 'teacher', 'labels')
+FORMATS = (
+    'mmpretrain',
+    'onnx',
+    'torchscript',
+    'torch_export',
+    'timm',
+    'torchvision',
+    'safetensors',
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,9 +60,27 @@ def parse_args() -> argparse.Namespace:
         'now to the teacher or the labels of the training images, or that in '
         'the checkpoint of a probe that was trained anew',
     )
+    parser.add_argument(
+        '--format',
+        nargs='+',
+        dest='formats',
+        metavar='NAME',
+        help=f'further formats, and a model card: {", ".join(FORMATS)}',
+    )
+    parser.add_argument(
+        '--with-preprocessing',
+        action='store_true',
+        help='graphs (onnx, torchscript, torch_export) take RGB or grey levels of 0 to 255, '
+        'resized and cropped, and normalise them',
+    )
     add_cfg_options(parser)
     add_traceback(parser)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.formats and args.backbone:
+        parser.error('--format is of a student with its classifier; leave out --backbone.')
+    if args.with_preprocessing and not args.formats:
+        parser.error('--with-preprocessing is of graphs; add --format onnx, or leave it out.')
+    return args
 
 
 def main() -> None:
@@ -49,14 +88,35 @@ def main() -> None:
     args = parse_args()
     with user_errors():
         # Only now: --help needs no stack.
-        from gendd_mm.deploy import export_backbone, export_student
+        from gendd_mm.deploy import check_formats, export_backbone, export_student
         from gendd_mm.engine.options import read_run
 
+        check_formats(args.formats or ())
         cfg = read_run(args.config, args.cfg_options)
         if args.backbone:
             *paths, needs = export_backbone(cfg, args.checkpoint, args.out_dir)
         else:
-            *paths, needs = export_student(cfg, args.checkpoint, args.out_dir, args.probe)
+            exported = export_student(cfg, args.checkpoint, args.out_dir, args.probe)
+            *paths, needs = exported
+            if args.formats:
+                paths += _further(args, cfg, exported)
     for path in filter(None, paths):
         print(f'wrote {path}')
     print('needs ' + ' and '.join(['mmpretrain', *needs]))
+
+
+def _further(args: argparse.Namespace, cfg, exported) -> list[str]:
+    """Write other formats and the model card; their paths."""
+    from gendd_mm.deploy import write_formats, write_model_card
+
+    formats = dict.fromkeys(['mmpretrain', *args.formats])
+    student, written = write_formats(cfg, exported, list(formats), args.with_preprocessing)
+    tool = shown_command('export_student').replace('gendd-export-student', 'gendd-export')
+    command = f'{tool} {shlex.join(sys.argv[1:])}'
+    card = write_model_card(
+        cfg, args.checkpoint, student, written, command, args.with_preprocessing
+    )
+    further = [each for each in written if each.name != 'mmpretrain']
+    for each in further:
+        print(f'{each.name}: scores of {student.source} differ by up to {each.difference:.1e}')
+    return [*(each.path for each in further), card]

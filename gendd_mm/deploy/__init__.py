@@ -1,12 +1,18 @@
 from .backbone import export_backbone
 from .export import PROBES, class_names, export_student, gives_rgb
+from .formats import FORMATS, check_formats, write_formats
+from .model_card import write_model_card
 from .probe_config import probe_config
 
 __all__ = [
+    'FORMATS',
     'PROBES',
+    'check_formats',
     'class_names',
     'export_backbone',
     'export_student',
     'gives_rgb',
     'probe_config',
+    'write_formats',
+    'write_model_card',
 ]

@@ -14,10 +14,10 @@ from gendd_mm.checkpoint import load_all
 from gendd_mm.models import ModuleBackbone
 from gendd_mm.models.algorithms.classifier_search import dry_run
 from gendd_mm.models.build_network import build_network
-from gendd_mm.registry import type_name
 
 from .export import config_text, plain_model
 from .needed_packages import needed_packages
+from .own_network import own_network
 from .student_weights import student_weights
 
 __all__ = ['ExportedBackbone', 'export_backbone']
@@ -91,35 +91,25 @@ def export_backbone(cfg: Config, checkpoint: str, out_dir: str) -> ExportedBackb
 
 def _in_own_keys(settings: dict, backbone: Any) -> tuple[str, dict[str, Tensor]] | None:
     """Library and weights of a network of timm or torchvision, checked there."""
-    config: Any = dict(settings)
-    kind = type_name(config.pop('type'))
-    if kind == 'TIMMBackbone' and not config.get('features_only'):
-        network, run = backbone.timm_model, lambda model, images: model.forward_features(images)
-        config = dict(config, type='timm.create_model', in_chans=config.pop('in_channels', 3))
-    elif kind == 'ModuleBackbone' and isinstance(config['network'], dict):
-        network, run = backbone.network, lambda model, images: model(images)
-        config = config['network']
-    else:
+    own = own_network(settings, backbone)
+    if own is None:
         return None
-    library = str(config['type']).partition('.')[0]
-    if library not in ('timm', 'torchvision'):
-        return None
-    if library == 'timm':
-        fresh = build_network(dict(config, num_classes=0))
+    if own.library == 'timm':
+        fresh = build_network(dict(own.config, num_classes=0))
     else:
-        fresh = ModuleBackbone(config).network
-    weights = network.state_dict()
+        fresh = ModuleBackbone(own.config).network
+    weights = own.network.state_dict()
     misfit = load_all(fresh, dict(weights))
     same = not misfit and torch.allclose(
-        dry_run(network, run), dry_run(fresh, run), rtol=1e-6, atol=1e-6
+        dry_run(own.network, own.run), dry_run(fresh, own.run), rtol=1e-6, atol=1e-6
     )
     if not same:
         raise ValueError(
-            f'the backbone in the keys of {library} gives other features than the student'
+            f'the backbone in the keys of {own.library} gives other features than the student'
             f'{": " * bool(misfit)}{misfit}; load backbone.py in mmpretrain instead, and report '
             'the network.'
         )
-    return library, weights
+    return own.library, weights
 
 
 def _save(weights: dict[str, Tensor], path: str) -> None:

@@ -90,6 +90,7 @@ def write_config(
     parts = student_of(student, image_size)
     check_image_size(student, without_weights(dict(type='ImageClassifier', **parts)), image_size)
     recommended = setting == 'recommended' and not features
+    head: dict[str, Any]
     if features:
         head = dict(type='gendd_mm.NoHead')
     elif recommended:
