@@ -64,7 +64,7 @@ def supply_pkg_resources() -> None:
 
 
 class _PkgResourcesFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Makes a module with what MMEngine uses of pkg_resources."""
+    """Makes a module with what MMEngine and pytest use of pkg_resources."""
 
     def find_spec(self, fullname, path=None, target=None):
         if fullname == 'pkg_resources':
@@ -75,6 +75,9 @@ class _PkgResourcesFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         vars(module).update(
             DistributionNotFound=importlib.metadata.PackageNotFoundError,
             get_distribution=_Distribution,
+            # pytest's syspath_prepend tells a loaded pkg_resources of a new folder. This one
+            # has no namespace packages to look for there.
+            fixup_namespace_packages=lambda path_item, parent=None: None,
         )
 
 

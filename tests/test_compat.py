@@ -193,6 +193,14 @@ def test_half_a_stack_is_told_that_nothing_is_registered():
     assert "pip install -e '.[mm]'" in done.stderr
 
 
+def test_pytest_can_extend_the_path_beside_the_stand_in(monkeypatch, tmp_path):
+    module = type(sys)('pkg_resources')
+    compat._PkgResourcesFinder().exec_module(module)
+    monkeypatch.setitem(sys.modules, 'pkg_resources', module)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert sys.path[0] == str(tmp_path)
+
+
 def test_the_stand_in_for_pkg_resources_tells_what_metadata_says():
     loader = compat._PkgResourcesFinder()
     module = type(sys)('pkg_resources')

@@ -19,7 +19,8 @@ from gendd_mm.engine.stop_signals import STOP_SIGNALS
 
 PAGE = (ROOT / 'docs' / 'own_pair.md').read_text()
 CASES = re.findall(r'```bash\n(.*?)```', PAGE, re.S)
-BASES = ['gendd_supervised', 'gendd', 'gendd_features']
+BASES = ['gendd_recommended', 'gendd_recommended', 'gendd_features']
+NAMES = ['labels', 'no_labels', 'features']
 
 
 def commands(case: str) -> list[list[str]]:
@@ -56,7 +57,7 @@ def test_there_are_three_cases():
     assert len(CASES) == len(BASES)
 
 
-@pytest.mark.parametrize(('case', 'base'), list(zip(CASES, BASES, strict=True)), ids=BASES)
+@pytest.mark.parametrize(('case', 'base'), list(zip(CASES, BASES, strict=True)), ids=NAMES)
 def test_the_command_writes_a_config_that_passes(case, base, folder, monkeypatch, tmp_path):
     (script, out, *options), train, export = commands(case)
     assert train == ['tools/train.py', out]
@@ -74,7 +75,7 @@ def test_the_command_writes_a_config_that_passes(case, base, folder, monkeypatch
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('case', CASES, ids=BASES)
+@pytest.mark.parametrize('case', CASES, ids=NAMES)
 def test_the_commands_train_and_export(case, folder):
     for script, *arguments in commands(case.replace('100', '2')):
         command = [sys.executable, str(ROOT / script), *arguments]

@@ -14,7 +14,7 @@ from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmpretrain.apis import get_model
 from torch import Tensor, nn
 
-from ..export import ExportedStudent, gives_rgb
+from ..export import ExportedStudent, class_names, gives_rgb
 from ..features import test_dataset
 
 __all__ = ['StudentGraph', 'TrainedStudent', 'read_student']
@@ -112,10 +112,8 @@ def read_student(cfg: Config, exported: ExportedStudent) -> TrainedStudent:
     images = model.data_preprocessor(dict(inputs=list(bgr)), False)['inputs']
     levels = bgr.flip(1) if bgr.size(1) == 3 else bgr
     scores = StudentGraph(model, False)(images)
-    classes = (getattr(model, '_dataset_meta', None) or {}).get('classes')
-    return TrainedStudent(
-        exported, model, images, levels.float(), scores, list(classes) if classes else None, source
-    )
+    classes = class_names(cfg, exported.weights)
+    return TrainedStudent(exported, model, images, levels.float(), scores, classes, source)
 
 
 def _test_images(cfg: Config) -> Tensor:
