@@ -1,7 +1,7 @@
 """README.md beside an exported student: what it is, of what, its numbers, how to load it."""
 
 import os.path as osp
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.analysis import get_model_complexity_info
@@ -13,7 +13,7 @@ from gendd_mm.version import __version__
 
 from .formats import GRAPHS, TOLERANCE, TrainedStudent, Written
 
-__all__ = ['write_model_card']
+__all__ = ['network_name', 'write_model_card']
 
 # Metrics of validation that a checkpoint remembers.
 _METRICS = ('top1', 'top5', 'linear', 'knn', 'cosine')
@@ -42,7 +42,7 @@ def write_model_card(
     """
     path = osp.join(osp.dirname(student.exported.weights), 'README.md')
     parts = [
-        f'# {type(student.model.backbone).__name__}, distilled\n',
+        f'# {network_name(cfg.model.architecture["backbone"])}, distilled\n',
         _what(cfg, student),
         '## Numbers\n',
         _numbers(checkpoint, student),
@@ -57,6 +57,25 @@ def write_model_card(
     with open(path, 'w', encoding='utf-8') as file:
         file.write('\n'.join(parts))
     return path
+
+
+def network_name(backbone: Mapping[str, Any]) -> str:
+    """What a backbone's config builds, for a title.
+
+    >>> network_name(dict(type='mmpretrain.ResNet', depth=18))
+    'ResNet, depth 18'
+    >>> network_name(dict(type='ModuleBackbone', network=dict(model_name='resnet10t')))
+    'resnet10t'
+    """
+    network = backbone.get('network') or {}
+    if network.get('model_name'):
+        return str(network['model_name'])
+    named = network or backbone
+    name = type_name(named['type'])
+    for size in ('arch', 'depth'):
+        if isinstance(named.get(size), int | str):
+            name += f', {size} {named[size]}'
+    return name
 
 
 def _what(cfg: Config, student: TrainedStudent) -> str:

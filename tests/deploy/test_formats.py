@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
-from gendd_mm.deploy import FORMATS, export_student, write_formats, write_model_card
+from gendd_mm.deploy import FORMATS, export_student, model_card, write_formats, write_model_card
 from gendd_mm.deploy.formats import graphs, trained_student
 from gendd_mm.deploy.formats.trained_student import StudentGraph
 
@@ -119,6 +119,7 @@ print(len(found), 'agree')
     assert not list(folder.glob('*.part*'))
     card = write_model_card(cfg, checkpoint, student, written, 'the command', with_preprocessing)
     text = Path(card).read_text()
+    assert text.startswith('# ResNet_CIFAR, depth 18, distilled\n')
     assert ('RGB or grey levels' in text) == with_preprocessing
     assert "`onnxruntime.InferenceSession('student.onnx')`" in text
     assert '8 x 8 pixels, RGB, levels of 0 to 255 minus (70, 80, 90)' in text
@@ -139,6 +140,28 @@ def test_preprocessing_in_the_graph_is_the_students(small):
         expected = StudentGraph(model, False)(images)
         torch.testing.assert_close(StudentGraph(model, True)(student.levels), expected)
     model.data_preprocessor.to_rgb = True
+
+
+def test_windows_go_back_to_their_places():
+    from mmpretrain.models.utils import ShiftWindowMSA
+
+    maps = torch.randn(3, 6, 8, 5)
+    windows = ShiftWindowMSA.window_partition(maps, 2)
+    upstream = ShiftWindowMSA.window_reverse
+    with graphs._any_number_of_windows():
+        assert ShiftWindowMSA.window_reverse is not upstream
+        assert torch.equal(ShiftWindowMSA.window_reverse(windows, 6, 8, 2), maps)
+    assert ShiftWindowMSA.window_reverse is upstream
+
+
+def test_the_title_of_a_card_names_the_network(small):
+    assert model_card.network_name(small[0].model.architecture.backbone) == 'ResNet_CIFAR, depth 18'
+    timm = dict(
+        type='gendd_mm.ModuleBackbone', network=dict(type='timm.create_model', model_name='a')
+    )
+    assert model_card.network_name(timm) == 'a'
+    own = dict(type='gendd_mm.ModuleBackbone', network=dict(type='torchvision.models.resnet18'))
+    assert model_card.network_name(own) == 'resnet18'
 
 
 def test_scores_that_differ_leave_no_file(small, monkeypatch):

@@ -4,8 +4,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import torch
+from mmpretrain.models.utils import ShiftWindowMSA
 from torch import Tensor
 from torch.export import Dim
 
@@ -23,7 +25,7 @@ __all__ = [
 
 def write_onnx(graph: StudentGraph, images: Tensor, path: str) -> None:
     """Write a graph as ONNX, its batch dynamic; input ``images``, output ``scores``."""
-    with _quiet():
+    with _quiet(), _any_number_of_windows():
         program: Any = torch.onnx.export(
             graph,
             (images,),
@@ -50,7 +52,7 @@ def onnx_scores(path: str, images: Tensor) -> Tensor:
 
 def write_program(graph: StudentGraph, images: Tensor, path: str) -> None:
     """Write a graph by ``torch.export``, its batch dynamic."""
-    with _quiet():
+    with _quiet(), _any_number_of_windows():
         program = torch.export.export(graph, (images,), dynamic_shapes=({0: Dim('batch')},))
         torch.export.save(program, path)
 
@@ -63,7 +65,7 @@ def program_scores(path: str, images: Tensor) -> Tensor:
 
 def write_script(graph: StudentGraph, images: Tensor, path: str) -> None:
     """Write a graph as TorchScript, traced."""
-    with _quiet():
+    with _quiet(), _any_number_of_windows():
         torch.jit.trace(graph, images, check_trace=False).save(path)
 
 
@@ -71,6 +73,23 @@ def script_scores(path: str, images: Tensor) -> Tensor:
     """Scores of images by TorchScript."""
     with _quiet():
         return torch.jit.load(path, map_location='cpu')(images)
+
+
+@contextmanager
+def _any_number_of_windows() -> Iterator[None]:
+    """Let Swin's networks of mmpretrain be traced for batches of any size.
+
+    Theirs finds the number of images by a division of floats, which a graph keeps as the
+    number that was traced: it then refuses other batches, or mixes up their windows.
+    """
+
+    def window_reverse(windows: Tensor, height: int, width: int, size: int) -> Tensor:
+        channels = windows.size(-1)
+        grid = windows.view(-1, height // size, width // size, size, size, channels)
+        return grid.transpose(2, 3).reshape(-1, height, width, channels)
+
+    with mock.patch.object(ShiftWindowMSA, 'window_reverse', staticmethod(window_reverse)):
+        yield
 
 
 @contextmanager
