@@ -55,7 +55,7 @@ while (($#)); do
 done
 
 case $stack in
-mm) extras=mm,optional,tests,lint default_dir=$root/.venv ;;
+mm) extras=mm,optional,tests,lint,docs default_dir=$root/.venv ;;
 onedl) extras=onedl,optional,tests default_dir=$root/.venv-onedl ;;
 *) fail "--stack $stack is unknown; choose mm or onedl." ;;
 esac

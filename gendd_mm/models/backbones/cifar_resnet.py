@@ -23,8 +23,8 @@ class CIFARResNet(ResNet_CIFAR):
         stem_channels: Channels of the stem.
         base_channels: Channels of the first stage; each later stage doubles them. The
             last map is (B, 4 * base_channels, 8, 8).
-        zero_init_residual: As in ``ResNet``; off, as in the benchmark. **kwargs: Other
-        arguments of ``ResNet``: out_indices, init_cfg ...
+        zero_init_residual: As in ``ResNet``; off, as in the benchmark.
+        out_indices, kwargs: Arguments of ``ResNet``, such as ``init_cfg``.
 
     Raises:
         ValueError: If ``depth`` is not one of those.
