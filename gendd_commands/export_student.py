@@ -68,6 +68,11 @@ def parse_args() -> argparse.Namespace:
         help=f'further formats, and a model card: {", ".join(FORMATS)}',
     )
     parser.add_argument(
+        '--generative',
+        action='store_true',
+        help='with --format onnx: the generative path, too, as generative.onnx',
+    )
+    parser.add_argument(
         '--with-preprocessing',
         action='store_true',
         help='graphs (onnx, torchscript, torch_export) take RGB or grey levels of 0 to 255, '
@@ -78,6 +83,8 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.formats and args.backbone:
         parser.error('--format is of a student with its classifier; leave out --backbone.')
+    if args.generative and 'onnx' not in (args.formats or ()):
+        parser.error('--generative writes ONNX; add --format onnx, or leave it out.')
     if args.with_preprocessing and not args.formats:
         parser.error('--with-preprocessing is of graphs; add --format onnx, or leave it out.')
     return args
@@ -107,10 +114,12 @@ def main() -> None:
 
 def _further(args: argparse.Namespace, cfg, exported) -> list[str]:
     """Write other formats and the model card; their paths."""
-    from gendd_mm.deploy import write_formats, write_model_card
+    from gendd_mm.deploy import write_formats, write_generative, write_model_card
 
     formats = dict.fromkeys(['mmpretrain', *args.formats])
     student, written = write_formats(cfg, exported, list(formats), args.with_preprocessing)
+    if args.generative:
+        written.append(write_generative(cfg, args.checkpoint, student, args.with_preprocessing))
     tool = shown_command('export_student').replace('gendd-export-student', 'gendd-export')
     command = f'{tool} {shlex.join(sys.argv[1:])}'
     card = write_model_card(

@@ -11,12 +11,13 @@ from small_models import CONFIGS
 from gendd_mm.benchmark import Recipe, Run, prepare_runs
 
 RECIPE = Recipe.read(str(CONFIGS / 'fashion_mnist' / 'benchmark.yml'))
+RECOMMENDED = Recipe.read(str(CONFIGS / 'fashion_mnist' / 'recommended.yml'))
 
 
-def run_config(folder: Path, setting: str, method: str) -> Config:
+def run_config(folder: Path, setting: str, method: str, recipe: Recipe = RECIPE) -> Config:
     """The config of a run, some thirty images of each class; random teacher."""
     data = synthetic_fashion_mnist.write(folder / 'data', train=300, test=100)
-    (run,) = prepare_runs(RECIPE, [Run(setting, method, 0)])
+    (run,) = prepare_runs(recipe, [Run(setting, method, 0)])
     teacher = run.teacher.cfg.model
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         torch.manual_seed(0)

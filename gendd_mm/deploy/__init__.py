@@ -1,6 +1,7 @@
 from .backbone import export_backbone
 from .export import PROBES, class_names, export_student, gives_rgb
-from .formats import FORMATS, check_formats, write_formats
+from .formats import FORMATS, check_formats, write_formats, write_generative
+from .generative_model import generative_model
 from .model_card import write_model_card
 from .probe_config import probe_config
 
@@ -11,8 +12,10 @@ __all__ = [
     'class_names',
     'export_backbone',
     'export_student',
+    'generative_model',
     'gives_rgb',
     'probe_config',
     'write_formats',
+    'write_generative',
     'write_model_card',
 ]

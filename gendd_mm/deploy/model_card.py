@@ -11,7 +11,7 @@ from gendd_mm.checkpoint import read_checkpoint
 from gendd_mm.registry import type_name
 from gendd_mm.version import __version__
 
-from .formats import GRAPHS, TOLERANCE, TrainedStudent, Written
+from .formats import GENERATIVE, GRAPHS, TOLERANCE, TrainedStudent, Written
 
 __all__ = ['network_name', 'write_model_card']
 
@@ -138,7 +138,7 @@ def _files(student: TrainedStudent, written: Sequence[Written], with_preprocessi
         ]
     )
     text += f'\n\nCompared on {student.source}; allowed are {TOLERANCE}.'
-    if any(each.name in GRAPHS for each in written):
+    if any(each.name in (*GRAPHS, GENERATIVE) for each in written):
         text += (
             ' Graphs take `images` (any number, channels, height, width) in float32, '
             + (
@@ -147,6 +147,12 @@ def _files(student: TrainedStudent, written: Sequence[Written], with_preprocessi
                 else 'normalised as below'
             )
             + ', and give `scores`, which sum to 1.'
+        )
+    if any(each.name == GENERATIVE for each in written):
+        text += (
+            ' `generative.onnx` also takes `noise`, standard normal in float32, of shape (draws, '
+            'images, tokens, size of a token), and also gives `draw_scores`, (images, draws, '
+            'classes).'
         )
     needs = ['mmpretrain', *student.exported.needs]
     return text + f' `student.py` needs {" and ".join(needs)}.\n'

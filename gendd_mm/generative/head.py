@@ -200,6 +200,7 @@ class GenerativeHead(nn.Module):
         num_draws: int = 1,
         generator: torch.Generator | None = None,
         sampler: Sampler | None = None,
+        noise: Tensor | None = None,
     ) -> Tensor:
         """Draw teacher features.
 
@@ -208,6 +209,8 @@ class GenerativeHead(nn.Module):
             num_draws: Independent draws K per image, at least 1.
             generator: Source of the randomness, on the condition's device.
             sampler: Sampler to use. None takes the head's own.
+            noise: Where the draws begin, standard normal, shape (K, B, L, T) for L tokens of
+                T numbers; its K counts. None draws it.
 
         Returns:
             Sampled features, shape (K, B, D).
@@ -231,14 +234,20 @@ class GenerativeHead(nn.Module):
         num_outputs = None if sampler.uses_variance else token_dim
         linear, positions = denoiser.embed_condition(condition)
         embedding = linear[:, None] + positions
-        noise = torch.randn(
-            num_draws,
-            *embedding.shape[:2],
-            token_dim,
-            dtype=at_least_float32(condition).dtype,
-            device=condition.device,
-            generator=generator,
-        )
+        if noise is None:
+            noise = torch.randn(
+                num_draws,
+                *embedding.shape[:2],
+                token_dim,
+                dtype=at_least_float32(condition).dtype,
+                device=condition.device,
+                generator=generator,
+            )
+        elif noise.ndim != 4 or noise.shape[1:] != (*embedding.shape[:2], token_dim):
+            raise ValueError(
+                f'noise has shape {tuple(noise.shape)}; {len(condition)} conditions need '
+                f'(K, {", ".join(map(str, embedding.shape[:2]))}, {token_dim}).'
+            )
         if guided:
             # One more image, without a condition, serves the whole batch.
             embedding = torch.cat([embedding, positions[None]])

@@ -119,6 +119,7 @@ class MeanResidualHead(nn.Module):
         num_draws: int = 1,
         generator: torch.Generator | None = None,
         sampler: Sampler | None = None,
+        noise: Tensor | None = None,
     ) -> Tensor:
         """Draw teacher features: the mean plus draws of the residual.
 
@@ -127,6 +128,7 @@ class MeanResidualHead(nn.Module):
             num_draws: Independent draws K per image, at least 1.
             generator: Source of the randomness, on the condition's device.
             sampler: Sampler to use. None takes the residual head's own.
+            noise: Where the draws begin, as in :meth:`GenerativeHead.sample`.
 
         Returns:
             Sampled features, shape (K, B, D).
@@ -134,5 +136,6 @@ class MeanResidualHead(nn.Module):
         Raises:
             ValueError: As :meth:`GenerativeHead.sample`.
         """
-        residual = self.residual.sample(self.norm(condition), num_draws, generator, sampler)
+        given = self.norm(condition)
+        residual = self.residual.sample(given, num_draws, generator, sampler, noise)
         return at_least_float32(self.mean(condition)) + residual

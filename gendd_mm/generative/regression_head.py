@@ -36,14 +36,14 @@ class DeterministicHead(nn.Module):
         num_draws: int = 1,
         generator: torch.Generator | None = None,
         sampler: Sampler | None = None,
+        noise: Tensor | None = None,
     ) -> Tensor:
         """The regressed features; every draw is the same.
 
         Args:
             condition: Conditions, shape (B, S).
             num_draws: Draws K, at least 1.
-            generator: Not used: nothing is random.
-            sampler: Not used.
+            generator, sampler, noise: Not used: nothing is random.
 
         Returns:
             Features, shape (K, B, D), a view of one draw.

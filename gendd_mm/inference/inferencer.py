@@ -12,19 +12,17 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, default_collate
 from mmengine.device import get_device
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import DefaultScope
 from mmpretrain.apis import ImageClassificationInferencer
 from mmpretrain.datasets import ImageNet
 from mmpretrain.registry import TRANSFORMS
 from mmpretrain.structures import DataSample
 
 from gendd_mm.datasets.load_image import LoadImage
-from gendd_mm.deploy import class_names, gives_rgb
+from gendd_mm.deploy import class_names, generative_model, gives_rgb
 from gendd_mm.deploy.features import test_dataset
 from gendd_mm.deploy.named_types import named_types
-from gendd_mm.engine.model import trained_model
 from gendd_mm.engine.options import read_run
-from gendd_mm.models import GenDD
 from gendd_mm.registry import type_name
 
 from .spread import Spread, spread
@@ -91,24 +89,12 @@ class GenDDInferencer(ImageClassificationInferencer):
                 'gendd-test predicts with one.'
             )
         cfg = Config(named_types(read_run(config, cfg_options).to_dict()))
-        with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-            kind = MODELS.get(cfg.model.type)
-            if not (isinstance(kind, type) and issubclass(kind, GenDD)):
-                raise ValueError(
-                    f'model.type={cfg.model.type!r} of {config} has no generative path; give the '
-                    "config of a GenDD run, or take mmpretrain's ImageClassificationInferencer."
-                )
-            if 'pipeline' not in test_dataset(cfg):
-                raise ValueError(
-                    f'{config} does not say how to prepare an image; set test_pipeline or '
-                    'test_dataloader.'
-                )
-            model: Any = trained_model(cfg, checkpoint)
-        if not model.has_teachers_classes:
+        if 'pipeline' not in test_dataset(cfg):
             raise ValueError(
-                f"the generative path of {config} gives features, not scores of the student's "
-                'classes; take a run whose teacher has a classifier of the same classes.'
+                f'{config} does not say how to prepare an image; set test_pipeline or '
+                'test_dataloader.'
             )
+        model = generative_model(cfg, checkpoint)
         self.num_draws = num_draws
         model._config = cfg  # where mmpretrain's inferencers look for it
         super().__init__(

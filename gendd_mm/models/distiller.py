@@ -69,6 +69,7 @@ class GenDDDistiller(ConfigurableDistiller):
         num_draws: int = 1,
         generator: torch.Generator | None = None,
         sampler: Sampler | None = None,
+        noise: Tensor | None = None,
     ) -> Tensor:
         """Draw teacher features for the student's last recorded forward.
 
@@ -76,13 +77,14 @@ class GenDDDistiller(ConfigurableDistiller):
             num_draws: Draws K per image, at least 1.
             generator: Source of the randomness.
             sampler: Sampler to use. None takes the head's own.
+            noise: Where the draws begin. None draws it.
 
         Returns:
             The K draws, shape (K, B, D).
         """
         mapping = self.loss_forward_mappings[self.gendd_name]
         condition = self.get_record(**mapping['condition'])
-        return self.gendd_loss.head.sample(condition, num_draws, generator, sampler)
+        return self.gendd_loss.head.sample(condition, num_draws, generator, sampler, noise)
 
     def generate(
         self,

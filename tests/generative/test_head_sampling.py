@@ -154,3 +154,13 @@ def test_a_trained_head_samples_the_target_of_its_condition():
         other.load_state_dict(trained.state_dict())
         samples = other.sample(condition, num_draws=200).mean(0)
         torch.testing.assert_close(samples, target, rtol=0, atol=0.3)
+
+
+def test_noise_may_be_given(float64):
+    head = small_head(sampling=dict(type='ddim', num_steps=3))
+    condition = torch.randn(4, 6)
+    noise = torch.randn(2, 4, 3, 4, generator=seeded())
+    drawn = head.sample(condition, 2, seeded())
+    assert torch.equal(head.sample(condition, noise=noise), drawn)
+    with pytest.raises(ValueError, match=r'noise has shape \(2, 3, 3, 4\).* need \(K, 4, 3, 4\)'):
+        head.sample(condition, noise=noise[:, :3])

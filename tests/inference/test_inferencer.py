@@ -175,7 +175,7 @@ def test_the_example_runs(run, monkeypatch):
         ("model = dict(type='mmrazor.SingleTeacherDistill')", 'has no generative path'),
         (
             "model = dict(_delete_=True, type='ImageClassifier', backbone=dict(type='LeNet5'))",
-            "model.type='ImageClassifier' .* has no generative path",
+            "model.type='ImageClassifier' has no generative path",
         ),
         ('test_dataloader = None\ntest_pipeline = None', 'how to prepare an image'),
         (

@@ -95,7 +95,7 @@ def measure(args: argparse.Namespace, checkpoint: str, foreign: list[np.ndarray]
             inferencer(each, return_datasamples=True, batch_size=args.batch_size)
             for each in (images, foreign)
         ]
-        record = dict(**key, foreign=Path(args.foreign).stem, measures=measures(*answers, labels))
+        record = dict(**key, foreign=args.foreign, measures=measures(*answers, labels))
         append_record(args.out, record | provenance())
         print(record, flush=True)
 
@@ -109,7 +109,7 @@ def images_and_labels(cfg: Config) -> tuple[list[np.ndarray], Tensor]:
         np.asarray(info['img']) if 'img' in info else mmcv.imread(info['img_path'])
         for info in infos
     ]
-    return images, torch.tensor([info['gt_label'] for info in infos])
+    return images, torch.tensor([int(info['gt_label']) for info in infos])
 
 
 def measures(

@@ -2,7 +2,7 @@
 
 import os
 import os.path as osp
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -12,16 +12,19 @@ from torch import Tensor
 
 from ..export import ExportedStudent
 from . import graphs, weights
+from .generative_graph import write_generative_graph
 from .trained_student import StudentGraph, TrainedStudent, read_student
 
 __all__ = [
     'FORMATS',
+    'GENERATIVE',
     'GRAPHS',
     'TOLERANCE',
     'TrainedStudent',
     'Written',
     'check_formats',
     'write_formats',
+    'write_generative',
 ]
 
 # Largest difference of a score, between 0 and 1, to that of the student.
@@ -39,6 +42,8 @@ FILES: dict[str, tuple[str, tuple[str, ...]]] = dict(
 FORMATS = tuple(FILES)
 # Those that may hold the preprocessing.
 GRAPHS = ('onnx', 'torchscript', 'torch_export')
+# What a model card calls the generative path in ONNX.
+GENERATIVE = 'generative path, onnx'
 
 
 class Written(NamedTuple):
@@ -98,22 +103,67 @@ def check_formats(formats: Sequence[str]) -> None:
 
 
 @torch.no_grad()
+def write_generative(
+    cfg: Config, checkpoint: str, student: TrainedStudent, with_preprocessing: bool = False
+) -> Written:
+    """Write the generative path of a run as ``generative.onnx``, beside an exported student.
+
+    Its inputs are ``images`` and ``noise``, its outputs ``scores`` and ``draw_scores``
+    (docs/export.md). It gets its name when its scores have been compared with those of the run.
+
+    Args:
+        cfg: Config of the run.
+        checkpoint: Checkpoint of the run.
+        student: What :func:`write_formats` gave.
+        with_preprocessing: As there.
+
+    Raises:
+        ValueError: If a package for ONNX is missing, the run has no generative path, its
+            sampler draws noise at every step, or the scores are others.
+    """
+    check_formats(['onnx'])
+
+    def write(path: str) -> tuple[str, float]:
+        difference, (tokens, size) = write_generative_graph(
+            cfg, checkpoint, student, path, with_preprocessing
+        )
+        loading = (
+            f"onnxruntime.InferenceSession('generative.onnx')  # noise (K, B, {tokens}, {size})"
+        )
+        return loading, difference
+
+    return _complete(student, GENERATIVE, 'generative.onnx', write)
+
+
+@torch.no_grad()
 def _written(student: TrainedStudent, name: str, with_preprocessing: bool) -> Written:
-    folder = osp.dirname(student.exported.weights)
-    path = osp.join(folder, FILES[name][0])
+    file = FILES[name][0]
     if name == 'mmpretrain':
         loading = "mmpretrain.get_model('student.py', pretrained='student.pth')"
-        return Written(name, path, loading, 0.0)
+        return Written(name, student.exported.weights, loading, 0.0)
+    return _complete(
+        student,
+        name,
+        file,
+        lambda path: _write(student, name, path, file, with_preprocessing),
+    )
+
+
+def _complete(
+    student: TrainedStudent, name: str, file: str, write: Callable[[str], tuple[str, float]]
+) -> Written:
+    """Let a file be written beside the student, and give it its name if its scores agree."""
+    path = osp.join(osp.dirname(student.exported.weights), file)
     stem, extension = osp.splitext(path)
     partial = f'{stem}.part{extension}'
     try:
-        loading, difference = _write(student, name, partial, osp.basename(path), with_preprocessing)
+        loading, difference = write(partial)
         # Not `>`: NaN is no agreement.
         if not difference <= TOLERANCE:
             raise ValueError(
-                f'--format {name}: scores of {student.source} differ from those of the student '
-                f'by {difference:.2g}, more than {TOLERANCE}; {FILES[name][0]} was not written. '
-                'Choose another format, and report the network.'
+                f'{name}: scores of {student.source} differ from those of the checkpoint by '
+                f'{difference:.2g}, more than {TOLERANCE}; {file} was not written. Choose '
+                'another format, and report the network.'
             )
         os.replace(partial, path)
     finally:

@@ -59,12 +59,16 @@ class StudentGraph(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Scores of all classes, shape (B, C), which sum to 1, of images (B, 3 or 1, H, W)."""
+        return self.model(self.prepared(images), mode='tensor').softmax(1)
+
+    def prepared(self, images: Tensor) -> Tensor:
+        """Images as the network takes them."""
         if self.with_preprocessing:
             if self.takes_bgr and images.size(1) == 3:
                 images = images.flip(1)
             if self.is_normalized:
                 images = (images - self.mean) / self.std
-        return self.model(images, mode='tensor').softmax(1)
+        return images
 
 
 @dataclass(frozen=True)
