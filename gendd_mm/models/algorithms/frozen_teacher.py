@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from gendd_mm.models.stored_teacher import StoredTeacher
 
@@ -42,7 +42,10 @@ class FrozenTeacher:
     Attributes:
         classifier_name: Name of the linear layer that gives the scores, or None.
         classifier: That layer, or None. What enters it is the target.
+        data_preprocessor: The student's, which MMRazor's loop sets.
     """
+
+    data_preprocessor: nn.Module
 
     def __init__(
         self,
@@ -108,6 +111,20 @@ class FrozenTeacher:
         with self.classifier.register_forward_pre_hook(lambda _, args: entered.append(args[0])):
             scores_of(self.model, inputs, data_samples)
         return dict(target=entered[-1])
+
+    def val_step(self, data: dict) -> list[DataSample]:
+        """Classify a batch, for MMRazor's ``SingleTeacherDistillValLoop``.
+
+        Raises:
+            ValueError: If the teacher has no classifier.
+        """
+        data = self.data_preprocessor(data, False)
+        samples = data['data_samples']
+        (feature,) = self.extract_feat(data['inputs'], samples)
+        scores = self.classify(feature).softmax(-1)
+        for sample, score in zip(samples, scores, strict=True):
+            sample.set_pred_score(score).set_pred_label(score.argmax())
+        return samples
 
     @torch.no_grad()
     def classify(self, features: Tensor) -> Tensor:

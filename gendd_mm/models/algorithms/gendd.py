@@ -139,12 +139,18 @@ class GenDD(SingleTeacherDistill):
                     "teacher_classifier=None; take head=dict(type='gendd_mm.NoHead')."
                 )
             own.borrow(self.teacher.classifier)
-        self.memory_format = torch.channels_last if channels_last else torch.preserve_format
+        self.channels_last = channels_last
         self.student.to(memory_format=self.memory_format)
         self.teacher.model.to(memory_format=self.memory_format)
         check_pair(self)
         if compile is not False:
             self._compile({} if compile is True else compile)
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """How images are laid out."""
+        # No attribute: torch.save(model) cannot store one.
+        return torch.channels_last if self.channels_last else torch.preserve_format
 
     def train(self, mode: bool = True) -> 'GenDD':
         """Set the mode; leaving training restarts the sampling noise."""
@@ -213,7 +219,15 @@ class GenDD(SingleTeacherDistill):
             is untrained, ``probe_score`` and ``probe_label``. With a teacher that has no
             classifier, the student's ``feature``, shape (S,), which ships, and the
             ``generated`` feature of the teacher, shape (D,), instead of scores.
+
+        Raises:
+            ValueError: If draws are to have scores and there is no classifier for them.
         """
+        if with_draws and not self.has_teachers_classes:
+            raise ValueError(
+                "with_draws=True: draws have scores only by the teacher's classifier, and this "
+                'student has none or other classes; leave it out.'
+            )
         inputs = inputs.to(memory_format=self.memory_format)
         with self.distiller.student_recorders:
             probe_logits = self.student(inputs, mode='tensor')
@@ -241,6 +255,25 @@ class GenDD(SingleTeacherDistill):
                 sample.set_field(probe_score, 'probe_score')
                 sample.set_field(probe_score.argmax(), 'probe_label')
         return data_samples
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The student's, for tools that look into a classifier of mmpretrain."""
+        return self.student.backbone
+
+    def extract_feat(self, inputs: Tensor, stage: str = 'neck') -> tuple[Tensor, ...]:
+        """The student's features of preprocessed images, as of a classifier of mmpretrain.
+
+        So that mmpretrain's ``get_flops.py`` and ``vis_tsne.py`` take a config of GenDD.
+
+        Args:
+            inputs: Preprocessed images, shape (B, 3, H, W).
+            stage: ``'backbone'``, ``'neck'`` or ``'pre_logits'``.
+
+        Returns:
+            What the student's ``extract_feat`` gives.
+        """
+        return self.student.extract_feat(inputs.to(memory_format=self.memory_format), stage=stage)
 
     @property
     def has_probe(self) -> bool:
