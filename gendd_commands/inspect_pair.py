@@ -28,8 +28,8 @@ def main() -> None:
         # Only now: --help needs no stack.
         from mmengine.logging import MMLogger
 
+        from gendd_mm.analysis.pair_report import inspect_pair
         from gendd_mm.engine.options import read_run
-        from gendd_mm.pair_report import inspect_pair
 
         MMLogger.get_current_instance().setLevel('ERROR')  # where each weight starts
         rows = inspect_pair(read_run(args.config, args.cfg_options), args.batch_size)

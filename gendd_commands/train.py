@@ -51,6 +51,11 @@ def parse_args() -> tuple[str, dict]:
         metavar='STORE',
         help='train from the features that gendd-store-teacher has stored, without the teacher',
     )
+    parser.add_argument(
+        '--tensorboard',
+        action='store_true',
+        help='log for TensorBoard too: tensorboard --logdir WORK_DIR',
+    )
     add_common_arguments(parser)
     args = vars(parser.parse_args())
     return args.pop('config'), args

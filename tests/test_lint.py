@@ -30,7 +30,7 @@ def test_every_tool_has_one_version():
 
 def test_ci_checks_before_it_tests():
     steps = re.findall(r'^bash tools/(\w+)\.sh', (ROOT / '.ci/run').read_text(), re.M)
-    assert steps == ['lint', 'run_tests', 'run_tests']
+    assert steps == ['lint', 'run_tests', 'build_docs', 'run_tests']
 
 
 WORKFLOWS = sorted((ROOT / '.github/workflows').glob('*.yml'))

@@ -18,10 +18,10 @@ from mmengine.config import Config
 from small_models import CONFIGS, ROOT
 from stored_runs import build, config, same, trained
 
+from gendd_mm.analysis.pair_report import inspect_pair
 from gendd_mm.engine.options import RunOptions, merge_test, merge_train, read_run
 from gendd_mm.engine.stages import read_stage1
 from gendd_mm.models import StoredTeacher
-from gendd_mm.pair_report import inspect_pair
 from gendd_mm.teacher_store import StoreError, TeacherStore, read_description
 
 

@@ -21,7 +21,8 @@ from benchmarks.measure import add_device
 ROOT = Path(__file__).resolve().parent.parent
 # For whole runs: OpenMMLab, what it needs beside torch, and the digits.
 STACK = ('mmengine', 'mmcv', 'mmpretrain', 'mmrazor', 'joblib', 'torchvision', 'sklearn')
-HEAD, STEP, SAMPLING = (f'tools/benchmarks/{name}.py' for name in ('head', 'step', 'sampling'))
+HEAD, SAMPLING = (f'tools/benchmarks/{name}.py' for name in ('head', 'sampling'))
+COST = 'tools/cost.py'
 PAIR = 'configs/imagenet/gendd_resnet34_resnet18_8xb64_in1k.py'
 # A kernel or a collective that hangs is a failure, too.
 MINUTES = 30
@@ -177,7 +178,7 @@ def time_steps(check: Check, quick: bool) -> None:
     size = ['--image-size', '32', '--batch-size', '8'] if quick else ['--rounds', '20']
     for each in options:
         more = ['--cfg-options', *each] if each else []
-        check.run(STEP, PAIR, *size, '--json', '--device', str(check.device), *more)
+        check.run(COST, PAIR, *size, '--json', '--device', str(check.device), *more)
 
 
 def main() -> None:
@@ -200,7 +201,7 @@ def main() -> None:
     if missing:
         check.notes.append(
             f'Left out, as {", ".join(missing)} are missing: the tests of whole runs, '
-            'tools/benchmark.py, step.py and sampling.py.'
+            'tools/benchmark.py, cost.py and sampling.py.'
         )
         print(check.notes[-1])
     run_tests(check, not missing)

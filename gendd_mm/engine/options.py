@@ -8,6 +8,7 @@ import os
 import os.path as osp
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 from unittest import mock
 
@@ -34,6 +35,8 @@ _LAUNCHER_VARIABLES = dict(
     mpi=('OMPI_COMM_WORLD_LOCAL_RANK', 'mpirun'),
 )
 
+_TENSORBOARD = 'TensorboardVisBackend'
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -55,6 +58,7 @@ class RunOptions:
         validate: False trains without evaluation.
         auto_scale_lr: Whether to scale the learning rate to the batch size.
         teacher_store: Folder of stored features to train from in place of the teacher.
+        tensorboard: Whether to log for TensorBoard too, beside the JSON log.
     """
 
     work_dir: str | None = None
@@ -69,6 +73,7 @@ class RunOptions:
     validate: bool = True
     auto_scale_lr: bool = False
     teacher_store: str | None = None
+    tensorboard: bool = False
 
 
 def read_config(path: str, choices: Mapping[str, str] | None = None) -> Config:
@@ -145,6 +150,8 @@ def merge_train(cfg: Config, options: RunOptions) -> Config:
             )
         cfg.auto_scale_lr.enable = True
 
+    if options.tensorboard:
+        _use_tensorboard(cfg)
     if options.amp:
         _use_amp(cfg)
     _check_amp_device(cfg)
@@ -237,6 +244,18 @@ def _check_file(what: str, path: str) -> None:
     raise FileNotFoundError(
         f'{what} not found: {path} is not a file (from {os.getcwd()}); check the path.'
     )
+
+
+def _use_tensorboard(cfg: Config) -> None:
+    if find_spec('tensorboard') is None:
+        raise ValueError(
+            '--tensorboard needs tensorboard; pip install tensorboard, or leave the option out.'
+        )
+    visualizer = dict(cfg.get('visualizer') or dict(type='Visualizer'))
+    backends = list(visualizer.get('vis_backends') or [dict(type='LocalVisBackend')])
+    if not any(type_name(each['type']) == _TENSORBOARD for each in backends):
+        backends.append(dict(type=_TENSORBOARD))
+    cfg.visualizer = dict(visualizer, vis_backends=backends)
 
 
 def _use_amp(cfg: Config) -> None:

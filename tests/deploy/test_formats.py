@@ -148,7 +148,7 @@ def test_windows_go_back_to_their_places():
     maps = torch.randn(3, 6, 8, 5)
     windows = ShiftWindowMSA.window_partition(maps, 2)
     upstream = ShiftWindowMSA.window_reverse
-    with graphs._any_number_of_windows():
+    with graphs.any_number_of_windows():
         assert ShiftWindowMSA.window_reverse is not upstream
         assert torch.equal(ShiftWindowMSA.window_reverse(windows, 6, 8, 2), maps)
     assert ShiftWindowMSA.window_reverse is upstream

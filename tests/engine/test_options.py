@@ -246,3 +246,16 @@ def test_a_missing_config_is_named():
 def test_test_names_what_is_wrong(config, checkpoint, more, error, message):
     with pytest.raises(error, match=message):
         launch.run_test(**parse('test', config, checkpoint, *more))
+
+
+def test_tensorboard_comes_beside_the_json_log(config, monkeypatch):
+    pytest.importorskip('tensorboard')
+    backends = ['LocalVisBackend', 'TensorboardVisBackend']
+    cfg = merged(config, '--tensorboard')
+    assert [each['type'] for each in cfg.visualizer.vis_backends] == backends
+    # One is enough.
+    again = options.merge_train(cfg, options.RunOptions(tensorboard=True))
+    assert [each['type'] for each in again.visualizer.vis_backends] == backends
+    monkeypatch.setattr(options, 'find_spec', lambda name: None)
+    with pytest.raises(ValueError, match='pip install tensorboard, or leave the option out'):
+        merged(config, '--tensorboard')

@@ -6,11 +6,11 @@ import torch
 from image_folders import split
 from mmpretrain import get_model
 
+from gendd_mm.analysis.pair_report import inspect_pair
 from gendd_mm.deploy import export_student
 from gendd_mm.engine.model import build_model
 from gendd_mm.engine.options import read_run
 from gendd_mm.make_config import write_config
-from gendd_mm.pair_report import inspect_pair
 
 FAMILIES = [
     'resnet18_8xb32_in1k',

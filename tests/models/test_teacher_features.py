@@ -9,11 +9,11 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS
 from torch import nn
 
+from gendd_mm.analysis.pair_report import inspect_pair
 from gendd_mm.engine.options import read_run
 from gendd_mm.evaluation import ProbeAccuracy
 from gendd_mm.models import ModuleClassifier
 from gendd_mm.models.algorithms.teacher_features import feature_sizes, teacher_features
-from gendd_mm.pair_report import inspect_pair
 
 timm = pytest.importorskip('timm')
 ALL = ('pooled', 'cls_token', 'patch_tokens')

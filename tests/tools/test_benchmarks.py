@@ -77,7 +77,6 @@ def test_peak_memory_is_that_of_the_run_alone():
     'command',
     [
         ['benchmarks/head.py'],
-        ['benchmarks/step.py', 'config.py'],
         ['benchmarks/sampling.py', 'config.py', 'checkpoint.pth'],
         ['benchmark.py', 'recipe.yml'],
         ['gpu_check.py'],

@@ -5,8 +5,8 @@ import re
 import pytest
 import small_models
 
+from gendd_mm.analysis.pair_report import inspect_pair
 from gendd_mm.engine.options import read_run
-from gendd_mm.pair_report import inspect_pair
 
 
 @pytest.fixture
