@@ -17,17 +17,12 @@ __all__ = ['FeatureMap', 'draw_feature_map', 'feature_map']
 
 
 class FeatureMap(NamedTuple):
-    """Features of N images.
-
-    Attributes:
-        teacher: The teacher's, shape (N, D).
-        generated: One draw for each image, given the student's feature, shape (N, D).
-        student: The condition of the head, which ships, shape (N, S).
-        labels: Classes, shape (N,).
-    """
+    """Features of N images: the first two (N, D), the third (N, S), the labels (N,)."""
 
     teacher: Tensor
+    # One draw for each image, given the student's feature.
     generated: Tensor
+    # The condition of the head, which ships.
     student: Tensor
     labels: Tensor
 

@@ -35,18 +35,14 @@ class Part(NamedTuple):
 
 
 class StepCost(NamedTuple):
-    """What one step and one prediction of a batch cost.
+    """What one step and one prediction of a batch cost."""
 
-    Attributes:
-        parts: Of the median step, in its order.
-        whole: The whole step.
-        predictions: By the student alone, which ships, and by both paths with one draw.
-        peak_bytes: Memory of the device at the peak, or None on a CPU.
-    """
-
+    # Of the median step, in its order.
     parts: list[Part]
     whole: Part
+    # By the student alone, which ships, and by both paths with one draw.
     predictions: list[Part]
+    # Memory of the device at the peak; None on a CPU.
     peak_bytes: int | None
 
 
