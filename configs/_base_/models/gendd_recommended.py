@@ -24,7 +24,7 @@ model = dict(
                     residual=dict(
                         denoiser=dict(type='TokenDenoiser', modulation='shared'),
                         noise_sampling='antithetic',
-                        repeats=4,
+                        repeats=2,
                     ),
                 ),
                 feature_mixup=None,
