@@ -29,7 +29,7 @@ model = dict(
                     teaches=bool(int('{{$TEACHES:1}}')),
                     residual=dict(
                         tokenizer=dict(type='SplitTokenizer', token_dim=32),
-                        denoiser=dict(width=128, depth=3),
+                        denoiser=dict(width=96, depth=3),
                     ),
                 )
             )

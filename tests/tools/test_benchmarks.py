@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from torch import nn
 
 from gendd_mm.generative.cost import multiply_adds
@@ -112,6 +113,29 @@ def test_the_benchmark_of_the_head_needs_torch_alone():
         [sys.executable, '-c', code], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
     )
     assert '--device' in done.stdout
+
+
+def test_the_recommended_head_saves_time_and_noise_together(monkeypatch):
+    case = head_runs.Case(2, 8, 64)
+    found = head.efficiency(case, 1, CPU, steps=1, draws=4)
+    assert found.keys() == {'recommended_speed', 'efficiency_recommended'}
+    # Noise alone: with the same times, the quotient of the variances is left.
+    monkeypatch.setattr(head, 'seconds', lambda runs, *_: dict.fromkeys(runs, 1.0))
+    of_settings = {}
+    monkeypatch.setattr(
+        head,
+        'gradient_variances',
+        lambda loss, condition, model, draws: torch.tensor(
+            [of_settings.setdefault(model.repeats, 6.0 if model.repeats == 10 else 2.0), 0.0]
+        ),
+    )
+    found = head.efficiency(case, 1, CPU, steps=1)
+    assert found == dict(recommended_speed=1.0, efficiency_recommended=3.0)
+    config = Config.fromfile(ROOT / 'configs/_base_/models/gendd_recommended.py')
+    preset = config.model.distiller.distill_losses.loss_gendd.head.residual
+    assert of_settings.keys() == {10, preset.repeats}
+    assert preset.denoiser.modulation == 'shared'
+    assert preset.noise_sampling == head_runs.RECOMMENDED['noise_sampling']
 
 
 def test_what_is_measured_on_a_gpu_alone_runs():

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tests'))
 
 from reference_head import ReferenceHead, randomize
 
-from gendd_mm.generative import GenerativeHead, use_onednn
+from gendd_mm.generative import DDIMSampler, GenerativeHead, RectifiedFlow, use_onednn
 
 PAPER_STEPS, PAPER_START, PAPER_GUIDANCE = 64, 999, 2.0
 PAPER_DRAWS, DEFAULT_DRAWS = 5, 2
@@ -21,6 +21,10 @@ REPEATS = 10
 # independent ones depends on the head; the benchmark measures it.
 ANTITHETIC_REPEATS = 8
 ANTITHETIC = dict(repeats=ANTITHETIC_REPEATS, noise_sampling='antithetic')
+# The generative part of configs/_base_/models/gendd_recommended.py, and the same flow with
+# nothing saved: a modulation for each block, independent noise, the paper's repeats.
+FLOW = dict(process=RectifiedFlow(), sampler=DDIMSampler(4, guidance_scale=1.0), condition_drop=0.0)
+RECOMMENDED = dict(FLOW, repeats=4, noise_sampling='antithetic')
 
 Run = Callable[[], Any]
 

@@ -24,7 +24,7 @@ model = dict(
                     residual=dict(
                         denoiser=dict(type='TokenDenoiser', modulation='shared'),
                         noise_sampling='antithetic',
-                        repeats=2,
+                        repeats=4,
                     ),
                 ),
                 feature_mixup=None,
