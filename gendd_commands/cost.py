@@ -77,12 +77,12 @@ def _print(cost) -> None:
 
 
 def _cells(part) -> tuple[str, str, str, str]:
-    parameters = '' if part.parameters is None else _amount(part.parameters)
-    operations = _amount(part.multiply_adds) if part.multiply_adds else ''
+    parameters = '' if part.parameters is None else amount(part.parameters)
+    operations = amount(part.multiply_adds) if part.multiply_adds else ''
     return part.name, parameters, operations, f'{1000 * part.seconds:.1f}'
 
 
-def _amount(number: float) -> str:
+def amount(number: float) -> str:
     """With three digits: 12.3 k, 4.56 M, 7.89 G."""
     for unit in ('', ' k', ' M', ' G'):
         if number < 1000 or unit == ' G':

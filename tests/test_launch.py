@@ -337,7 +337,7 @@ def test_no_good_python_is_told_with_what_to_install(tmp_path):
     ('arguments', 'hint'),
     [
         (['setup_env.sh'], 'add --here, or use the commands gendd-quickstart'),
-        (['setup_env.sh', '--here'], "pip install 'gendd_mm[mm,optional,tests,lint]'"),
+        (['setup_env.sh', '--here'], "pip install 'gendd_mm[mm,optional,tests,lint,docs]'"),
         (['dist_train.sh', 'c.py', '2'], "'pip install gendd_mm[mm]'"),
     ],
 )

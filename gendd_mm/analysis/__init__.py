@@ -3,7 +3,7 @@
 from .feature_map import FeatureMap, draw_feature_map, feature_map
 from .pair_report import inspect_pair
 from .run_curves import draw_curves, read_curves
-from .step_cost import StepCost, step_cost
+from .step_cost import StepCost, random_model, step_cost
 
 __all__ = [
     'FeatureMap',
@@ -12,6 +12,7 @@ __all__ = [
     'draw_feature_map',
     'feature_map',
     'inspect_pair',
+    'random_model',
     'read_curves',
     'step_cost',
 ]

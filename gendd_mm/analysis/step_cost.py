@@ -22,7 +22,7 @@ from gendd_mm.engine.model import build_model
 from gendd_mm.models import GenDD
 from gendd_mm.registry import MODELS
 
-__all__ = ['StepCost', 'step_cost']
+__all__ = ['StepCost', 'random_model', 'step_cost']
 
 
 class Part(NamedTuple):
@@ -69,7 +69,7 @@ def step_cost(
         ValueError: If the config is of no GenDD, or its networks do not fit the images.
     """
     device = torch.device(device)
-    model = _build(cfg).to(device).train()
+    model = random_model(cfg).to(device).train()
     if device.type == 'cuda':
         torch.cuda.reset_peak_memory_stats(device)
     batch = _batch(model, batch_size, image_size)
@@ -136,8 +136,12 @@ def _predictions(model: GenDD, batch: dict, rounds: int, device: torch.device) -
     return found
 
 
-def _build(cfg: Config) -> GenDD:
-    """The model of a config, its teacher with random weights."""
+def random_model(cfg: Config) -> GenDD:
+    """The model of a config, its teacher with random weights.
+
+    Raises:
+        ValueError: If the config is of no GenDD.
+    """
     cfg = copy.deepcopy(cfg)
     if not cfg.model.get('type', '').endswith('GenDD'):
         raise ValueError(

@@ -91,5 +91,5 @@ def test_a_config_of_another_method_is_named():
     ('number', 'text'),
     [(7, '7'), (999, '999'), (1234, '1.23 k'), (4_560_000, '4.56 M'), (7.891e12, '7.89e+03 G')],
 )
-def test_amounts_have_three_digits(number, text):
-    assert command._amount(number) == text
+def testamounts_have_three_digits(number, text):
+    assert command.amount(number) == text

@@ -23,7 +23,7 @@ def test_a_stored_step_lacks_the_teachers_products():
 
     config, shape = str(ROOT / 'configs' / 'gendd_digits.py'), (4, 3, 8)
     with tempfile.TemporaryDirectory() as folder:
-        live = tool['build'](tool['read_complete'](config), torch.device('cpu'))
+        live = tool['build_live'](config, torch.device('cpu'))
         tool['write_store'](folder, live, tool['ROWS'])
         stored = tool['build_stored'](config, folder, torch.device('cpu'))
         steps = [tool['Steps'](model, config, shape) for model in (live, stored)]

@@ -23,10 +23,10 @@ from mmpretrain.structures import DataSample
 from rich.console import Console
 from rich.table import Table
 from safetensors.torch import save
-from step import build
 from torch.utils.flop_counter import FlopCounterMode
 
 from gendd_commands.command_line import add_traceback, user_errors
+from gendd_mm.analysis import random_model
 from gendd_mm.engine.grouped_parameters import group_parameters
 from gendd_mm.engine.model import build_model
 from gendd_mm.engine.options import read_complete
@@ -76,7 +76,7 @@ def row(config: str, args: argparse.Namespace) -> list[str]:
     channels, side, batch_size = shape_of(config)
     batch_size = args.batch_size or batch_size
     with tempfile.TemporaryDirectory() as folder:
-        live = build(read_complete(config), args.device)
+        live = build_live(config, args.device)
         write_store(folder, live, ROWS)
         stored = build_stored(config, folder, args.device)
         runs = {
@@ -144,6 +144,11 @@ def write_store(folder: str, model: GenDD, rows: int) -> None:
     (Path(folder) / FILE).write_text(description.as_json())
 
 
+def build_live(config: str, device: torch.device) -> GenDD:
+    """The model of a config with its teacher, whose weights are random."""
+    return random_model(read_complete(config)).to(device).train()
+
+
 def build_stored(config: str, folder: str, device: torch.device) -> GenDD:
     """The model of a config, its teacher a store."""
     cfg = read_complete(config)
@@ -185,7 +190,7 @@ def step_of(
 ) -> Steps:
     """A step whose model is built, for a process of its own."""
     stored = name == 'stored'
-    model = build_stored(config, folder, device) if stored else build(read_complete(config), device)
+    model = build_stored(config, folder, device) if stored else build_live(config, device)
     return Steps(model, config, shape)
 
 
