@@ -4,8 +4,8 @@
     bash tools/dist_train.sh configs/gendd_digits.py 2
 
 A narrow head on short tokens; feature mixup off, as in the paper's supervised
-A1 and A2 recipes. ``bash tools/quickstart.sh`` runs it with its teacher and its
-rivals.
+A1 and A2 recipes. ``python tools/benchmark.py configs/digits/rivals.yml`` runs it with its
+teacher and its rivals.
 """
 
 _base_ = [

@@ -15,7 +15,6 @@ the teachers have had all cores.
 
 import argparse
 import os
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,7 @@ import torch
 from benchmarks.measure import add_device
 
 from gendd_commands.command_line import add_traceback, user_errors
-from gendd_mm.benchmark import TEACHER, Recipe, read_records, run_grid, write_report
+from gendd_mm.benchmark import TEACHER, Recipe, read_records, run_grid, run_workers, write_report
 
 
 def parse_args() -> argparse.Namespace:
@@ -78,13 +77,7 @@ def run(args: argparse.Namespace, recipe: Recipe) -> None:
     threads = max(1, torch.get_num_threads() // args.jobs)
     # An option given twice has its last value.
     command = [sys.executable, *sys.argv, '--jobs', '1', '--no-report']
-    workers = [
-        subprocess.Popen(command, env=dict(os.environ, OMP_NUM_THREADS=str(threads)))
-        for _ in range(args.jobs)
-    ]
-    codes = [worker.wait() for worker in workers]
-    if any(codes):  # negative after a signal
-        sys.exit(f'workers ended with {codes}; the same command goes on from here.')
+    run_workers(command, args.jobs, threads)
 
 
 def main() -> None:

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# GenDD on real images in minutes: teacher, student alone, KD, DKD, GenDD on
-# two processes, export, and a table of their top-1. If it was stopped, the same
-# command goes on.
-#   bash tools/quickstart.sh                  one seed
-#   bash tools/quickstart.sh --seeds 0 1 2    several, and their means
+# GenDD on real images in minutes, without labels, on a long tail and with labels, beside
+# KD and SimKD; export, a table and a picture. If it was stopped, the same command goes on.
+#   bash tools/quickstart.sh              three seeds, their means and intervals
+#   bash tools/quickstart.sh --seeds 0    one
 # Options of setup_env.sh go before: --here uses the active environment.
 set -euo pipefail
 
@@ -16,7 +15,7 @@ if [[ ${1:-} == --here ]]; then
 fi
 PYTHON=$(bash "$root/tools/setup_env.sh" ${options[@]+"${options[@]}"})
 export PYTHON
-# Small networks gain nothing from threads; the two processes have a core each.
+# Small networks gain nothing from threads; two processes have a core each.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 cd "$root"
 exec "$PYTHON" tools/quickstart.py "$@"

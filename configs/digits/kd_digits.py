@@ -8,7 +8,7 @@ Hinton et al., arXiv 1503.02531: cross-entropy plus KL at temperature 4.
 _base_ = [
     '../_base_/models/kd.py',
     '../_base_/models/digits_pair.py',
-    '../_base_/datasets/digits.py',
+    '../_base_/datasets/digits_{{$DATA:supervised}}.py',
     '../_base_/schedules/digits.py',
     '../_base_/digits_runtime.py',
 ]

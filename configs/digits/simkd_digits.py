@@ -10,7 +10,7 @@ classifier. Teacher and classifier are of one checkpoint.
 _base_ = [
     '../_base_/models/simkd.py',
     '../_base_/models/digits_pair.py',
-    '../_base_/datasets/digits.py',
+    '../_base_/datasets/digits_{{$DATA:supervised}}.py',
     '../_base_/schedules/digits.py',
     '../_base_/digits_runtime.py',
 ]

@@ -5,7 +5,7 @@ python tools/train.py configs/digits/student_digits.py
 
 _base_ = [
     '../_base_/models/digits_pair.py',
-    '../_base_/datasets/digits.py',
+    '../_base_/datasets/digits_{{$DATA:supervised}}.py',
     '../_base_/schedules/digits.py',
     '../_base_/digits_runtime.py',
 ]

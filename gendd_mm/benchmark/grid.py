@@ -1,5 +1,7 @@
 """Run a grid, each run once, alone or beside other processes."""
 
+import os
+import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -58,6 +60,24 @@ def run_grid(
                 append_record(recipe.results, record)
                 new.append(record)
                 progress.finish(record)
+
+
+def run_workers(command: Sequence[str], jobs: int, threads: int = 1) -> None:
+    """Let several processes share a grid, each by the same command.
+
+    Args:
+        command: That runs the grid by :func:`run_grid`.
+        jobs: Processes.
+        threads: Threads of each.
+
+    Raises:
+        RuntimeError: If one of them failed.
+    """
+    environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
+    workers = [subprocess.Popen(command, env=environment) for _ in range(jobs)]
+    codes = [worker.wait() for worker in workers]
+    if any(codes):  # negative after a signal
+        raise RuntimeError(f'workers ended with {codes}; the same command goes on from here.')
 
 
 def run_one(run: PreparedRun, on_epoch: OnEpoch | None = None) -> dict:

@@ -1,9 +1,17 @@
 """Plots from records, as PNG and SVG. Needs matplotlib."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .recipe import TEACHER
-from .statistics import Summary, by_method, level_over_seeds, noise_levels_by_method, over_seeds
+from .statistics import (
+    Summary,
+    by_method,
+    level_over_seeds,
+    noise_levels_by_method,
+    over_seeds,
+    overview,
+)
 
 Point = tuple[float, float]
 
@@ -59,6 +67,53 @@ def plot_cost(records: list[dict], setting: str, folder: Path) -> list[Path]:
     )
     axes.legend(fontsize='small')
     return _save(figure, folder / f'cost_{setting}')
+
+
+def plot_settings(
+    records: list[dict],
+    settings: Mapping[str, str],
+    methods: Mapping[str, Sequence[str]],
+    path: Path,
+    name: str = 'shipped_top1',
+) -> None:
+    """A panel for each setting, a row for each method: mean and 95 % interval over seeds.
+
+    Arguments as for :func:`overview_table`; ours are the methods whose name begins with
+    ``gendd``.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3 * len(settings) + 1.5, 0.45 * len(methods) + 1.2))
+    figure.set_layout_engine('constrained')
+    panels = figure.subplots(1, len(settings), sharey=True, squeeze=False)[0]
+    rows = list(methods)[::-1]
+    found = overview(records, settings, methods, name)
+    for column, (panel, title) in enumerate(zip(panels, settings.values(), strict=True)):
+        for y, row in enumerate(rows):
+            summary = found[row][column]
+            if summary is None:
+                continue
+            ours = methods[row][0].startswith('gendd')
+            color = '#7c3aed' if ours else '#6b7280'
+            panel.errorbar(
+                summary.mean, y, xerr=summary.interval(), marker='o', capsize=3, color=color
+            )
+            panel.annotate(
+                f'{summary.mean:.1f}',
+                (summary.mean, y),
+                (0, 6),
+                textcoords='offset points',
+                ha='center',
+                fontsize=8,
+                color=color,
+            )
+        panel.set(title=title, xlabel='top-1, %', ylim=(-0.5, len(rows) - 0.3))
+        panel.set_yticks(range(len(rows)), rows)
+        panel.margins(x=0.15)
+        panel.grid(axis='x', color='#e5e7eb')
+        panel.set_axisbelow(True)
+        panel.spines[['top', 'right']].set_visible(False)
+    figure.savefig(path, dpi=150)
 
 
 def plot_sweep(records: list[dict], sweep: str, folder: Path) -> list[Path]:

@@ -1,6 +1,6 @@
 """Tables in Markdown, and plots, of all records."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .plots import plot_cost, plot_noise_levels, plot_sweep
@@ -13,6 +13,7 @@ from .statistics import (
     level_over_seeds,
     noise_levels_by_method,
     over_seeds,
+    overview,
 )
 
 INTRODUCTION = """\
@@ -119,6 +120,35 @@ def setting_table(
     chosen = {name: COLUMNS[name] for name in columns}
     chosen.update({group: column for group, column in GROUPS.items() if group in measured})
     return _table('method', methods, chosen)
+
+
+def overview_table(
+    records: list[dict],
+    settings: Mapping[str, str],
+    methods: Mapping[str, Sequence[str]],
+    name: str = 'shipped_top1',
+) -> str:
+    """A row for each method, a column for each setting.
+
+    Args:
+        records: Of the runs.
+        settings: Titles of the settings, by name.
+        methods: Names of a row's methods, by its title; a setting has the first that it ran.
+        name: The metric.
+
+    Returns:
+        Mean and half the width of the 95 % interval over seeds, in Markdown.
+    """
+    rows = []
+    for title, summaries in overview(records, settings, methods, name).items():
+        cells = []
+        for summary in summaries:
+            interval = None if summary is None else summary.interval()
+            cells.append('' if summary is None else f'{summary.mean:.2f}')
+            if interval is not None:
+                cells[-1] += f' ± {interval:.2f}'
+        rows.append([title, *cells])
+    return markdown(['method', *settings.values()], rows)
 
 
 def sweep_table(records: list[dict], sweep: str) -> str:

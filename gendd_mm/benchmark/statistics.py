@@ -1,5 +1,6 @@
 """Means and spreads over seeds, from records alone."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean, stdev
 from typing import NamedTuple
 
@@ -65,6 +66,22 @@ def over_seeds(records: list[dict], name: str) -> Summary | None:
     """Summary of a metric; None if a record lacks it, or there is no record."""
     values = [value for record in records if (value := metric(record, name)) is not None]
     return Summary.of(values) if values and len(values) == len(records) else None
+
+
+def overview(
+    records: list[dict],
+    settings: Iterable[str],
+    methods: Mapping[str, Sequence[str]],
+    name: str,
+) -> dict[str, list[Summary | None]]:
+    """A metric by row, a summary for each setting: of the first method of the row it has."""
+    found: dict[str, list[Summary | None]] = {title: [] for title in methods}
+    for setting in settings:
+        ran = by_method(records, setting)
+        for title, names in methods.items():
+            runs = next((ran[each] for each in names if each in ran), [])
+            found[title].append(over_seeds(runs, name))
+    return found
 
 
 def difference(records: list[dict], comparison: Comparison) -> Summary | None:

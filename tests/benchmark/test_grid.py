@@ -226,10 +226,10 @@ def test_a_worker_that_was_killed_is_no_success(recipe, monkeypatch):
     here, codes = [], iter([0, -9])
     monkeypatch.setattr(tool, 'run_grid', lambda *args: here.append(args[-1]))
     monkeypatch.setattr(
-        tool.subprocess, 'Popen', lambda *args, **kwargs: SimpleNamespace(wait=lambda: next(codes))
+        subprocess, 'Popen', lambda *args, **kwargs: SimpleNamespace(wait=lambda: next(codes))
     )
     args = SimpleNamespace(jobs=2, only=None, seeds=None, methods=None)
-    with pytest.raises(SystemExit, match=r'\[0, -9\]'):
+    with pytest.raises(RuntimeError, match=r'\[0, -9\]'):
         tool.run(args, recipe)
     assert here == [['teacher']]
 

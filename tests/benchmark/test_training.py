@@ -7,6 +7,7 @@ import small_models
 import torch
 from small_models import CONFIGS
 
+from gendd_commands import quickstart
 from gendd_mm.benchmark import PreparedRun, Recipe, Run, prepare_runs
 from gendd_mm.benchmark.training import train_run
 
@@ -60,6 +61,19 @@ def test_more_processes_than_gpus_are_refused(tmp_path, monkeypatch):
 def test_the_methods_of_the_quick_start_have_equal_budgets():
     recipe = Recipe.read(str(CONFIGS / 'digits' / 'quickstart.yml'))
     runs = prepare_runs(recipe, recipe.runs())
+    assert {run.run.setting for run in runs} == set(quickstart.SETTINGS)
+    named = {name for names in quickstart.METHODS.values() for name in names}
+    assert {run.run.method for run in runs} == {'teacher', *named}
+    # One teacher, of the whole data, for all.
+    assert len({run.teacher.work_dir for run in runs if run.teacher}) == 1
+    for run in runs:
+        assert run.processes * run.cfg.train_dataloader.batch_size == 32
+        assert run.cfg.train_cfg.max_epochs == 20
+
+
+def test_the_rivals_on_the_digits_have_equal_budgets():
+    recipe = Recipe.read(str(CONFIGS / 'digits' / 'rivals.yml'))
+    runs = prepare_runs(recipe, recipe.runs(seeds=[0]))
     assert [run.run.method for run in runs] == ['teacher', 'student', 'kd', 'dkd', 'gendd']
     for run in runs:
         assert run.processes * run.cfg.train_dataloader.batch_size == 32

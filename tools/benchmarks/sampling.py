@@ -1,9 +1,9 @@
 """Accuracy of samplers on trained heads, paired with the paper's setting.
 
     python tools/benchmarks/sampling.py configs/gendd_digits.py \
-        work_dirs/quickstart/gendd_digits/*-seed{0,1,2}/epoch_20.pth \
+        work_dirs/digits_rivals/gendd_digits/*-seed{0,1,2}/epoch_20.pth \
         --cfg-options \
-        model.teacher_ckpt=$(ls work_dirs/quickstart/teacher_digits/*/epoch_20.pth)
+        model.teacher_ckpt=$(ls work_dirs/digits_rivals/teacher_digits/*/epoch_20.pth)
 
 Every image is classified by each sampler from the same student feature; the
 difference to the paper's 64 ancestral steps from 999 with 5 draws is over all
