@@ -78,6 +78,12 @@ CHOICES: dict[str, list[dict]] = {
         f'fashion_mnist/{m}.py': values('DATA', 'supervised', 'long_tailed')
         for m in ('student', 'kd', 'dkd', 'lskd', 'mgd', 'simkd', 'gendd_strength0')
     },
+    'digits/gendd_recommended_digits.py': values('DATA', 'supervised', 'unlabeled', 'long_tailed'),
+    **{
+        f'digits/{m}_digits.py': values('DATA', 'supervised', 'long_tailed')
+        for m in ('student', 'kd', 'simkd')
+    },
+    'digits/kl_digits.py': values('DATA', 'supervised', 'unlabeled'),
     'fashion_mnist/kl.py': values('DATA', 'supervised', 'unlabeled'),
     'fashion_mnist/gendd_teacher_labels.py': values('DATA', 'supervised', 'unlabeled'),
     'fashion_mnist/large.py': values(

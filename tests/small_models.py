@@ -203,8 +203,9 @@ def shrunk(config: str, work_dir, teacher_ckpt: str = '') -> Config:
             part.teacher_ckpt = teacher_ckpt
     if cfg.model.type.endswith('GenDD'):
         head = head_of(cfg)
+        head = head.get('residual', head)
         head.denoiser.update(width=16, depth=1)
-        if head.type.endswith('GenerativeHead'):
+        if head.get('type', '').endswith('GenerativeHead'):
             head.repeats = 2
             # An ablation of the sampler keeps its own.
             head.setdefault(

@@ -9,6 +9,7 @@ non-target-class KL at temperature 4, weights 1 and 8. The whole is weighted by
 """
 
 _base_ = ['kd_digits.py']
+work_dir = 'work_dirs/dkd_digits_{{$DATA:supervised}}'
 
 model = dict(
     distiller=dict(

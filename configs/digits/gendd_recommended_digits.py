@@ -13,6 +13,7 @@ _base_ = [
     '../_base_/schedules/digits.py',
     '../_base_/digits_runtime.py',
 ]
+work_dir = 'work_dirs/gendd_recommended_digits_{{$DATA:supervised}}'
 
 model = dict(
     architecture=dict(

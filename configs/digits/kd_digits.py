@@ -3,6 +3,7 @@
 Hinton et al., arXiv 1503.02531: cross-entropy plus KL at temperature 4.
 
     python tools/train.py configs/digits/kd_digits.py
+    DATA=long_tailed python tools/train.py configs/digits/kd_digits.py
 """
 
 _base_ = [
@@ -12,6 +13,7 @@ _base_ = [
     '../_base_/schedules/digits.py',
     '../_base_/digits_runtime.py',
 ]
+work_dir = 'work_dirs/kd_digits_{{$DATA:supervised}}'
 
 model = dict(
     architecture=dict(

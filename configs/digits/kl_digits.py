@@ -4,6 +4,7 @@ DATA=unlabeled python tools/train.py configs/digits/kl_digits.py
 """
 
 _base_ = ['kd_digits.py']
+work_dir = 'work_dirs/kl_digits_{{$DATA:supervised}}'
 
 # The losses of both would read labels.
 unlabeled = dict(type='gendd_mm.UnlabeledClsHead')

@@ -7,6 +7,7 @@ cross-entropy with 0.1, the KL with 9 at base temperature 2.
 """
 
 _base_ = ['kd_digits.py']
+work_dir = 'work_dirs/lskd_digits_{{$DATA:supervised}}'
 
 model = dict(
     architecture=dict(head=dict(loss=dict(loss_weight=0.1))),

@@ -7,6 +7,7 @@ from the student's, of which 15 % is masked.
 """
 
 _base_ = ['kd_digits.py']
+work_dir = 'work_dirs/mgd_digits_{{$DATA:supervised}}'
 
 model = dict(
     type='mmrazor.FpnTeacherDistill',

@@ -5,6 +5,7 @@ error to the teacher's map, no labels; it is classified by the teacher's
 classifier. Teacher and classifier are of one checkpoint.
 
     python tools/train.py configs/digits/simkd_digits.py
+    DATA=long_tailed python tools/train.py configs/digits/simkd_digits.py
 """
 
 _base_ = [
@@ -14,6 +15,7 @@ _base_ = [
     '../_base_/schedules/digits.py',
     '../_base_/digits_runtime.py',
 ]
+work_dir = 'work_dirs/simkd_digits_{{$DATA:supervised}}'
 
 teacher_ckpt = 'work_dirs/teacher_digits/epoch_20.pth'
 

@@ -1,6 +1,7 @@
 """The student of the digits alone, on labels: the baseline of distillation.
 
 python tools/train.py configs/digits/student_digits.py
+DATA=long_tailed python tools/train.py configs/digits/student_digits.py
 """
 
 _base_ = [
@@ -9,6 +10,7 @@ _base_ = [
     '../_base_/schedules/digits.py',
     '../_base_/digits_runtime.py',
 ]
+work_dir = 'work_dirs/student_digits_{{$DATA:supervised}}'
 
 model = dict(
     type='ImageClassifier',
