@@ -96,7 +96,7 @@ def test_noise_levels_are_means_over_seeds(records, tmp_path):
     assert 'noise_long_tailed.png' not in names
 
 
-@pytest.mark.parametrize('name', ['benchmark'])
+@pytest.mark.parametrize('name', ['benchmark', 'recommended'])
 def test_the_committed_tables_are_those_of_the_committed_lines(name):
     recipe = Recipe.read(str(CONFIGS / 'fashion_mnist' / f'{name}.yml'))
     tables = Path(recipe.results).with_name('tables.md').read_text()

@@ -1,4 +1,4 @@
-"""The benchmark of uncertainty."""
+"""The benchmark of uncertainty, and the page that shows what it found."""
 
 import runpy
 from types import SimpleNamespace
@@ -8,8 +8,11 @@ import torch
 from mmpretrain.structures import DataSample
 from small_models import CONFIGS, ROOT
 
+from gendd_mm.benchmark.records import read_records
 from gendd_mm.engine.options import read_run
 from gendd_mm.inference import spread
+
+RECORDS = ROOT / 'docs' / 'benchmark' / 'uncertainty.jsonl'
 
 
 @pytest.fixture(scope='module')
@@ -53,3 +56,12 @@ def test_the_images_are_those_of_the_test_set_without_its_pipeline(tool):
     images, labels = tool.images_and_labels(read_run(str(CONFIGS / 'gendd_digits.py')))
     assert len(images) == len(labels) == 597
     assert {(image.shape, image.dtype.name) for image in images} == {((8, 8, 3), 'uint8')}
+
+
+def test_the_page_shows_what_the_lines_say(tool):
+    records = read_records(RECORDS)
+    runs = sorted((each['config'], each['guidance'], each['seed']) for each in records)
+    kinds = {run[:2] for run in runs}
+    assert runs == sorted((*kind, seed) for kind in kinds for seed in range(3))
+    assert {config for config, _ in kinds} >= {'gendd_digits', 'gendd_recommended'}
+    assert tool.table(records) in (ROOT / 'docs' / 'uncertainty.md').read_text()
