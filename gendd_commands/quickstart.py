@@ -106,8 +106,10 @@ def classify(recipe, seed: int) -> float:
     (prepared,) = prepare_runs(recipe, [Run('unlabeled', 'gendd_recommended', seed)])
     folder = Path(recipe.work_dir) / 'exported'
     checkpoint = latest_checkpoint(prepared.work_dir)
-    assert checkpoint is not None, 'it has just been trained'
-    export_student(prepared.cfg, checkpoint, str(folder))
+    assert checkpoint and prepared.teacher, 'both have just been trained'
+    teacher_ckpt = latest_checkpoint(prepared.teacher.work_dir)
+    # That of a runner states the sizes which the config leaves open.
+    export_student(prepared.runner_config(teacher_ckpt), checkpoint, str(folder))
     out = folder / 'top1.json'
     tool = shipped('tools/classify_digits.py')
     subprocess.run([sys.executable, tool, folder, out], check=True)

@@ -2,8 +2,8 @@
 
     python tools/classify_digits.py EXPORTED_DIR OUT_JSON
 
-Uses mmpretrain's own inferencer on image files, and nothing of gendd_mm, as
-someone would who receives only the exported files.
+Uses mmpretrain's own inferencer on image files, as someone would who receives only the
+exported files; gendd_mm is imported only if their config says so.
 """
 
 import argparse
