@@ -106,7 +106,8 @@ def classify(recipe, seed: int) -> float:
     (prepared,) = prepare_runs(recipe, [Run('unlabeled', 'gendd_recommended', seed)])
     folder = Path(recipe.work_dir) / 'exported'
     checkpoint = latest_checkpoint(prepared.work_dir)
-    assert checkpoint and prepared.teacher, 'both have just been trained'
+    assert checkpoint is not None, 'it has just been trained'
+    assert prepared.teacher is not None, 'a student has one'
     teacher_ckpt = latest_checkpoint(prepared.teacher.work_dir)
     # That of a runner states the sizes which the config leaves open.
     export_student(prepared.runner_config(teacher_ckpt), checkpoint, str(folder))
