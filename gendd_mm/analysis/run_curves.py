@@ -22,7 +22,8 @@ def read_curves(work_dir: str | Path) -> dict[str, Curve]:
         work_dir: The folder of the run, with ``<time>/vis_data/scalars.json`` in it.
 
     Returns:
-        By name, values by epoch. Of training, an epoch begun counts by its share of steps.
+        By name, values by epoch, where an epoch begun counts by its share of steps; by
+        iteration, if the run has no epochs.
 
     Raises:
         FileNotFoundError: If there is no such log.
@@ -103,7 +104,7 @@ def draw_curves(
                     markersize=3,
                     label=run,
                 )
-        axes.set(title=name, xlabel='epoch')
+        axes.set(title=name, xlabel='epoch, or iteration')
         axes.grid(alpha=0.3)
     for axes in grid[len(shown) :]:
         axes.remove()

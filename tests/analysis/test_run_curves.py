@@ -42,6 +42,14 @@ def test_steps_that_were_trained_again_count_once(tmp_path):
     assert curves['gen/top1'] == {1.0: 40.0, 2.0: 40.0, 3.0: 10.0, 4.0: 10.0}
 
 
+def test_a_run_without_epochs_counts_iterations(tmp_path):
+    path = tmp_path / '1' / 'vis_data' / 'scalars.json'
+    path.parent.mkdir(parents=True)
+    lines = [dict(loss=2.0, iter=50, step=50), {'gen/top1': 7.0, 'step': 100}]
+    path.write_text('\n'.join(map(json.dumps, lines)))
+    assert read_curves(tmp_path) == {'loss': {50.0: 2.0}, 'gen/top1': {100.0: 7.0}}
+
+
 def test_half_a_line_is_left_out(tmp_path):
     log(tmp_path, '1', range(1, 2), 4.0, more='\n{"loss": 3.')
     assert list(read_curves(tmp_path)['loss']) == [0.5, 1.0]
