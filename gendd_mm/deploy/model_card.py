@@ -113,7 +113,7 @@ def _numbers(checkpoint: str, student: TrainedStudent) -> str:
     for name, buffer in sorted(scalars.items()):
         if name.startswith('val/') and name.rpartition('/')[2] in _METRICS:
             lines.append(
-                f'| {name.removeprefix("val/")} of the last validation | {_last(buffer)} |'
+                f'| {name.removeprefix("val/")} of the last validation before it was saved | {_last(buffer)} |'
             )
     return '\n'.join(['| | |', '| --- | ---: |', *lines]) + '\n'
 
