@@ -112,9 +112,9 @@ def _numbers(checkpoint: str, student: TrainedStudent) -> str:
     scalars: Any = hub.get('log_scalars') or {}
     for name, buffer in sorted(scalars.items()):
         if name.startswith('val/') and name.rpartition('/')[2] in _METRICS:
-            lines.append(
-                f'| {name.removeprefix("val/")} of the last validation before it was saved | {_last(buffer)} |'
-            )
+            # An epoch's checkpoint is saved before the validation of that epoch.
+            metric = f'{name.removeprefix("val/")} of the last validation before it was saved'
+            lines.append(f'| {metric} | {_last(buffer)} |')
     return '\n'.join(['| | |', '| --- | ---: |', *lines]) + '\n'
 
 
