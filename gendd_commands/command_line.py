@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 # Who raises an error to tell a user something.
 _PACKAGES = (
@@ -106,6 +107,25 @@ def _is_told(error: Exception) -> bool:
     if isinstance(error, RuntimeError) and not isinstance(error, NotImplementedError):
         return module.startswith(('gendd_mm.', 'mmengine.'))
     return not isinstance(error, (AttributeError, IndexError))
+
+
+def usable_device(name: str) -> Any:
+    """The device of a name, for argparse, which prints what is wrong with it."""
+    import torch  # only where the option is used
+
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device('meta')
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type not in ('cpu', 'cuda'):
+        raise argparse.ArgumentTypeError(f'{name} is no device to measure on; choose cpu or cuda')
+    if device.type == 'cuda' and not 0 <= (device.index or 0) < count:
+        raise argparse.ArgumentTypeError(
+            f'{name} is not there: torch {torch.__version__} sees {count} CUDA devices; '
+            'choose cpu, or look at nvidia-smi and CUDA_VISIBLE_DEVICES'
+        )
+    return device
 
 
 def shown_command(tool: str) -> str:

@@ -11,7 +11,12 @@ its own images.
 import argparse
 import json
 
-from gendd_commands.command_line import add_cfg_options, add_traceback, user_errors
+from gendd_commands.command_line import (
+    add_cfg_options,
+    add_traceback,
+    usable_device,
+    user_errors,
+)
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -21,7 +26,9 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument('--image-size', type=int, default=224, help='their side, default 224')
     parser.add_argument('--rounds', type=int, default=3, help='timed steps, default 3')
     parser.add_argument(
-        '--device', help='where to measure, cpu or cuda (default: cuda if there is one)'
+        '--device',
+        type=usable_device,
+        help='where to measure, cpu or cuda (default: cuda if there is one)',
     )
     parser.add_argument('--json', action='store_true', help='print one JSON object')
     add_cfg_options(parser)
@@ -45,11 +52,6 @@ def main() -> None:
         from gendd_mm.engine.options import read_run
 
         device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        if device.startswith('cuda') and not torch.cuda.is_available():
-            raise ValueError(
-                f'--device {device} is not there: torch {torch.__version__} sees no CUDA device; '
-                'choose cpu, or look at nvidia-smi and CUDA_VISIBLE_DEVICES.'
-            )
         MMLogger.get_current_instance().setLevel('ERROR')  # where each weight starts
         cfg = read_run(args.config, args.cfg_options)
         cost = step_cost(cfg, args.batch_size, args.image_size, args.rounds, device)

@@ -32,9 +32,10 @@ def main() -> None:
         # Only now: --help needs no stack.
         from mmengine.logging import MMLogger
 
-        from gendd_mm.analysis import draw_feature_map, feature_map
+        from gendd_mm.analysis import check_picture, draw_feature_map, feature_map
         from gendd_mm.engine.options import read_run
 
+        check_picture(args.out)
         MMLogger.get_current_instance().setLevel('ERROR')
         cfg = read_run(args.config, args.cfg_options)
         features = feature_map(cfg, args.checkpoint, args.num_images)

@@ -13,6 +13,8 @@ from gendd_mm.deploy.features import test_dataset
 from gendd_mm.engine.model import trained_model
 from gendd_mm.models import GenDD
 
+from .picture import check_picture, save_picture
+
 __all__ = ['FeatureMap', 'draw_feature_map', 'feature_map']
 
 
@@ -41,6 +43,8 @@ def feature_map(cfg: Config, checkpoint: str, num_images: int = 1000) -> Feature
         ValueError: If the run is no GenDD, its images have no labels, or the checkpoint does
             not fit.
     """
+    if not cfg.get('test_dataloader'):
+        raise ValueError(f'{cfg.filename} has no test_dataloader; set one, to have images to draw.')
     model: Any = trained_model(cfg, checkpoint)
     if not isinstance(model, GenDD):
         raise ValueError(
@@ -91,8 +95,10 @@ def draw_feature_map(
         seed: Of t-SNE.
 
     Raises:
-        ValueError: If there are too few images for the perplexity.
+        ValueError: If there are too few images for the perplexity, or the picture's ending is
+            unknown.
     """
+    check_picture(path)
     from matplotlib.figure import Figure
     from sklearn.manifold import TSNE
 
@@ -124,4 +130,4 @@ def draw_feature_map(
             xlim=(both[:, 0].min() - 2, both[:, 0].max() + 2),
             ylim=(both[:, 1].min() - 2, both[:, 1].max() + 2),
         )
-    figure.savefig(path, dpi=120)
+    save_picture(figure, path)

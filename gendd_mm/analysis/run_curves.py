@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from .picture import check_picture, save_picture
+
 __all__ = ['draw_curves', 'read_curves']
 
 # By step, in its order.
@@ -80,8 +82,9 @@ def draw_curves(
         names: Scalars to draw. Empty draws losses, learning rate and validation.
 
     Raises:
-        ValueError: If a name is in no run.
+        ValueError: If a name is in no run, or the picture's ending is unknown.
     """
+    check_picture(path)
     from matplotlib.figure import Figure
 
     known = list(dict.fromkeys(name for curves in runs.values() for name in curves))
@@ -110,4 +113,4 @@ def draw_curves(
         axes.remove()
     if len(runs) > 1:
         grid[0].legend(fontsize='small')
-    figure.savefig(path, dpi=120)
+    save_picture(figure, path)

@@ -64,6 +64,13 @@ def test_too_few_images_are_named(tmp_path):
         draw_feature_map(features, tmp_path / 'a.png')
 
 
+def test_a_run_without_test_images_is_named(run):
+    cfg = run[0].copy()
+    cfg.test_dataloader = None
+    with pytest.raises(ValueError, match='has no test_dataloader; set one'):
+        feature_map(cfg, run[1])
+
+
 def test_a_run_that_generates_nothing_is_named(tmp_path):
     cfg = Config.fromfile(small_models.CONFIGS / 'digits' / 'teacher_digits.py')
     path = small_models.digits_teacher(tmp_path / 'teacher.pth')

@@ -76,6 +76,10 @@ def test_what_is_not_there_is_named(tmp_path):
     log(tmp_path, '1', range(1, 2), 1.0)
     with pytest.raises(ValueError, match=r"no run has logged \['acc'\]; choose from \['gen/top1'"):
         draw_curves({'a': read_curves(tmp_path)}, tmp_path / 'a.png', ['acc'])
+    with pytest.raises(ValueError, match=r"a\.foo ends with 'foo'; choose from .*png.*svg"):
+        draw_curves({'a': read_curves(tmp_path)}, tmp_path / 'a.foo')
+    draw_curves({'a': read_curves(tmp_path)}, tmp_path / 'new' / 'a.png', ['loss'])
+    assert (tmp_path / 'new' / 'a.png').is_file()
     log(tmp_path / 'empty', '1', range(0), 1.0)
     with pytest.raises(ValueError, match='has no scalars yet'):
         read_curves(tmp_path / 'empty')

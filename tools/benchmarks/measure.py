@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gendd_commands.command_line import usable_device
+
 
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add ``--device``."""
@@ -22,23 +24,6 @@ def add_device(parser: argparse.ArgumentParser) -> None:
         default='cuda' if torch.cuda.is_available() else 'cpu',
         help='where to measure, cpu or cuda (default: cuda if there is one)',
     )
-
-
-def usable_device(name: str) -> torch.device:
-    """The device of a name, for argparse, which prints what is wrong with it."""
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = torch.device('meta')
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device.type not in ('cpu', 'cuda'):
-        raise argparse.ArgumentTypeError(f'{name} is no device to measure on; choose cpu or cuda')
-    if device.type == 'cuda' and not 0 <= (device.index or 0) < count:
-        raise argparse.ArgumentTypeError(
-            f'{name} is not there: torch {torch.__version__} sees {count} CUDA devices; '
-            'choose cpu, or look at nvidia-smi and CUDA_VISIBLE_DEVICES'
-        )
-    return device
 
 
 def synchronize(device: torch.device) -> None:
