@@ -95,31 +95,33 @@ def main() -> None:
     args = parse_args()
     with user_errors():
         # Only now: --help needs no stack.
-        from gendd_mm.deploy import check_formats, export_backbone, export_student
+        from gendd_mm.deploy import check_formats, export_backbone, export_student, graph_model
         from gendd_mm.engine.options import read_run
 
         check_formats(args.formats or ())
         cfg = read_run(args.config, args.cfg_options)
+        # First: it may refuse the run.
+        generative = graph_model(cfg, args.checkpoint) if args.generative else None
         if args.backbone:
             *paths, needs = export_backbone(cfg, args.checkpoint, args.out_dir)
         else:
             exported = export_student(cfg, args.checkpoint, args.out_dir, args.probe)
             *paths, needs = exported
             if args.formats:
-                paths += _further(args, cfg, exported)
+                paths += _further(args, cfg, exported, generative)
     for path in filter(None, paths):
         print(f'wrote {path}')
     print('needs ' + ' and '.join(['mmpretrain', *needs]))
 
 
-def _further(args: argparse.Namespace, cfg, exported) -> list[str]:
+def _further(args: argparse.Namespace, cfg, exported, generative) -> list[str]:
     """Write other formats and the model card; their paths."""
     from gendd_mm.deploy import write_formats, write_generative, write_model_card
 
     formats = dict.fromkeys(['mmpretrain', *args.formats])
     student, written = write_formats(cfg, exported, list(formats), args.with_preprocessing)
-    if args.generative:
-        written.append(write_generative(cfg, args.checkpoint, student, args.with_preprocessing))
+    if generative is not None:
+        written.append(write_generative(generative, student, args.with_preprocessing))
     tool = shown_command('export_student').replace('gendd-export-student', 'gendd-export')
     command = f'{tool} {shlex.join(sys.argv[1:])}'
     card = write_model_card(

@@ -1,6 +1,6 @@
 from .backbone import export_backbone
 from .export import PROBES, class_names, export_student, gives_rgb
-from .formats import FORMATS, check_formats, write_formats, write_generative
+from .formats import FORMATS, check_formats, graph_model, write_formats, write_generative
 from .generative_model import generative_model
 from .model_card import write_model_card
 from .probe_config import probe_config
@@ -14,6 +14,7 @@ __all__ = [
     'export_student',
     'generative_model',
     'gives_rgb',
+    'graph_model',
     'probe_config',
     'write_formats',
     'write_generative',

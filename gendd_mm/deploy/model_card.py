@@ -42,7 +42,7 @@ def write_model_card(
     """
     path = osp.join(osp.dirname(student.exported.weights), 'README.md')
     parts = [
-        f'# {network_name(cfg.model.architecture["backbone"])}, distilled\n',
+        f'# {network_name(Config.fromfile(student.exported.config).model.backbone)}, distilled\n',
         _what(cfg, student),
         '## Numbers\n',
         _numbers(checkpoint, student),

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,15 @@ import small_models
 import torch
 from mmengine.config import Config
 
-from gendd_mm.deploy import export_student, generative_model, write_formats, write_generative
+from gendd_mm.deploy import (
+    export_student,
+    generative_model,
+    graph_model,
+    write_formats,
+    write_generative,
+)
+from gendd_mm.deploy.formats.generative_graph import GenerativeGraph
+from gendd_mm.deploy.formats.trained_student import StudentGraph
 from gendd_mm.deploy.model_card import write_model_card
 
 ALONE = """
@@ -77,7 +86,7 @@ def test_it_gives_the_draws_of_the_run_without_gendd_mm(config, with_preprocessi
     checkpoint = trained(cfg, tmp_path)
     files = export_student(cfg, checkpoint, str(tmp_path / 'out'))
     student, written = write_formats(cfg, files, ['mmpretrain'])
-    found = write_generative(cfg, checkpoint, student, with_preprocessing)
+    found = write_generative(graph_model(cfg, checkpoint), student, with_preprocessing)
     assert found.difference <= 1e-5
     assert Path(found.path).name == 'generative.onnx'
 
@@ -119,6 +128,32 @@ def test_it_gives_the_draws_of_the_run_without_gendd_mm(config, with_preprocessi
     assert '`generative.onnx` also takes `noise`' in text
 
 
+def test_the_colours_are_those_of_the_students_graph(tmp_path, monkeypatch):
+    """A data set of arrays gives RGB; its exported student is for files, which are BGR."""
+    cfg = digits(tmp_path)
+    cfg.data_preprocessor.update(mean=[10.0, 70.0, 130.0], std=[40.0, 60.0, 80.0])
+    checkpoint = trained(cfg, tmp_path)
+    monkeypatch.setattr('gendd_mm.deploy.export.gives_rgb', lambda cfg: True)
+    monkeypatch.setattr('gendd_mm.deploy.formats.trained_student.gives_rgb', lambda cfg: True)
+    files = export_student(cfg, checkpoint, str(tmp_path / 'out'))
+    student, _ = write_formats(cfg, files, ['mmpretrain'])
+    # The digits are grey, and would hide a swap.
+    levels = torch.randint(0, 256, (3, 3, 8, 8))
+    preprocessor = student.model.data_preprocessor
+    images = preprocessor(dict(inputs=list(levels.flip(1))), False)['inputs']
+    student = replace(student, levels=levels.float(), images=images)
+    model = graph_model(cfg, checkpoint)
+    own = StudentGraph(student.model, True).prepared(student.levels)
+    torch.testing.assert_close(own, student.images)
+    graph = GenerativeGraph(model, True, preprocessor)
+    torch.testing.assert_close(graph.prepared(student.levels), student.images)
+    assert preprocessor.to_rgb != model.data_preprocessor.to_rgb
+    # The run's own preprocessor would swap them; that is a difference, and no file.
+    monkeypatch.setattr(student.model, 'data_preprocessor', model.data_preprocessor)
+    with pytest.raises(ValueError, match=r'generative\.onnx was not written'):
+        write_generative(model, student, True)
+
+
 @pytest.mark.parametrize(
     ('head', 'message'),
     [
@@ -135,11 +170,8 @@ def test_what_is_no_graph_of_one_noise_is_refused(head, message, tmp_path):
             own.pop(name)
     own.update(head)
     checkpoint = trained(cfg, tmp_path)
-    files = export_student(cfg, checkpoint, str(tmp_path / 'out'))
-    student, _ = write_formats(cfg, files, ['mmpretrain'])
     with pytest.raises(ValueError, match=message):
-        write_generative(cfg, checkpoint, student)
-    assert not list((tmp_path / 'out').glob('generative*'))
+        graph_model(cfg, checkpoint)
 
 
 def test_a_run_without_a_generative_path_is_refused(tmp_path):

@@ -4,7 +4,7 @@ import os
 import os.path as osp
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..export import ExportedStudent
 from . import graphs, weights
-from .generative_graph import write_generative_graph
+from .generative_graph import graph_model, write_generative_graph
 from .trained_student import StudentGraph, TrainedStudent, read_student
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     'TrainedStudent',
     'Written',
     'check_formats',
+    'graph_model',
     'write_formats',
     'write_generative',
 ]
@@ -104,7 +105,7 @@ def check_formats(formats: Sequence[str]) -> None:
 
 @torch.no_grad()
 def write_generative(
-    cfg: Config, checkpoint: str, student: TrainedStudent, with_preprocessing: bool = False
+    model: Any, student: TrainedStudent, with_preprocessing: bool = False
 ) -> Written:
     """Write the generative path of a run as ``generative.onnx``, beside an exported student.
 
@@ -112,20 +113,18 @@ def write_generative(
     (docs/export.md). It gets its name when its scores have been compared with those of the run.
 
     Args:
-        cfg: Config of the run.
-        checkpoint: Checkpoint of the run.
+        model: What :func:`gendd_mm.deploy.graph_model` gives of the run.
         student: What :func:`write_formats` gave.
         with_preprocessing: As there.
 
     Raises:
-        ValueError: If a package for ONNX is missing, the run has no generative path, its
-            sampler draws noise at every step, or the scores are others.
+        ValueError: If a package for ONNX is missing, or the scores are others.
     """
     check_formats(['onnx'])
 
     def write(path: str) -> tuple[str, float]:
         difference, (tokens, size) = write_generative_graph(
-            cfg, checkpoint, student, path, with_preprocessing
+            model, student, path, with_preprocessing
         )
         loading = (
             f"onnxruntime.InferenceSession('generative.onnx')  # noise (K, B, {tokens}, {size})"

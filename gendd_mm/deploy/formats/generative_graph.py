@@ -13,7 +13,7 @@ from ..generative_model import generative_model
 from .graphs import run_onnx, save_onnx
 from .trained_student import StudentGraph, TrainedStudent
 
-__all__ = ['GenerativeGraph', 'write_generative_graph']
+__all__ = ['GenerativeGraph', 'graph_model', 'write_generative_graph']
 
 NUM_DRAWS = 4
 
@@ -26,7 +26,7 @@ class GenerativeGraph(StudentGraph):
 
     Args:
         model: A ``GenDD`` in eval mode with a deterministic sampler.
-        with_preprocessing: As for :class:`StudentGraph`.
+        with_preprocessing, preprocessor: As for :class:`StudentGraph`.
     """
 
     def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
@@ -40,44 +40,22 @@ class GenerativeGraph(StudentGraph):
         return scores, each.unflatten(0, draws.shape[:2]).transpose(0, 1)
 
     @property
-    def head(self) -> Any:
-        """The head that draws: that of the residual, if the mean is learned directly."""
-        head = self.model.distiller.gendd_loss.head
-        return head.residual if isinstance(head, MeanResidualHead) else head
-
-    @property
     def noise_shape(self) -> tuple[int, int]:
         """Tokens L, and their numbers T."""
-        tokenizer = self.head.tokenizer
+        tokenizer = _drawing_head(self.model).tokenizer
         return tokenizer.num_tokens, tokenizer.token_dim
 
 
-def write_generative_graph(
-    cfg: Config,
-    checkpoint: str,
-    student: TrainedStudent,
-    path: str,
-    with_preprocessing: bool = False,
-) -> tuple[float, tuple[int, int]]:
-    """Write the generative path of a run as ONNX.
-
-    Args:
-        cfg: Config of the run.
-        checkpoint: Checkpoint of the run.
-        student: The exported student, whose images it is compared on.
-        path: File to write.
-        with_preprocessing: As for the student's graph.
-
-    Returns:
-        The largest difference of a score to that of the run, with the same noise, for a batch
-        and for one image; and the sizes L and T of the noise.
+def graph_model(cfg: Config, checkpoint: str) -> Any:
+    """A ``GenDD`` as :func:`generative_model` gives it, of which a graph can be written.
 
     Raises:
+        FileNotFoundError: If there is no such checkpoint.
         ValueError: If the run has no generative path that classifies, or its sampler draws
             noise at every step.
     """
-    graph = GenerativeGraph(generative_model(cfg, checkpoint), with_preprocessing).eval()
-    head = graph.head
+    model = generative_model(cfg, checkpoint)
+    head = _drawing_head(model)
     if not isinstance(head, GenerativeHead):
         raise ValueError(
             f'--generative: {type(head).__name__} has no distribution to draw from; '
@@ -90,6 +68,27 @@ def write_generative_graph(
             'model.distiller.distill_losses.loss_gendd.head.sampling.type=dpmpp_2m and '
             '...head.sampling.num_steps=3, or leave --generative out.'
         )
+    return model
+
+
+def write_generative_graph(
+    model: Any, student: TrainedStudent, path: str, with_preprocessing: bool = False
+) -> tuple[float, tuple[int, int]]:
+    """Write the generative path of a run as ONNX.
+
+    Args:
+        model: What :func:`graph_model` gives.
+        student: The exported student, whose images it is compared on.
+        path: File to write.
+        with_preprocessing: As for the student's graph; the preprocessing is that of the student.
+
+    Returns:
+        The largest difference of a score to that of the model for the student's images as its
+        network takes them, with the same noise: four draws of a batch, and one of one image;
+        and the sizes L and T of the noise.
+    """
+    graph = GenerativeGraph(model, with_preprocessing, student.model.data_preprocessor).eval()
+    expected = GenerativeGraph(model, False).eval()
     images = student.levels if with_preprocessing else student.images
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(NUM_DRAWS, len(images), *graph.noise_shape, generator=generator)
@@ -102,8 +101,15 @@ def write_generative_graph(
         path,
     )
     differences = []
-    for count in (len(images), 1):
-        given = dict(images=images[:count], noise=noise[: count + 1, :count])
-        for found, expected in zip(run_onnx(path, given), graph(**given), strict=True):
-            differences.append((found - expected).abs().max().item())
+    for draws, count in ((NUM_DRAWS, len(images)), (1, 1)):
+        given = noise[:draws, :count]
+        found = run_onnx(path, dict(images=images[:count], noise=given))
+        for each, wanted in zip(found, expected(student.images[:count], given), strict=True):
+            differences.append((each - wanted).abs().max().item())
     return max(differences), graph.noise_shape
+
+
+def _drawing_head(model: Any) -> Any:
+    """The head that draws: that of the residual, if the mean is learned directly."""
+    head = model.distiller.gendd_loss.head
+    return head.residual if isinstance(head, MeanResidualHead) else head

@@ -30,6 +30,7 @@ class StudentGraph(nn.Module):
         with_preprocessing: Whether images are RGB (or grey) levels of 0 to 255, which are
             put into the network's channel order and normalised here. Otherwise they are
             what the network takes.
+        preprocessor: That says how. None takes the model's own.
 
     Raises:
         ValueError: If the preprocessor pads or scales images by itself.
@@ -38,20 +39,19 @@ class StudentGraph(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, model: Any, with_preprocessing: bool) -> None:
+    def __init__(self, model: Any, with_preprocessing: bool, preprocessor: Any = None) -> None:
         super().__init__()
         self.model = model
         self.with_preprocessing = with_preprocessing
-        preprocessor = model.data_preprocessor
+        preprocessor = preprocessor or model.data_preprocessor
         if with_preprocessing and getattr(preprocessor, 'pad_size_divisor', 1) > 1:
             raise ValueError(
                 f'pad_size_divisor={preprocessor.pad_size_divisor} pads images by their size, '
                 'which a graph cannot hold; export without --with-preprocessing.'
             )
         mean = getattr(preprocessor, 'mean', None)
-        is_normalized = with_preprocessing and mean is not None
-        self.is_normalized = is_normalized
-        if is_normalized:
+        self.is_normalized = with_preprocessing and mean is not None
+        if self.is_normalized:
             self.register_buffer('mean', preprocessor.mean.reshape(1, -1, 1, 1).clone())
             self.register_buffer('std', preprocessor.std.reshape(1, -1, 1, 1).clone())
         # Images of files are BGR to mmpretrain; swapped once, the network takes RGB.
